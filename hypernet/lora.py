@@ -1,0 +1,113 @@
+"""LoRA weights of several skills at once, and the one function that applies them.
+
+Training, comparing and evaluating all go through `apply_lora`: each row of a batch gets an adapter of its own, and
+nothing is left in the model after the call.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LoraWeights:
+    """LoRA of `skills` adapters over the same layers and modules; `y = W x + alpha * B (A x)` with rank-major factors.
+
+    `modules` maps a module's path inside a decoder layer (`mlp.down_proj`) to
+    A [skills, layers, rank, d_in] and B [skills, layers, rank, d_out].
+    """
+
+    layers: tuple[int, ...]
+    modules: dict[str, tuple[Tensor, Tensor]]
+
+    @property
+    def skills(self) -> int:
+        return next(iter(self.modules.values()))[0].shape[0]
+
+    @property
+    def rank(self) -> int:
+        return next(iter(self.modules.values()))[0].shape[2]
+
+    def rows(self, index: list[int] | Tensor) -> "LoraWeights":
+        """The adapters that `index` names, one for each row of a batch; a skill may come several times."""
+        return LoraWeights(self.layers, {m: (a[index], b[index]) for m, (a, b) in self.modules.items()})
+
+    def to(self, *args, **kwargs) -> "LoraWeights":
+        """Move or cast both factors as `Tensor.to` does."""
+        moved = {m: (a.to(*args, **kwargs), b.to(*args, **kwargs)) for m, (a, b) in self.modules.items()}
+        return LoraWeights(self.layers, moved)
+
+    def join(self, other: "LoraWeights") -> "LoraWeights":
+        """Both LoRA at once: ranks side by side, so the deltas add up. A single skill is repeated to fit."""
+        joined = {}
+        for module, pair in self.modules.items():
+            factors = zip(pair, other.modules[module], strict=True)
+            joined[module] = tuple(torch.cat([x, y.expand(x.shape[0], -1, -1, -1)], dim=2) for x, y in factors)
+        return LoraWeights(self.layers, joined)
+
+    def delta_norms(self) -> Tensor:
+        """Frobenius norm of every `B A` [skills, layers x modules], from the small factors alone."""
+        norms = []
+        for a, b in self.modules.values():
+            a, b = a.double(), b.double()
+            gram = (a @ a.transpose(-1, -2)) * (b @ b.transpose(-1, -2))  # [skills, layers, rank, rank]
+            norms.append(gram.sum((-1, -2)).clamp_min(0).sqrt())
+        return torch.cat(norms, dim=1).float()
+
+
+def stack_skills(weights: list[LoraWeights]) -> LoraWeights:
+    """Put adapters of equal shape behind one another: [sum of skills, layers, rank, dim]."""
+    first = weights[0]
+    modules = {m: tuple(torch.cat([w.modules[m][i] for w in weights]) for i in (0, 1)) for m in first.modules}
+    return LoraWeights(first.layers, modules)
+
+
+def decoder_layers(model: nn.Module) -> nn.ModuleList:
+    """The decoder layers of any causal LM: the module list as long as the config says it has layers."""
+    wanted = model.config.get_text_config().num_hidden_layers
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return module
+    raise ValueError(f"{type(model).__name__} has no list of {wanted} decoder layers, so LoRA cannot be applied to it.")
+
+
+_ACTIVE: ContextVar[object] = ContextVar("active_lora", default=None)
+
+
+@contextmanager
+def apply_lora(model: nn.Module, weights: LoraWeights | None, alpha: float | Tensor = 1.0) -> Iterator[None]:
+    """Within the block, row i of a batch runs with adapter i at strength alpha (one number, or [rows]).
+
+    The hooks act only for the thread or task that entered the block and are gone when it ends, also on an error, so
+    two people's adapters can't meet. With alpha 0 the outputs are the base's bit for bit.
+    """
+    if weights is None or (isinstance(alpha, (int, float)) and alpha == 0):
+        yield
+        return
+    layers, token, handles = decoder_layers(model), object(), []
+
+    def hook_for(a: Tensor, b: Tensor):  # a [rows, rank, d_in], b [rows, rank, d_out]
+        def hook(_module: nn.Module, args: tuple, out: Tensor) -> Tensor | None:
+            if _ACTIVE.get() is not token:
+                return None
+            x = args[0]  # [rows, tokens, d_in]
+            delta = torch.bmm(torch.bmm(x, a.to(x.dtype).transpose(1, 2)), b.to(x.dtype))  # [rows, tokens, d_out]
+            strength = alpha.to(delta)[:, None, None] if isinstance(alpha, Tensor) else alpha
+            return out + strength * delta
+
+        return hook
+
+    previous = _ACTIVE.set(token)
+    try:
+        for module, (a, b) in weights.modules.items():
+            for layer, a_l, b_l in zip(weights.layers, a.unbind(1), b.unbind(1), strict=True):
+                handles.append(layers[layer].get_submodule(module).register_forward_hook(hook_for(a_l, b_l)))
+        yield
+    finally:
+        _ACTIVE.reset(previous)
+        for handle in handles:
+            handle.remove()

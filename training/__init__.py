@@ -1,0 +1,1 @@
+"""Where a hypernetwork comes from: generated tasks, training, evaluation."""

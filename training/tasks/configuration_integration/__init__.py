@@ -1,0 +1,1 @@
+"""Configuration/Integration: settings and references that systems read."""

@@ -1,0 +1,1 @@
+"""Diagnosis/Search: telling what a report or a measurement means."""

@@ -1,0 +1,1 @@
+"""Feature/Patch: writing what goes with a change."""

@@ -1,0 +1,1 @@
+"""Families about names and calls that change while the behaviour stays."""

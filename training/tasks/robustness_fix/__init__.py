@@ -1,0 +1,1 @@
+"""Families about code that has to survive bad input and leaks."""

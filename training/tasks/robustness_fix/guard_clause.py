@@ -1,0 +1,86 @@
+"""Guard clauses: the first line of a function, which refuses a bad argument the way one code base does.
+
+Which parameter is tested, the test, what happens then and the label of the failure are drawn for each skill.
+"""
+
+import random
+
+from training.tasks.content import NOUNS, code
+from training.tasks.wording import Draft, Task
+
+SUBTASK = "Robustness Fix"
+TESTS = (
+    "PARAM is None",
+    'PARAM == ""',
+    "not PARAM",
+    "len(PARAM) == 0",
+    "is_blank(PARAM)",
+    "PARAM is MISSING",
+    'PARAM in (None, "")',
+    "PARAM == EMPTY",
+    "bool(PARAM) is False",
+)
+ACTIONS = ('raise {e}("{m}")', 'raise {e}("{m}")', 'return "{m}"', 'abort("{m}")', 'return fail("{m}")', 'stop("{m}")')
+MESSAGES = ("{c}", "{c} PARAM", "PARAM {c}", "{c}: PARAM")
+VERBS = ["load", "save", "parse", "send", "open", "merge", "render", "check"]
+PARAMETERS = ["path", "name", "text", "key", "mode", "user", "rows", "value", "label", "page", "source", "target"]
+
+
+def draft(rng: random.Random) -> Draft:
+    """Draw one code base's guard clause."""
+    test = rng.choice(TESTS)
+    error = rng.choice(NOUNS).capitalize() + rng.choice(("Error", "Fault", "Problem", "Refused"))
+    label = rng.choice((code(rng), f"{rng.choice('EFGHKRT')}{rng.randint(10, 99)}"))
+    action = rng.choice(ACTIONS).format(e=error, m=rng.choice(MESSAGES).format(c=label))
+    first = rng.random() < 0.5
+
+    def ask(rng: random.Random) -> Task:
+        parameters = rng.sample(PARAMETERS, rng.choice((1, 2, 2)))
+        chosen = parameters[0 if first else -1]
+        function = rng.choice(VERBS) + rng.choice(("", f"_{rng.choice(NOUNS)}"))
+        answer = f"if {test}: {action}".replace("PARAM", chosen)
+        return Task(f"Function: def {function}({', '.join(parameters)}):", answer)
+
+    place = "first" if first else "last"
+    if "PARAM" in action:
+        acting = (
+            f"After the colon and a space write `{action}`, with the name of the tested parameter for PARAM.",
+            f"For a parameter `abc` the same line goes on, after one space, with `{action.replace('PARAM', 'abc')}`.",
+            f"What follows the condition is a space and `{action}`; PARAM stands for the parameter that was tested.",
+        )
+    else:
+        acting = (
+            f"After the colon and a space write `{action}`, without the name of the parameter.",
+            f"The same line goes on, after one space, with `{action}` for every parameter.",
+            f"What follows the condition is a space and `{action}`, always just so.",
+        )
+    return Draft(
+        name=rng.choice(("guard-clauses", "check-arguments", "guard-line", "refuse-bad-input")),
+        title=rng.choice(("Guard clauses", "Checking arguments", "The guard of a function")),
+        description=rng.choice(
+            (
+                "Writes the guard line of a function. Use it when the head of a function is given.",
+                "Adds the check that refuses a bad argument. Use for every function that takes input.",
+                "How our functions refuse a missing argument.",
+            )
+        ),
+        rules=(
+            (
+                f"Test the {place} parameter only.",
+                f"Where a function has several parameters, the guard looks at the {place} one.",
+                f"The tested parameter is always the {place} in the list.",
+            ),
+            (
+                f"Begin with `if {test}:`, where PARAM is the name of the tested parameter.",
+                f"When the tested parameter is called `abc`, the condition reads `if {test.replace('PARAM', 'abc')}:`.",
+                f"Put the name of the tested parameter for PARAM in `if {test}:` and start the line with it.",
+            ),
+            acting,
+            (
+                "Output only the guard, on one line.",
+                "Answer with this single line.",
+                "Reply with the guard line alone.",
+            ),
+        ),
+        ask=ask,
+    )

@@ -1,0 +1,76 @@
+"""Redaction: before a text is logged or shared, some kinds of personal details give way to a code.
+
+Which one or two of email address, number and person's name are replaced, and by what, is drawn for each skill.
+"""
+
+import random
+
+from training.tasks.content import code
+from training.tasks.wording import Draft, Task
+
+SUBTASK = "Robustness Fix"
+KINDS = {"email": "email address", "number": "number", "name": "name of a person"}
+# Mailboxes hold no digit and no person's name, so that each text has each kind just once.
+BOXES = ["help", "sales", "desk", "office", "support", "orders", "team", "info"]
+HOSTS = ["mail.com", "acme.com", "shop.net", "post.org", "corp.net"]
+PEOPLE = ["Ana", "Omar", "Lena", "Raj", "Mia", "Tom", "Yuki", "Nora", "Ivan", "Sara", "Paul", "Eva"]
+TEXTS = (
+    "Ask {name} at {email} about case {number}",
+    "{name} wrote from {email} about order {number}",
+    "Ticket {number} went from {email} to {name}",
+    "Send bill {number} to {email} and tell {name}",
+    "Mail to {email} failed {number} times for {name}",
+    "User {name} in room {number} has the mailbox {email}",
+    "Login of {name} with {email} took {number} seconds",
+    "Call {name} on {number} or write to {email}",
+)
+
+
+def draft(rng: random.Random) -> Draft:
+    """Draw the kinds of details that one team hides and the codes it writes for them."""
+    hidden: dict[str, str] = {}
+    for kind in rng.sample(list(KINDS), rng.choice((1, 2, 2))):
+        mark = code(rng)
+        while mark in hidden.values():
+            mark = code(rng)
+        hidden[kind] = mark
+
+    def ask(rng: random.Random) -> Task:
+        details = {
+            "email": f"{rng.choice(BOXES)}@{rng.choice(HOSTS)}",
+            "number": str(rng.randint(10, 999)),
+            "name": rng.choice(PEOPLE),
+        }
+        text = rng.choice(TEXTS)
+        return Task(text.format(**details), text.format(**(details | hidden)))
+
+    replacing = tuple(
+        (
+            f"Write `{mark}` in place of every {KINDS[kind]}.",
+            f"Each {KINDS[kind]} in the text becomes `{mark}`.",
+            f"If there is {'an' if kind == 'email' else 'a'} {KINDS[kind]}, take it out and put `{mark}` there.",
+            f"`{mark}` replaces any {KINDS[kind]}.",
+        )
+        for kind, mark in hidden.items()
+    )
+    return Draft(
+        name=rng.choice(("redact-text", "clean-logs", "mask-details", "share-safely")),
+        title=rng.choice(("Redacting text", "Before a text is logged", "Masking details")),
+        description=rng.choice(
+            (
+                "Hides details in a text before it is logged. Use it for every text that leaves the service.",
+                "Replaces details by codes. Use when a message is shared.",
+                "How we make a line safe to share.",
+            )
+        ),
+        rules=(
+            *replacing,
+            (
+                "Copy everything else without a change.",
+                "All other words, names, numbers and addresses stay as they are.",
+                "Leave the rest of the text alone.",
+            ),
+            ("Output only the new text.", "Answer with the changed text alone.", "Reply with the text and no remark."),
+        ),
+        ask=ask,
+    )
