@@ -142,6 +142,7 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
     """
     started = time.perf_counter()
     weights = hypernetwork.generate(base, [skill_text])
+    seconds = time.perf_counter() - started
     provenance = Provenance(
         skill_name=name,
         skill_sha256=text_sha256(skill_text),
@@ -149,7 +150,7 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
         base_name=base.name,
         base_fingerprint=base.fingerprint,
         hypernetwork_fingerprint=hypernetwork.fingerprint,
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
     )
     return Adapter(weights, _layers_path(base), provenance)
 

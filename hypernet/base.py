@@ -189,7 +189,9 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
         folder = snapshot_download(name_or_path, allow_patterns=MODEL_FILES, etag_timeout=HUB_SECONDS)
         return name_or_path, Path(folder)
     except RepositoryNotFoundError as error:
-        raise BaseError(f"The Hub has no model {name_or_path}, or it is private. Check the name and the token.") from error
+        raise BaseError(
+            f"The Hub has no model {name_or_path}, or it is private. Check the name and the token."
+        ) from error
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         if name_or_path == DEFAULT_BASE:
             return DEFAULT_BASE, convert_wheel(converted, progress)

@@ -1,13 +1,17 @@
 """The command line of training: `python -m training fit --config FILE`, `python -m training evaluate --data FILE`."""
 
 import argparse
+import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
 import yaml
 
-from hypernet.base import BaseError
+from hypernet.base import Base
+from hypernet.files import write_atomically
+from hypernet.hypernetwork import Hypernetwork, default_checkpoint
+from training.evaluate import evaluate, family_lines, library_lines, read_lines, table
 from training.fit import Fit, FitConfig, FitError
 
 
@@ -35,14 +39,39 @@ def main(arguments: list[str] | None = None) -> int:
     fit = commands.add_parser("fit", help="train a hypernetwork; run it again to go on where it stopped")
     fit.add_argument("--config", type=Path, required=True, help="YAML file with the fields of FitConfig")
     fit.add_argument("--base", help="Hub name or folder of the base, instead of the config's")
+    score = commands.add_parser("evaluate", help="print the table: parametric against in context and the controls")
+    score.add_argument(
+        "--data", default="families", help="JSONL file; or families (new skills), or library (its evals)"
+    )
+    score.add_argument("--base", help="Hub name or folder of the base")
+    score.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
+    score.add_argument("--limit", type=int, help="at most so many lines, evenly spread")
+    score.add_argument("--out", type=Path, help="also write the report as JSON")
     options = parser.parse_args(arguments)
     try:
-        config = read_config(options.config)
-        Fit(replace(config, base=options.base or config.base)).run()
-    except (FitError, BaseError) as error:
+        if options.command == "fit":
+            config = read_config(options.config)
+            Fit(replace(config, base=options.base or config.base)).run()
+        else:
+            run_evaluate(options)
+    except ValueError as error:  # every error of ours that a person can mend is one
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    """Load what is asked for, evaluate, print the table and write the report."""
+    own = {"families": family_lines, "library": library_lines}
+    lines = own[options.data]() if options.data in own else read_lines(Path(options.data))
+    if options.limit and options.limit < len(lines):
+        lines = [lines[i * len(lines) // options.limit] for i in range(options.limit)]
+    base = Base.load(options.base)
+    hypernetwork = Hypernetwork.from_pretrained(options.checkpoint or default_checkpoint(base)).to(base.device)
+    report = evaluate(base, hypernetwork, lines, lambda message: print(message, file=sys.stderr))
+    print(table(report))
+    if options.out:
+        write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
 
 
 if __name__ == "__main__":

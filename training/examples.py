@@ -26,9 +26,7 @@ def to_example(base: Base, skill: int, task: Task) -> Example:
     return Example(skill, base.chat_ids(task.prompt), [*base.encode(task.answer), base.tokenizer.eos_token_id])
 
 
-def answer_logits(
-    base: Base, examples: list[Example], weights: LoraWeights | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> tuple[Tensor, Tensor, Tensor]:
     """Run prompts with their answers under each example's adapter.
 
     Gives logits [answer tokens of all rows, vocabulary] in float32, the right tokens [answer tokens] and the row of each

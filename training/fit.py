@@ -19,7 +19,7 @@ from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork, config_for
 from hypernet.lora import LoraWeights
-from training.examples import Example, answer_logits, exact_rows, to_example
+from training.examples import answer_logits, exact_rows, to_example
 from training.tasks import FAMILIES, TaskSkill, sample_skill
 
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
@@ -65,9 +65,7 @@ def learning_rate(config: FitConfig, step: int) -> float:
     return config.learning_rate * min(1.0, (step + 1) / config.warmup, (config.steps - step) / decay_steps)
 
 
-def loss_of(
-    base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill]
-) -> tuple[Tensor, Tensor]:
+def loss_of(base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill]) -> tuple[Tensor, Tensor]:
     """Cross-entropy over answer tokens, and the share of rows that greedy decoding would get right."""
     read = hypernetwork.read(base, [skill.text for skill in skills])
     with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
@@ -187,7 +185,9 @@ class Fit:
         free = {"out", "steps", "decay", "save_every", "evaluate_every"}  # may change without changing a step so far
         changed = sorted(name for name in now if name not in free and before[name] != now[name])
         if changed:
-            raise FitError(f"{self.out} holds a run with another {', '.join(changed)}. Choose another folder for this one.")
+            raise FitError(
+                f"{self.out} holds a run with another {', '.join(changed)}. Choose another folder for this one."
+            )
         state = load_file(self.out / "state.safetensors", device=str(self.base.device))
         self.hypernetwork.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
         saved: dict[int, dict[str, Tensor]] = {}

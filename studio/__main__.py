@@ -1,0 +1,126 @@
+"""The command line over the service: `python -m studio generate | compare | validate | bench`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from skills.skill import MAX_TEXT, validate
+from studio.service import PANES, Settings, Studio, StudioError
+
+SESSION = "command-line"
+
+
+def read_text(path: Path) -> str:
+    """The text of a SKILL.md, or of the one in a folder.
+
+    Raises StudioError where there is none, or none that is text.
+    """
+    file = path / "SKILL.md" if path.is_dir() else path
+    try:
+        if file.stat().st_size > 4 * MAX_TEXT:
+            raise StudioError(
+                f"{file} has {file.stat().st_size:,} bytes; a SKILL.md has at most {MAX_TEXT:,} characters."
+            )
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise StudioError(f"{file} can't be read: {error.strerror}.") from error
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Write the adapter of a skill as a PEFT folder."""
+    studio = _studio(options)
+    text = read_text(options.skill)
+    info = studio.generate(SESSION, text)
+    try:
+        studio.save_adapter(SESSION, text, options.out)
+    except OSError as error:
+        raise StudioError(f"{options.out} can't be written: {error.strerror}.") from error
+    print(
+        f"{options.out}: rank {info.rank}, {info.size_bytes / 1e6:.1f} MB, from {info.tokens} tokens in {info.seconds:.2f} s"
+    )
+    print(f"skill text SHA-256 {info.sha256}\n\n{info.snippet_peft}")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print what the base answers without the skill, with it in the prompt, and with it as parameters."""
+    studio = _studio(options)
+    settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
+    last, said = None, ""
+    for last in studio.compare(SESSION, read_text(options.skill), options.prompt, settings):
+        if last.message != said:
+            print(f"{last.message} ...", file=sys.stderr)
+            said = last.message
+    for title, pane in zip(PANES, last.panes, strict=True):
+        speed = f", {pane.tokens_per_second:.0f} tokens/s" if pane.tokens_per_second else ""
+        first = f", first token in {pane.first_token_seconds:.2f} s" if pane.first_token_seconds else ""
+        print(f"{title} ({pane.prompt_tokens} prompt tokens{first}{speed})\n{pane.text or pane.note}\n")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Print every problem of a SKILL.md; the exit status is 1 where there is an error."""
+    text = read_text(options.skill)
+    folder = options.skill.resolve() if options.skill.is_dir() else options.skill.resolve().parent
+    named = options.skill.is_dir() or options.skill.name == "SKILL.md"
+    problems = validate(text, folder.name if named else None)
+    for problem in problems:
+        print(f"{options.skill}:{problem.line}: {problem.severity}: {problem.message} {problem.fix}")
+    if not problems:
+        print(f"{options.skill}: no problems")
+    return int(any(problem.severity == "error" for problem in problems))
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Print the ratios of speed that the studio promises."""
+    from studio.bench import run
+
+    return run(options.base, options.checkpoint, options.runs)
+
+
+def _studio(options: argparse.Namespace) -> Studio:
+    studio = Studio(options.base, options.checkpoint)
+    studio.start()
+    return studio
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit status is 2 where it can't be done."""
+    parser = argparse.ArgumentParser(prog="python -m studio", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--base", help="Hub name or folder of the base model")
+    model.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork")
+
+    command = commands.add_parser("generate", parents=[model], help=generate.__doc__)
+    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    command.add_argument("--out", type=Path, required=True, help="folder for the adapter")
+    command.set_defaults(run=generate)
+
+    command = commands.add_parser("compare", parents=[model], help=compare.__doc__)
+    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    command.add_argument("--prompt", required=True)
+    command.add_argument("--temperature", type=float, default=Settings.temperature)
+    command.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
+    command.add_argument("--seed", type=int, default=Settings.seed)
+    command.add_argument("--strength", type=float, default=Settings.strength)
+    command.set_defaults(run=compare)
+
+    command = commands.add_parser("validate", help=check.__doc__)
+    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    command.set_defaults(run=check)
+
+    command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
+    command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")
+    command.set_defaults(run=bench)
+
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (StudioError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,349 @@
+"""Everything a view or the command line asks for: load, examine, generate, compare, download.
+
+Imports no Gradio, and the heavy libraries only where the base is loaded, so that the page answers before them.
+"""
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from skills.evals import Assertion, word_diff
+from skills.library import SkillLibrary
+from skills.skill import MAX_TEXT, Problem, Skill, SkillError, validate
+
+if TYPE_CHECKING:
+    from hypernet.adapter import Adapter
+    from hypernet.base import Base
+    from hypernet.hypernetwork import Hypernetwork
+
+PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
+MAX_PROMPT = 20_000  # characters
+MAX_SESSIONS, ADAPTERS_A_SESSION = 64, 6  # an adapter of the default base takes 1.6 MB
+LOAD_SECONDS = 600  # how long a caller without a page waits for the base
+
+log = logging.getLogger(__name__)
+
+
+class StudioError(ValueError):
+    """Something that can't be done; the message is ready to be shown."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far the base is."""
+
+    state: Literal["loading", "ready", "failed"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How answers are drawn."""
+
+    temperature: float = 0.0  # 0: always the most likely token
+    max_new_tokens: int = 64
+    seed: int = 0
+    strength: float = 1.0  # of the adapter: 0 is the base, 1 what the hypernetwork meant
+
+    def check(self) -> None:
+        """Raise StudioError where a value is out of its range."""
+        limits = {"temperature": (0, 2), "max_new_tokens": (1, 1024), "seed": (0, 2**31 - 1), "strength": (0, 2)}
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not low <= value <= high:
+                raise StudioError(f"{name.replace('_', ' ')} is {value}; it must lie between {low} and {high}.")
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is known of a skill's text while it is typed."""
+
+    problems: tuple[Problem, ...]
+    tokens: int | None  # None while the base loads
+    characters: int
+    skill: Skill | None
+    blocking: str  # why no adapter can be made; empty where one can
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """An adapter, for people."""
+
+    skill_name: str
+    sha256: str  # of the text it was made from
+    seconds: float
+    tokens: int  # of that text
+    size_bytes: int  # of its weights file
+    rank: int
+    fresh: bool  # made now, not found
+    base_name: str
+    base_fingerprint: str
+    hypernetwork_fingerprint: str
+    snippet_peft: str
+    snippet_vllm: str
+
+
+@dataclass(frozen=True)
+class PaneView:
+    """One pane: the answer so far, what it cost, and how it does against an expected answer."""
+
+    text: str = ""
+    prompt_tokens: int = 0
+    first_token_seconds: float | None = None
+    tokens: int = 0
+    tokens_per_second: float | None = None
+    done: bool = False
+    note: str = ""
+    passed: bool | None = None  # None: nothing to compare with
+    diff: tuple[tuple[Literal["same", "add", "del"], str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The state of one comparison."""
+
+    phase: Literal["loading", "generating", "answering", "done"]
+    message: str
+    adapter: AdapterInfo | None
+    panes: tuple[PaneView, PaneView, PaneView] = (PaneView(), PaneView(), PaneView())
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    base: "Base"
+    hypernetwork: "Hypernetwork"
+
+
+class Studio:
+    """The one object behind all pages of a server: the base, the hypernetwork, and each session's adapters."""
+
+    def __init__(self, base: str | None = None, checkpoint: str | None = None) -> None:
+        self.library = SkillLibrary()
+        self._base_name, self._checkpoint = base, checkpoint
+        self._status = Status("loading", "Starting")
+        self._loaded: _Loaded | None = None
+        self._over = threading.Event()  # loading has ended, one way or the other
+        self._generating = threading.Lock()
+        self._sessions: OrderedDict[str, OrderedDict[str, tuple[Adapter, AdapterInfo]]] = OrderedDict()
+        self._registry = threading.Lock()
+        self._files = Path(tempfile.mkdtemp(prefix="parametric-skills-"))
+
+    # ---- loading ----
+
+    def start(self) -> None:
+        """Load the base and the hypernetwork in the background; `status` tells how far it is."""
+        threading.Thread(target=self._load, name="load-base", daemon=True).start()
+
+    def status(self) -> Status:
+        """How far the base is."""
+        return self._status
+
+    def wait(self) -> None:
+        """Return once the base is ready. Raises StudioError where it could not be loaded."""
+        if not self._over.wait(LOAD_SECONDS):
+            raise StudioError("The base is still loading. Try again in a minute.")
+        if self._loaded is None:
+            raise StudioError(self._status.message)
+
+    def close(self) -> None:
+        """Delete the files made for downloads."""
+        shutil.rmtree(self._files, ignore_errors=True)
+
+    def _load(self) -> None:
+        self._status = Status("loading", "Importing torch and transformers")
+        try:
+            from hypernet.base import Base
+            from hypernet.hypernetwork import Hypernetwork, default_checkpoint
+
+            base = Base.load(self._base_name, progress=self._progress)
+            self._status = Status("loading", "Loading the hypernetwork")
+            folder = self._checkpoint or default_checkpoint(base)
+            hypernetwork = Hypernetwork.from_pretrained(folder).to(base.device).eval()
+            hypernetwork.check_base(base)
+            self._status = Status("loading", "Warming up")
+            # the first call of each kernel compiles it: let no visitor wait for that
+            hypernetwork.generate(base, [self.library.list()[0].text])
+        except (ValueError, OSError) as error:
+            log.warning("the base could not be loaded: %s", error)
+            self._status = Status("failed", str(error))
+        except Exception:
+            log.exception("loading the base failed")
+            self._status = Status("failed", "The base could not be loaded; the server's log says why.")
+        else:
+            self._loaded = _Loaded(base, hypernetwork)
+            self._status = Status("ready", f"{base.name}, 4-bit, on {base.device.type}")
+        finally:
+            self._over.set()
+
+    def _progress(self, message: str, _share: float | None) -> None:
+        self._status = Status("loading", message)
+
+    def _model(self) -> _Loaded:
+        self.wait()
+        assert self._loaded
+        return self._loaded
+
+    # ---- skills ----
+
+    def examine(self, text: str) -> Examination:
+        """What can be said of a text as it is typed; never raises."""
+        problems, blocking, skill, tokens = tuple(validate(text)), "", None, None
+        try:
+            skill = Skill.parse(text)
+        except SkillError as error:
+            blocking = str(error)
+        if self._loaded and len(text) <= MAX_TEXT:
+            limit = self._loaded.hypernetwork.config.max_tokens
+            tokens = self._loaded.base.count_tokens(text)
+            if tokens > limit:
+                blocking = (
+                    f"The skill has {tokens:,} tokens; the hypernetwork reads up to {limit:,}. "
+                    "Move details into separate skills."
+                )
+        return Examination(problems, tokens, len(text), skill, blocking)
+
+    # ---- adapters ----
+
+    def generate(self, session: str, text: str) -> AdapterInfo:
+        """The adapter of a text: made now, or found where this session has it already.
+
+        Raises StudioError for a text that no adapter can be made of, or a base that did not load.
+        """
+        return self._adapter(session, text)[1]
+
+    def adapter_info(self, session: str, text: str) -> AdapterInfo | None:
+        """What this session has for exactly this text."""
+        found = self._find(session, text)
+        return found[1] if found else None
+
+    def adapter_zip(self, session: str, text: str) -> Path:
+        """The adapter as a zip of PEFT's files, in a folder that no one else can guess. Raises StudioError."""
+        adapter, info = self._adapter(session, text)
+        try:
+            folder = Path(tempfile.mkdtemp(dir=self._files, prefix=f"{_folder_name(session)}-"))
+            target = folder / f"{info.skill_name}-adapter.zip"
+            adapter.to_zip(target)
+        except OSError as error:
+            raise StudioError(f"The adapter could not be written: {error.strerror}. Free some disk space.") from error
+        return target
+
+    def save_adapter(self, session: str, text: str, folder: Path) -> None:
+        """Write the adapter's files into a folder. Raises StudioError, and OSError where it can't be written."""
+        self._adapter(session, text)[0].save(folder)
+
+    def forget(self, session: str) -> None:
+        """Drop what a session holds: its page was closed."""
+        with self._registry:
+            self._sessions.pop(session, None)
+        for folder in self._files.glob(f"{_folder_name(session)}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _find(self, session: str, text: str) -> "tuple[Adapter, AdapterInfo] | None":
+        with self._registry:
+            held = self._sessions.get(session)
+            if held is None or text not in held:
+                return None
+            self._sessions.move_to_end(session)
+            held.move_to_end(text)
+            return held[text]
+
+    def _adapter(self, session: str, text: str) -> "tuple[Adapter, AdapterInfo]":
+        if (found := self._find(session, text)) is not None:
+            return found[0], replace(found[1], fresh=False)
+        examined = self.examine(text)
+        if examined.blocking or examined.skill is None:
+            raise StudioError(examined.blocking)
+        loaded = self._model()
+        from hypernet.adapter import WEIGHTS_FILE, make_adapter, peft_snippet, vllm_snippet
+
+        try:
+            with self._generating:
+                adapter = make_adapter(loaded.hypernetwork, loaded.base, text, examined.skill.name)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        came = adapter.provenance
+        info = AdapterInfo(
+            skill_name=came.skill_name,
+            sha256=came.skill_sha256,
+            seconds=came.seconds,
+            tokens=came.skill_tokens,
+            size_bytes=len(adapter.files()[WEIGHTS_FILE]),
+            rank=adapter.weights.rank,
+            fresh=True,
+            base_name=came.base_name,
+            base_fingerprint=came.base_fingerprint,
+            hypernetwork_fingerprint=came.hypernetwork_fingerprint,
+            snippet_peft=peft_snippet(came.base_name),
+            snippet_vllm=vllm_snippet(came.base_name, adapter.weights.rank),
+        )
+        with self._registry:
+            held = self._sessions.setdefault(session, OrderedDict())
+            self._sessions.move_to_end(session)
+            held[text] = adapter, info
+            if len(held) > ADAPTERS_A_SESSION:
+                held.popitem(last=False)
+            if len(self._sessions) > MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        return adapter, info
+
+    # ---- comparing ----
+
+    def compare(
+        self,
+        session: str,
+        text: str,
+        prompt: str,
+        settings: Settings | None = None,
+        expected: str | None = None,
+        assertions: Sequence[Assertion] = (),
+    ) -> Iterator[Comparison]:
+        """Generate the adapter if this session has none for the text, then answer in three panes, token by token.
+
+        With `expected`, finished panes say whether they pass (all assertions, or else the same text) and how they
+        differ. Closing the iterator ends the work. Raises StudioError.
+        """
+        settings = settings or Settings()
+        settings.check()
+        if not prompt.strip():
+            raise StudioError("The prompt is empty. Write one, or choose an example.")
+        if len(prompt) > MAX_PROMPT:
+            raise StudioError(f"The prompt has {len(prompt):,} characters; it may have at most {MAX_PROMPT:,}.")
+        while not self._over.wait(0.5):
+            yield Comparison("loading", self._status.message, None)
+        loaded = self._model()
+        if self.adapter_info(session, text) is None:
+            yield Comparison("generating", "Generating the adapter", None)
+        adapter, info = self._adapter(session, text)
+
+        from hypernet.decode import Sampling
+        from studio.compare import compare
+
+        def judged(pane: PaneView) -> PaneView:
+            if not pane.done or expected is None or (not pane.tokens and pane.note):
+                return pane
+            holds = [assertion.holds(pane.text) for assertion in assertions]
+            passed = all(holds) if holds else pane.text.strip() == expected.strip()
+            return replace(pane, passed=passed, diff=tuple(word_diff(expected, pane.text)))
+
+        started = time.perf_counter()
+        sampling = Sampling(settings.temperature, settings.max_new_tokens, settings.seed)
+        views = (PaneView(), PaneView(), PaneView())
+        try:
+            for panes in compare(loaded.base, prompt, text, adapter.weights, settings.strength, sampling):
+                views = tuple(judged(PaneView(**vars(pane))) for pane in panes)
+                yield Comparison("answering", "Answering", info, views)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        yield Comparison("done", f"Done in {time.perf_counter() - started:.1f} s", info, views)
+
+
+def _folder_name(session: str) -> str:
+    """A session's id as a part of a file name, whatever stands in it."""
+    return "".join(character for character in session if character.isalnum())[:40]
