@@ -101,8 +101,8 @@ class Adapter:
             tensors = load((folder / WEIGHTS_FILE).read_bytes())
             if provenance.base_fingerprint != base.fingerprint:
                 raise AdapterError(
-                    f"{folder} was made for {provenance.base_name} ({provenance.base_fingerprint[:12]}); the base here is "
-                    f"{base.name} ({base.fingerprint[:12]}). Load that base, or generate the adapter again."
+                    f"{folder} was made for {provenance.base_name} ({provenance.base_fingerprint[:12]}); the base "
+                    f"here is {base.name} ({base.fingerprint[:12]}). Load that base, or generate the adapter again."
                 )
             path, layers = _layers_path(base), tuple(config["layers_to_transform"])
             stems = [f"base_model.model.{path}.{layers[0]}.", ".lora_A.weight"]
@@ -126,11 +126,11 @@ class Adapter:
         return (
             f"---\nlibrary_name: peft\nbase_model: {p.base_name}\nbase_model_relation: adapter\n"
             "pipeline_tag: text-generation\ntags: [lora, skill, parametric-skills]\n---\n\n"
-            f"# {p.skill_name}\n\nThe skill `{p.skill_name}` as a LoRA adapter: the base acts by the skill without the\n"
-            "skill in its prompt. A hypernetwork made it from the skill's text in one forward pass.\n\n"
+            f"# {p.skill_name}\n\nThe skill `{p.skill_name}` as a LoRA adapter: the base acts by the skill without\n"
+            "the skill in its prompt. A hypernetwork made it from the skill's text in one forward pass.\n\n"
             f"| | |\n|---|---|\n| base | {p.base_name} |\n| base fingerprint | `{p.base_fingerprint}` |\n"
-            f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n| skill text SHA-256 | `{p.skill_sha256}` |\n"
-            f"| skill text tokens | {p.skill_tokens} |\n| rank | {self.weights.rank} |\n\n"
+            f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n"
+            f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n| rank | {self.weights.rank} |\n\n"
             f"```python\n{peft_snippet(p.base_name)}\n```\n"
         )
 

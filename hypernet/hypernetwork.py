@@ -1,8 +1,8 @@
 """The hypernetwork: what the base made of a skill's text goes in, the skill's LoRA comes out, in one forward pass.
 
 Latents, one per (layer, module, rank), attend to the text (Perceiver). Each latent writes one A row and one B row
-through linear heads, and beside them through a literal path: the same attention over the text picks what entered the
-module at a token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter.
+through linear heads, and beside them through a literal path: one attention over the text picks what entered the module
+at a token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter.
 After Parametric Skills (arXiv 2606.30015); latents with direct heads as in Doc-to-LoRA (2602.15902).
 """
 

@@ -36,7 +36,8 @@ def generate(options: argparse.Namespace) -> int:
     except OSError as error:
         raise StudioError(f"{options.out} can't be written: {error.strerror}.") from error
     print(
-        f"{options.out}: rank {info.rank}, {info.size_bytes / 1e6:.1f} MB, from {info.tokens} tokens in {info.seconds:.2f} s"
+        f"{options.out}: rank {info.rank}, {info.size_bytes / 1e6:.1f} MB, "
+        f"from {info.tokens} tokens in {info.seconds:.2f} s"
     )
     print(f"skill text SHA-256 {info.sha256}\n\n{info.snippet_peft}")
     return 0

@@ -1,4 +1,4 @@
-"""One prompt, three rows of one batch: the base alone, with the skill in its prompt, and with the skill as parameters."""
+"""One prompt, three rows of one batch: the base alone, with the skill in its prompt, with the skill as parameters."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

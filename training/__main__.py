@@ -40,9 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     fit.add_argument("--config", type=Path, required=True, help="YAML file with the fields of FitConfig")
     fit.add_argument("--base", help="Hub name or folder of the base, instead of the config's")
     score = commands.add_parser("evaluate", help="print the table: parametric against in context and the controls")
-    score.add_argument(
-        "--data", default="families", help="JSONL file; or families (new skills), or library (its evals)"
-    )
+    score.add_argument("--data", default="families", help="JSONL file, or families (new skills), or library (evals)")
     score.add_argument("--base", help="Hub name or folder of the base")
     score.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
     score.add_argument("--limit", type=int, help="at most so many lines, evenly spread")

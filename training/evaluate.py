@@ -1,7 +1,7 @@
 """The table: what the base answers without the skill, with it in context, as parameters, and under the controls.
 
-The controls tell an effect of the skill from an effect of any adapter: another skill's adapter (of the same family where
-there is one), and the part that every adapter shares.
+The controls tell an effect of the skill from an effect of any adapter: another skill's adapter (of the same family
+where there is one), and the part that every adapter shares.
 """
 
 import json
@@ -151,9 +151,7 @@ def _wrong_skills(lines: list[Line]) -> dict[str, str]:
             by_family[line.family].append(line.skill)
     everything = [skill for family in by_family.values() for skill in family]
     if len(everything) < 2:
-        raise DataError(
-            "The data has a single skill, so no other skill's adapter can be the control. Add lines of another."
-        )
+        raise DataError("The data has a single skill, so there is no wrong skill as a control. Add lines of another.")
     others = {}
     for family in by_family.values():
         ring = family if len(family) > 1 else everything

@@ -29,8 +29,8 @@ def to_example(base: Base, skill: int, task: Task) -> Example:
 def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> tuple[Tensor, Tensor, Tensor]:
     """Run prompts with their answers under each example's adapter.
 
-    Gives logits [answer tokens of all rows, vocabulary] in float32, the right tokens [answer tokens] and the row of each
-    [answer tokens]. A prompt's own tokens are not scored: the head is a fifth of a small model's work.
+    Gives logits [answer tokens of all rows, vocabulary] in float32, the right tokens [answer tokens] and the row of
+    each [answer tokens]. A prompt's own tokens are not scored: the head is a fifth of a small model's work.
     """
     rows = [example.prompt_ids + example.answer_ids for example in examples]
     longest = -(-max(map(len, rows)) // PAD_TO) * PAD_TO
@@ -47,6 +47,6 @@ def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | No
 
 
 def exact_rows(logits: Tensor, right: Tensor, row_of: Tensor, rows: int) -> Tensor:
-    """Whether greedy decoding would give the whole answer [rows]: every token is the most likely after the right ones."""
+    """Whether greedy decoding would give the whole answer [rows]: each token is the likeliest after the right ones."""
     wrong = torch.zeros(rows, device=logits.device)
     return wrong.index_add(0, row_of, (logits.argmax(-1) != right).float()) == 0

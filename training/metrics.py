@@ -10,7 +10,7 @@ def exact_match(answer: str, right: str) -> float:
 
 
 def token_f1(answer: str, right: str) -> float:
-    """Overlap of the two texts' words as F1 (SQuAD, arXiv 1606.05250, without its lower-casing: case is content here)."""
+    """Overlap of the two texts' words as F1 (SQuAD, arXiv 1606.05250, but with case: it is content here)."""
     got, wanted = answer.split(), right.split()
     common = sum((Counter(got) & Counter(wanted)).values())
     if not common:
