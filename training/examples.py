@@ -29,7 +29,7 @@ def to_example(base: Base, skill: int, task: Task) -> Example:
 def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> tuple[Tensor, Tensor, Tensor]:
     """Run prompts with their answers under each example's adapter.
 
-    Gives logits [answer tokens of all rows, vocabulary] in float32, the right tokens [answer tokens] and the row of
+    Gives logits [answer tokens of all rows, vocabulary], the right tokens [answer tokens] and the row of
     each [answer tokens]. A prompt's own tokens are not scored: the head is a fifth of a small model's work.
     """
     rows = [example.prompt_ids + example.answer_ids for example in examples]
@@ -41,7 +41,7 @@ def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | No
     per_row = weights.rows([example.skill for example in examples]) if weights else None
     with apply_lora(base.model, per_row):
         hidden = base.model.base_model(ids, use_cache=False).last_hidden_state  # causal: padding at the end is harmless
-    logits = base.model.get_output_embeddings()(hidden[:, :-1][answered[:, 1:]]).float()
+    logits = base.model.get_output_embeddings()(hidden[:, :-1][answered[:, 1:]])
     row_of = torch.arange(len(rows), device=base.device)[:, None].expand_as(ids)[answered]
     return logits, ids[answered], row_of
 
