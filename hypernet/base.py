@@ -18,8 +18,14 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 from jinja2 import TemplateError
 from safetensors import safe_open
 from torch import nn
@@ -190,13 +196,13 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
         raise BaseError(f"{name_or_path} is neither a folder here nor a name on the Hub such as user/model.") from error
     progress(f"Asking the Hub for {name_or_path}", None)
     try:
-        folder = snapshot_download(name_or_path, allow_patterns=MODEL_FILES, etag_timeout=HUB_SECONDS)
-        return name_or_path, Path(folder)
+        # asked first and with a limit: a download alone would wait for a silent Hub much longer
+        revision = HfApi().model_info(name_or_path, timeout=HUB_SECONDS).sha
+        progress(f"Downloading {name_or_path} from the Hub", None)
+        return name_or_path, Path(snapshot_download(name_or_path, revision=revision, allow_patterns=MODEL_FILES))
     except RepositoryNotFoundError as error:
-        raise BaseError(
-            f"The Hub has no model {name_or_path}, or it is private. Check the name and the token."
-        ) from error
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise BaseError(f"The Hub has no model {name_or_path}, or it is private. Check the name and the token.") from error
+    except (OSError, HTTPError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         if name_or_path == DEFAULT_BASE:
             return DEFAULT_BASE, convert_wheel(converted, progress)
         raise BaseError(
