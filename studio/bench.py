@@ -17,7 +17,7 @@ import torch
 
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
-from hypernet.hypernetwork import Hypernetwork, default_checkpoint
+from hypernet.hypernetwork import load_hypernetwork
 from skills.library import SkillLibrary
 
 SKILL_TOKENS = 500
@@ -30,7 +30,7 @@ def run(base_name: str | None, checkpoint: str | None, rounds: int) -> int:
     """Print each figure with its limit; the exit status is 1 where one is missed."""
     page = page_seconds(base_name, checkpoint)
     base = Base.load(base_name)
-    hypernetwork = Hypernetwork.from_pretrained(checkpoint or default_checkpoint(base)).to(base.device)
+    hypernetwork = load_hypernetwork(base, checkpoint)
     text = skill_of(base, SKILL_TOKENS)
     weights = hypernetwork.generate(base, [text])
     alone, with_text = Row(base.chat_ids(PROMPT)), Row(base.chat_ids(PROMPT, text))

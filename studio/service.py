@@ -160,13 +160,11 @@ class Studio:
         self._status = Status("loading", "Importing torch and transformers")
         try:
             from hypernet.base import Base
-            from hypernet.hypernetwork import Hypernetwork, default_checkpoint
+            from hypernet.hypernetwork import load_hypernetwork
 
             base = Base.load(self._base_name, progress=self._progress)
             self._status = Status("loading", "Loading the hypernetwork")
-            folder = self._checkpoint or default_checkpoint(base)
-            hypernetwork = Hypernetwork.from_pretrained(folder).to(base.device).eval()
-            hypernetwork.check_base(base)
+            hypernetwork = load_hypernetwork(base, self._checkpoint)
             self._status = Status("loading", "Warming up")
             # the first call of each kernel compiles it: let no visitor wait for that
             hypernetwork.generate(base, [self.library.list()[0].text])

@@ -10,7 +10,7 @@ import yaml
 
 from hypernet.base import Base
 from hypernet.files import write_atomically
-from hypernet.hypernetwork import Hypernetwork, default_checkpoint
+from hypernet.hypernetwork import load_hypernetwork
 from training.evaluate import evaluate, family_lines, library_lines, read_lines, table
 from training.fit import Fit, FitConfig, FitError
 
@@ -65,8 +65,9 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if options.limit and options.limit < len(lines):
         lines = [lines[i * len(lines) // options.limit] for i in range(options.limit)]
     base = Base.load(options.base)
-    hypernetwork = Hypernetwork.from_pretrained(options.checkpoint or default_checkpoint(base)).to(base.device)
-    report = evaluate(base, hypernetwork, lines, lambda message: print(message, file=sys.stderr))
+    report = evaluate(
+        base, load_hypernetwork(base, options.checkpoint), lines, lambda message: print(message, file=sys.stderr)
+    )
     print(table(report))
     if options.out:
         write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))

@@ -104,8 +104,11 @@ class Fit:
     def __init__(self, config: FitConfig, base: Base | None = None) -> None:
         """Start anew, or go on where the folder's state was saved.
 
-        Raises FitError where the folder holds a run with other settings, or the base can't be trained through.
+        Raises FitError where a family is unknown, the folder holds a run with other settings, or no gradient passes the
+        base.
         """
+        if unknown := set(config.families) - set(FAMILIES):
+            raise FitError(f"There are no families {', '.join(sorted(unknown))}. There are: {', '.join(FAMILIES)}.")
         self.config, self.out = config, Path(config.out)
         self.base = base or Base.load(config.base, quantization="dequantized")
         if self.base.quantization == "nf4":

@@ -1,0 +1,208 @@
+"""The page as a visitor uses it: a real server with the default base, driven by a real headless Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from transformers import AutoModelForCausalLM
+
+from hypernet.base import DEFAULT_BASE, locate
+
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 300  # the first start converts the base
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of `python app.py`, answering."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+")
+    environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio"))}
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=log, stderr=log, env=environment
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(address, timeout=5).read()
+                break
+            except OSError:
+                time.sleep(0.25)
+        else:
+            log.seek(0)
+            raise AssertionError(f"the studio did not start:\n{log.read()}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium: the system's where there is one, else Playwright's own."""
+    installed = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """The studio's page in a context of its own, the base loaded."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = open_studio(context.new_page(), server)
+    yield page
+    context.close()
+
+
+def open_studio(page: Page, server: str) -> Page:
+    """Open the page and wait until it says that the base is ready."""
+    page.set_default_timeout(60_000)
+    page.goto(server)
+    page.locator('#status [data-state="ready"]').wait_for(timeout=READY_SECONDS * 1000)
+    return page
+
+
+DONE = '#activity [data-state="done"]'
+ANSWERS = "#answers .answer"
+
+
+def choose(page: Page, name: str) -> None:
+    page.locator("#picker label", has_text=name).click()
+    expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value(name)
+
+
+def compare(page: Page) -> None:
+    page.locator("#compare").click()
+    page.locator(DONE).wait_for()
+
+
+def write_raw(page: Page, text: str) -> None:
+    page.get_by_role("tab", name="SKILL.md").click()
+    page.locator("#skill-raw textarea").fill(text)
+
+
+def test_a_skill_is_picked_edited_compared_and_its_adapter_loads_in_peft(page: Page, tmp_path: Path) -> None:
+    choose(page, "compact-log-lines")
+    assert "level=" in page.locator("#prompt textarea").input_value()
+
+    name = page.locator("#skill-name textarea, #skill-name input").first
+    name.fill("Compact Log Lines")
+    expect(page.locator("#live")).to_contain_text("capital letters")
+    name.fill("compact-log-lines")
+    expect(page.locator("#live")).to_contain_text("meets the specification")
+
+    compare(page)
+    assert page.locator(ANSWERS).count() == 3
+    for pane in page.locator("#answers .pane").all():
+        expect(pane).to_contain_text("prompt token")
+        expect(pane.locator(".chip")).to_be_visible()
+    expect(page.locator("#answers .pane").nth(2).locator(".chip")).to_have_text("passes")
+    expect(page.locator("#card")).to_contain_text("compact-log-lines")
+
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    saved = tmp_path / "adapter.zip"
+    download.value.save_as(saved)
+    with zipfile.ZipFile(saved) as archive:
+        archive.extractall(tmp_path / "adapter")
+    base = AutoModelForCausalLM.from_pretrained(locate(DEFAULT_BASE)[1], dtype=torch.float32)
+    ids = torch.tensor([[1, 2, 3, 4]])
+    before = base(ids).logits
+    model = PeftModel.from_pretrained(base, tmp_path / "adapter")
+    assert model.peft_config["default"].r == 16
+    assert (model(ids).logits - before).abs().max() > 0.1
+
+
+def test_an_edited_text_makes_the_adapter_stale_until_compared_again(page: Page) -> None:
+    choose(page, "checkout-latency-levels")
+    compare(page)
+    body = page.locator("#skill-body textarea")
+    body.fill(body.input_value() + "\n\nOne more line.")
+    expect(page.locator("#stale")).to_contain_text("earlier text")
+    compare(page)
+    expect(page.locator("#stale")).not_to_contain_text("earlier text")
+
+
+def test_two_visitors_do_not_see_each_other(browser: Browser, server: str) -> None:
+    contexts = [browser.new_context(), browser.new_context()]
+    first, second = (open_studio(context.new_page(), server) for context in contexts)
+    secret = "secret-skill-of-one-visitor"
+    write_raw(first, f"---\nname: {secret}\ndescription: Only mine.\n---\n\nAnswer with the word pear.\n")
+    compare(first)
+    expect(first.locator("#card")).to_contain_text(secret)
+    compare(second)
+    assert secret not in second.content()
+    second.reload()
+    assert secret not in second.content()
+    for context in contexts:
+        context.close()
+
+
+def test_hostile_markup_in_a_skill_and_a_prompt_is_shown_as_text(page: Page) -> None:
+    attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    write_raw(page, f"---\nname: bad {attack}\ndescription: {attack}\n---\n\n{attack}\n")
+    page.locator("#prompt textarea").fill(f"Repeat: {attack}")
+    compare(page)
+    assert page.title() == "Parametric Skills"
+    assert page.locator("#answers img, #live img, #card img").count() == 0
+
+
+def test_an_answer_can_be_stopped_and_the_next_one_starts(page: Page) -> None:
+    page.locator("#settings button").first.click()
+    page.locator("#settings input[type=number]").nth(1).fill("512")
+    page.locator("#prompt textarea").fill("Write a very long story about the sea.")
+    page.locator("#compare").click()
+    page.locator("#answers .cost").first.wait_for()
+    page.locator("#stop").click()
+    expect(page.locator("#activity")).to_contain_text("Stopped")
+    page.locator("#settings input[type=number]").nth(1).fill("8")
+    compare(page)
+
+
+def test_an_empty_skill_and_an_empty_prompt_are_answered_with_what_to_do(page: Page) -> None:
+    page.locator("#prompt textarea").fill("")
+    page.locator("#compare").click()
+    expect(page.locator('#activity [data-state="failed"]')).to_contain_text("prompt is empty")
+    page.locator("#prompt textarea").fill("Hello")
+    write_raw(page, "")
+    expect(page.locator("#live")).to_contain_text("empty")
+    page.locator("#compare").click()
+    expect(page.locator('#activity [data-state="failed"]')).to_contain_text("empty")
+
+
+def test_a_binary_upload_is_refused_in_words(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "SKILL.md"
+    file.write_bytes(bytes(range(256)) * 40)
+    page.locator("#upload input[type=file], input[type=file]").first.set_input_files(file)
+    expect(page.locator("#live")).to_contain_text("was not opened")
+
+
+def test_the_page_fits_a_phone_without_scrolling_sideways(browser: Browser, server: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = open_studio(context.new_page(), server)
+    compare(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_a_skill_is_compared_by_keyboard_alone(page: Page) -> None:
+    page.locator("#prompt textarea").focus()
+    page.keyboard.press("Control+Enter")
+    page.locator(DONE).wait_for()
+    assert page.locator(ANSWERS).count() == 3

@@ -1,0 +1,68 @@
+"""Loading from the Hub and pushing to it, over HTTP against a local stand-in; each in a process of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from stand_in_hub import stand_in_hub
+
+from hypernet.base import HUB_SECONDS, Base
+from hypernet.hypernetwork import Hypernetwork, config_for
+
+MODULES = ("self_attn.o_proj", "mlp.down_proj")
+
+
+def run(script: str, endpoint: str, home: Path) -> str:
+    environment = os.environ | {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "SKILL_STUDIO_CACHE": str(home / "cache"),
+    }
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_a_base_comes_from_the_hub_by_its_name(tiny_folder: Path, tmp_path: Path) -> None:
+    files = {file.name: file.read_bytes() for file in tiny_folder.iterdir() if file.is_file()}
+    script = "from hypernet.base import Base\nb = Base.load('user/tiny', 'none')\nprint(b.name, b.fingerprint)"
+    with stand_in_hub({"user/tiny": files}) as endpoint:
+        name, fingerprint = run(script, endpoint, tmp_path).split()
+    assert name == "user/tiny"
+    assert fingerprint == Base.load(str(tiny_folder), "none").fingerprint
+
+
+def test_a_model_that_the_hub_does_not_have_is_named(tmp_path: Path) -> None:
+    script = "from hypernet.base import *\ntry: locate('user/none')\nexcept BaseError as error: print(error)"
+    with stand_in_hub({}) as endpoint:
+        assert "user/none" in run(script, endpoint, tmp_path)
+
+
+def test_a_silent_hub_is_given_up_within_seconds(tmp_path: Path) -> None:
+    script = "from hypernet.base import *\ntry: locate('user/model')\nexcept BaseError as error: print(error)"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        started = time.perf_counter()
+        said = run(script, f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path)
+    assert "does not answer" in said
+    assert time.perf_counter() - started < 12 * HUB_SECONDS
+
+
+def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path, tmp_path: Path) -> None:
+    hypernetwork = Hypernetwork(config_for(Base.load(str(tiny_folder), "none"), MODULES, width=64))
+    hypernetwork.save_pretrained(tmp_path / "local")
+    script = (
+        "from hypernet.hypernetwork import Hypernetwork\n"
+        f"Hypernetwork.from_pretrained({str(tmp_path / 'local')!r}).push_to_hub('user/hyper', token='hf_test')\n"
+        "print('fingerprint', Hypernetwork.from_pretrained('user/hyper').fingerprint)"
+    )
+    repositories: dict[str, dict[str, bytes]] = {}
+    with stand_in_hub(repositories) as endpoint:
+        said = run(script, endpoint, tmp_path / "home")
+    assert f"fingerprint {hypernetwork.fingerprint}" in said
+    assert set(repositories["user/hyper"]) >= {"config.json", "model.safetensors", "README.md"}
