@@ -130,7 +130,8 @@ class Adapter:
             "the skill in its prompt. A hypernetwork made it from the skill's text in one forward pass.\n\n"
             f"| | |\n|---|---|\n| base | {p.base_name} |\n| base fingerprint | `{p.base_fingerprint}` |\n"
             f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n"
-            f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n| rank | {self.weights.rank} |\n\n"
+            f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n"
+            f"| rank | {self.weights.rank} |\n\n"
             f"```python\n{peft_snippet(p.base_name)}\n```\n"
         )
 

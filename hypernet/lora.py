@@ -85,9 +85,7 @@ def apply_lora(model: nn.Module, weights: LoraWeights | None, alpha: float | Ten
     The hooks act only for the thread or task that entered the block and are gone when it ends, also on an error, so
     two people's adapters can't meet. With alpha 0 the outputs are the base's bit for bit.
     """
-    if weights is None or (isinstance(alpha, (int, float)) and alpha == 0):
-        yield
-        return
+    nothing = weights is None or (isinstance(alpha, (int, float)) and alpha == 0)
     layers, token, handles = decoder_layers(model), object(), []
 
     def hook_for(a: Tensor, b: Tensor):  # a [rows, rank, d_in], b [rows, rank, d_out]
@@ -101,9 +99,9 @@ def apply_lora(model: nn.Module, weights: LoraWeights | None, alpha: float | Ten
 
         return hook
 
-    previous = _ACTIVE.set(token)
+    previous = _ACTIVE.set(token)  # also where there is nothing to apply: that silences a block around this one
     try:
-        for module, (a, b) in weights.modules.items():
+        for module, (a, b) in () if nothing else weights.modules.items():
             for layer, a_l, b_l in zip(weights.layers, a.unbind(1), b.unbind(1), strict=True):
                 handles.append(layers[layer].get_submodule(module).register_forward_hook(hook_for(a_l, b_l)))
         yield
