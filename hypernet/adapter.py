@@ -114,7 +114,9 @@ class Adapter:
                 a = torch.stack([tensors[f"{key}.lora_A.weight"] for key in keys])[None]
                 b = torch.stack([tensors[f"{key}.lora_B.weight"].T for key in keys])[None]
                 modules[module] = (a.to(base.device), b.to(base.device))
-        except (OSError, KeyError, IndexError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            if not modules:
+                raise KeyError("no weights for its layers")
+        except (OSError, LookupError, TypeError, RuntimeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise AdapterError(f"{folder} holds no whole adapter ({error}). Generate or download it again.") from error
         except SafetensorError as error:
             raise AdapterError(f"{folder / WEIGHTS_FILE} is damaged. Generate or download it again.") from error

@@ -166,7 +166,7 @@ class Base:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a plain text, without special tokens added."""
-        return self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+        return self.tokenizer(_encodable(text), add_special_tokens=False, verbose=False).input_ids
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens of a plain text."""
@@ -179,6 +179,8 @@ class Base:
     def chat_ids(self, prompt: str, skill_text: str | None = None, history: tuple[dict, ...] = ()) -> list[int]:
         """Token ids up to where the answer starts; with `skill_text`, the skill is the system message."""
         turns = [*history, {"role": "user", "content": prompt}]
+        turns = [{**turn, "content": _encodable(turn["content"])} for turn in turns]
+        skill_text = _encodable(skill_text or "")
         system = [{"role": "system", "content": skill_text}] if skill_text else []
         options = {"add_generation_prompt": True, "return_dict": False}
         try:
@@ -188,6 +190,11 @@ class Base:
                 raise
             first = {"role": "user", "content": f"{skill_text}\n\n{turns[0]['content']}"}
             return self.tokenizer.apply_chat_template([first, *turns[1:]], **options)
+
+
+def _encodable(text: str) -> str:
+    """The text with `?` for halves of surrogate pairs: JSON can carry them, tokenizers raise on them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:

@@ -17,6 +17,7 @@ from hypernet.base import Base
 from hypernet.lora import LoraWeights, apply_lora, stack_skills
 
 PREFILL_SPREAD = 48  # prompts that differ by at most so many tokens are read together
+LEAST_TEMPERATURE = 1e-4  # below it the likeliest token is taken: logits would overflow, and nothing else is drawn
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _step(base: Base, rows: list[Row], batch: _Batch) -> Tensor:
 
 def _choose(logits: Tensor, temperature: float, draws: list[torch.Generator]) -> Tensor:
     """A token for each row [rows]."""
-    if temperature <= 0:
+    if temperature < LEAST_TEMPERATURE:
         return logits.argmax(-1)
     shares = (logits / temperature).softmax(-1)
     return torch.cat([torch.multinomial(share, 1, generator=draw) for share, draw in zip(shares, draws, strict=True)])

@@ -13,10 +13,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import ModelCard, PyTorchModelHubMixin
-from huggingface_hub.errors import HFValidationError, HTTPError
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
+from safetensors.torch import load_model, save_file
 from torch import Tensor, nn
 
 from hypernet.base import Base
@@ -171,7 +169,8 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         same_model = (base.name, base.architecture) == (self.config.base_name, self.config.base_architecture)
         if base.fingerprint != self.config.base_fingerprint and not same_model:
             raise HypernetworkError(
-                f"This hypernetwork was trained for {self.config.base_name}, but the base is {base.name}. "
+                f"This hypernetwork was trained for {self.config.base_name} ({self.config.base_fingerprint[:12]}), "
+                f"but the base is {base.name} ({base.fingerprint[:12]}). "
                 "Load that base, or train a hypernetwork for this one (python -m training fit)."
             )
 
@@ -185,12 +184,28 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
             digest.update(memoryview(tensor.to("cpu", torch.bfloat16).flatten().view(torch.uint8).numpy()))
         return digest.hexdigest()
 
-    def _save_pretrained(self, save_directory: Path) -> None:
-        """Weights in bf16 and the configuration, each written whole or not at all."""
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, config: HypernetworkConfig, **hub) -> "Hypernetwork":
+        """The mixin's own would leave missing weights at random values, and read pickles."""
+        name = "model.safetensors"
+        file = Path(model_id, name) if Path(model_id).is_dir() else hf_hub_download(model_id, name, **hub)
+        hypernetwork = cls(config)
+        load_model(hypernetwork, file, strict=True)
+        return hypernetwork.eval()
+
+    def save_pretrained(
+        self, save_directory: str | Path, *, config: dict | None = None, model_card_kwargs: dict | None = None
+    ) -> None:
+        """Weights in bf16, configuration and card, each written whole or not at all; the mixin's own deletes first.
+
+        The last two are what the mixin's `push_to_hub` passes; the configuration and the card are always our own.
+        """
+        folder = Path(save_directory)
         weights = {k: v.detach().to("cpu", torch.bfloat16).contiguous() for k, v in self.state_dict().items()}
-        write_atomically(save_directory / "model.safetensors", lambda path: save_file(weights, path))
+        write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
         text = json.dumps({"config": asdict(self.config)}, indent=2) + "\n"
-        write_atomically(save_directory / "config.json", lambda path: path.write_text(text))
+        write_atomically(folder / "config.json", lambda path: path.write_text(text))
+        write_atomically(folder / "README.md", lambda path: path.write_text(str(self.generate_model_card())))
 
     def generate_model_card(self, *_args, **_kwargs) -> ModelCard:
         """The card that lies beside saved weights: what it is for and what it was trained on."""
@@ -216,9 +231,10 @@ def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None
     name = folder_or_repository or default_checkpoint(base)
     try:
         hypernetwork = Hypernetwork.from_pretrained(name)
-    except (OSError, HTTPError, HFValidationError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:  # there are many ways of being damaged, and one way out
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise HypernetworkError(
-            f"{name} holds no hypernetwork that can be read ({str(error).splitlines()[0]}). "
+            f"{name} holds no hypernetwork that can be read ({reason}). "
             "Give a folder that `python -m training fit` wrote, or the name of one on the Hub."
         ) from error
     hypernetwork.check_base(base)

@@ -28,8 +28,8 @@ def read_text(path: Path) -> str:
 
 def generate(options: argparse.Namespace) -> int:
     """Write the adapter of a skill as a PEFT folder."""
-    studio = _studio(options)
     text = read_text(options.skill)
+    studio = _studio(options)
     info = studio.generate(SESSION, text)
     try:
         studio.save_adapter(SESSION, text, options.out)
@@ -45,10 +45,11 @@ def generate(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Print what the base answers without the skill, with it in the prompt, and with it as parameters."""
-    studio = _studio(options)
+    text = read_text(options.skill)
     settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
+    settings.check()
     last, said = None, ""
-    for last in studio.compare(SESSION, read_text(options.skill), options.prompt, settings):
+    for last in _studio(options).compare(SESSION, text, options.prompt, settings):
         if last.message != said:
             print(f"{last.message} ...", file=sys.stderr)
             said = last.message

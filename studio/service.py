@@ -4,12 +4,13 @@ Imports no Gradio, and the heavy libraries only where the base is loaded, so tha
 """
 
 import logging
+import secrets
 import shutil
 import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -56,9 +57,10 @@ class Settings:
         """Raise StudioError where a value is out of its range."""
         limits = {"temperature": (0, 2), "max_new_tokens": (1, 1024), "seed": (0, 2**31 - 1), "strength": (0, 2)}
         for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not low <= value <= high:
-                raise StudioError(f"{name.replace('_', ' ')} is {value}; it must lie between {low} and {high}.")
+            value, whole = getattr(self, name), name in ("max_new_tokens", "seed")
+            if not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
+                kind = "a whole number" if whole else "a number"
+                raise StudioError(f"{name.replace('_', ' ')} is {value}; it must be {kind} from {low} to {high}.")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class _Held:
+    """An adapter that a session has."""
+
+    adapter: "Adapter"
+    info: AdapterInfo
+    folder: Path  # for its zip, made when one is asked for; nobody can guess its name
+
+
+@dataclass(frozen=True)
 class _Loaded:
     base: "Base"
     hypernetwork: "Hypernetwork"
@@ -131,9 +142,9 @@ class Studio:
         self._loaded: _Loaded | None = None
         self._over = threading.Event()  # loading has ended, one way or the other
         self._generating = threading.Lock()
-        self._sessions: OrderedDict[str, OrderedDict[str, tuple[Adapter, AdapterInfo]]] = OrderedDict()
+        self._sessions: OrderedDict[str, OrderedDict[str, _Held]] = OrderedDict()  # by the text it was made from
         self._registry = threading.Lock()
-        self._files = Path(tempfile.mkdtemp(prefix="parametric-skills-"))
+        self._files = tempfile.TemporaryDirectory(prefix="parametric-skills-", ignore_cleanup_errors=True)
 
     # ---- loading ----
 
@@ -153,8 +164,8 @@ class Studio:
             raise StudioError(self._status.message)
 
     def close(self) -> None:
-        """Delete the files made for downloads."""
-        shutil.rmtree(self._files, ignore_errors=True)
+        """Delete the files made for downloads; a process that ends does it too."""
+        self._files.cleanup()
 
     def _load(self) -> None:
         self._status = Status("loading", "Importing torch and transformers")
@@ -214,36 +225,35 @@ class Studio:
 
         Raises StudioError for a text that no adapter can be made of, or a base that did not load.
         """
-        return self._adapter(session, text)[1]
+        return self._adapter(session, text).info
 
     def adapter_info(self, session: str, text: str) -> AdapterInfo | None:
         """What this session has for exactly this text."""
         found = self._find(session, text)
-        return found[1] if found else None
+        return found.info if found else None
 
     def adapter_zip(self, session: str, text: str) -> Path:
         """The adapter as a zip of PEFT's files, in a folder that no one else can guess. Raises StudioError."""
-        adapter, info = self._adapter(session, text)
+        held = self._adapter(session, text)
+        target = held.folder / f"{held.info.skill_name}-adapter.zip"
         try:
-            folder = Path(tempfile.mkdtemp(dir=self._files, prefix=f"{_folder_name(session)}-"))
-            target = folder / f"{info.skill_name}-adapter.zip"
-            adapter.to_zip(target)
+            if not target.exists():
+                held.adapter.to_zip(target)
         except OSError as error:
             raise StudioError(f"The adapter could not be written: {error.strerror}. Free some disk space.") from error
         return target
 
     def save_adapter(self, session: str, text: str, folder: Path) -> None:
         """Write the adapter's files into a folder. Raises StudioError, and OSError where it can't be written."""
-        self._adapter(session, text)[0].save(folder)
+        self._adapter(session, text).adapter.save(folder)
 
     def forget(self, session: str) -> None:
         """Drop what a session holds: its page was closed."""
         with self._registry:
-            self._sessions.pop(session, None)
-        for folder in self._files.glob(f"{_folder_name(session)}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            dropped = self._sessions.pop(session, {})
+        _delete_files(dropped.values())
 
-    def _find(self, session: str, text: str) -> "tuple[Adapter, AdapterInfo] | None":
+    def _find(self, session: str, text: str) -> _Held | None:
         with self._registry:
             held = self._sessions.get(session)
             if held is None or text not in held:
@@ -252,9 +262,9 @@ class Studio:
             held.move_to_end(text)
             return held[text]
 
-    def _adapter(self, session: str, text: str) -> "tuple[Adapter, AdapterInfo]":
+    def _adapter(self, session: str, text: str) -> _Held:
         if (found := self._find(session, text)) is not None:
-            return found[0], replace(found[1], fresh=False)
+            return replace(found, info=replace(found.info, fresh=False))
         examined = self.examine(text)
         if examined.blocking or examined.skill is None:
             raise StudioError(examined.blocking)
@@ -281,15 +291,17 @@ class Studio:
             snippet_peft=peft_snippet(came.base_name),
             snippet_vllm=vllm_snippet(came.base_name, adapter.weights.rank),
         )
+        made, dropped = _Held(adapter, info, Path(self._files.name, secrets.token_hex(16))), []
         with self._registry:
             held = self._sessions.setdefault(session, OrderedDict())
             self._sessions.move_to_end(session)
-            held[text] = adapter, info
+            made = held.setdefault(text, made)  # another call may have been first
             if len(held) > ADAPTERS_A_SESSION:
-                held.popitem(last=False)
+                dropped.append(held.popitem(last=False)[1])
             if len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
-        return adapter, info
+                dropped.extend(self._sessions.popitem(last=False)[1].values())
+        _delete_files(dropped)
+        return made
 
     # ---- comparing ----
 
@@ -318,7 +330,8 @@ class Studio:
         loaded = self._model()
         if self.adapter_info(session, text) is None:
             yield Comparison("generating", "Generating the adapter", None)
-        adapter, info = self._adapter(session, text)
+        held = self._adapter(session, text)
+        adapter, info = held.adapter, held.info
 
         from hypernet.decode import Sampling
         from studio.compare import compare
@@ -342,6 +355,6 @@ class Studio:
         yield Comparison("done", f"Done in {time.perf_counter() - started:.1f} s", info, views)
 
 
-def _folder_name(session: str) -> str:
-    """A session's id as a part of a file name, whatever stands in it."""
-    return "".join(character for character in session if character.isalnum())[:40]
+def _delete_files(dropped: Iterable[_Held]) -> None:
+    for held in dropped:
+        shutil.rmtree(held.folder, ignore_errors=True)

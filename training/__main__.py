@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_origin
 
 import yaml
 
@@ -18,18 +19,33 @@ from training.fit import Fit, FitConfig, FitError
 def read_config(path: Path) -> FitConfig:
     """A run's settings from a YAML file.
 
-    Raises FitError for a file that is no mapping or has a field that there is not.
+    Raises FitError for a file that is no mapping, has a field that there is not, lacks one or gives it another type.
     """
     try:
         settings = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise FitError(f"{path} can't be read as YAML: {error}") from error
-    known = {field.name for field in fields(FitConfig)}
-    if not isinstance(settings, dict) or settings.keys() - known:
-        unknown = ", ".join(sorted(settings.keys() - known)) if isinstance(settings, dict) else "no mapping"
+    known = {field.name: field.type for field in fields(FitConfig)}
+    if not isinstance(settings, dict) or settings.keys() - known.keys():
+        unknown = ", ".join(sorted(map(str, settings.keys() - known))) if isinstance(settings, dict) else "no mapping"
         raise FitError(f"{path}: unknown settings ({unknown}). There are: {', '.join(sorted(known))}.")
+    if "out" not in settings:
+        raise FitError(f"{path}: has no `out`. Name the folder for the checkpoint and the curve.")
+    for name, value in settings.items():
+        if not _is_of(known[name], value):
+            kind = getattr(known[name], "__name__", known[name])
+            raise FitError(
+                f"{path}: {name} is {value!r}, which is no {kind}. (YAML takes 1e-3 for a text; 1.0e-3 is a number.)"
+            )
     lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
     return FitConfig(**{**settings, **lists})
+
+
+def _is_of(kind: type, value: object) -> bool:
+    """Whether a value from YAML can stand in a field of a type."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -55,8 +55,14 @@ def read_lines(path: Path) -> list[Line]:
                 texts = [item.get(name) for name in ("skill", "prompt", "answer")] if isinstance(item, dict) else [None]
                 if not all(isinstance(text, str) and text for text in texts):
                     raise DataError(f"{path}:{number}: needs the texts skill, prompt and answer.")
-                messages = tuple(item.get("messages", ()))
-                lines.append(Line(*texts, item.get("subtask", ""), item.get("family", ""), messages))
+                names, turns = [item.get("subtask", ""), item.get("family", "")], item.get("messages", [])
+                if not all(isinstance(name, str) for name in names):
+                    raise DataError(f"{path}:{number}: subtask and family must be texts.")
+                if not isinstance(turns, list) or not all(map(_is_turn, turns)):
+                    raise DataError(
+                        f"{path}:{number}: messages must be a list of turns with the texts role and content."
+                    )
+                lines.append(Line(*texts, *names, tuple(turns)))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{number}: is no JSON ({error.msg}). Write one object a line.") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -64,6 +70,10 @@ def read_lines(path: Path) -> list[Line]:
     if not lines:
         raise DataError(f"{path} has no lines.")
     return lines
+
+
+def _is_turn(item: object) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(name), str) for name in ("role", "content"))
 
 
 def family_lines(skills: int = 5, tasks: int = 8, seed: str = "evaluate") -> list[Line]:
@@ -149,7 +159,7 @@ def _wrong_skills(lines: list[Line]) -> dict[str, str]:
     for line in lines:
         if line.skill not in by_family.setdefault(line.family, []):
             by_family[line.family].append(line.skill)
-    everything = [skill for family in by_family.values() for skill in family]
+    everything = list(dict.fromkeys(line.skill for line in lines))
     if len(everything) < 2:
         raise DataError("The data has a single skill, so there is no wrong skill as a control. Add lines of another.")
     others = {}

@@ -32,7 +32,7 @@ class FitConfig:
     out: str  # folder for the checkpoint, the training state and the curve
     base: str | None = None  # Hub name or folder; none: the default base
     modules: tuple[str, ...] = ("self_attn.o_proj", "mlp.down_proj")  # what gets LoRA
-    families: tuple[str, ...] = tuple(FAMILIES)
+    families: tuple[str, ...] = tuple(FAMILIES)  # drawn in turn; one that is named twice comes twice as often
     steps: int = 1000
     skills_per_step: int = 24
     tasks_per_skill: int = 2
@@ -132,6 +132,7 @@ class Fit:
         """Train to the last step; saves on the way, on Ctrl-C, and the finished checkpoint at the end."""
         held_out = self._held_out()
         write_atomically(self.out / "fit.json", lambda path: path.write_text(json.dumps(asdict(self.config), indent=2)))
+        self._log({"step": self.step, "settings": asdict(self.config)})
         try:
             while self.step < self.config.steps:
                 self._log(self.train_step())
@@ -164,11 +165,11 @@ class Fit:
         tensors = {f"model.{name}": p.detach() for name, p in self.hypernetwork.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{name}": value for name, value in state.items()}
-        about = {"step": str(self.step), "seconds": str(self.seconds)}
+        about = {"step": str(self.step), "seconds": str(self.seconds), "base": self.base.fingerprint}
         contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_atomically(self.out / "state.safetensors", lambda path: save_file(contiguous, path, metadata=about))
         trained = {
-            "families": ", ".join(self.config.families),
+            "families": ", ".join(dict.fromkeys(self.config.families)),
             "steps": self.step,
             "skills seen": self.step * self.config.skills_per_step,
             "prompts seen": self.step * self.config.skills_per_step * self.config.tasks_per_skill,
@@ -178,19 +179,22 @@ class Fit:
             "seed": self.config.seed,
         }
         self.hypernetwork.config = replace(self.hypernetwork.config, trained=trained)
-        folder = self.out / "checkpoint"
-        (folder / "README.md").unlink(missing_ok=True)  # the mixin writes a card only where there is none
-        self.hypernetwork.save_pretrained(folder, config=None)
+        self.hypernetwork.save_pretrained(self.out / "checkpoint")
 
     def _resume(self) -> None:
         before = json.loads((self.out / "fit.json").read_text())
         now = json.loads(json.dumps(asdict(self.config)))
-        free = {"out", "steps", "decay", "save_every", "evaluate_every"}  # may change without changing a step so far
+        # what may change for the steps to come; the curve keeps the settings of every start
+        free = {"out", "families", "steps", "decay", "save_every", "evaluate_every", "held_out_skills"}
         changed = sorted(name for name in now if name not in free and before[name] != now[name])
         if changed:
             raise FitError(
                 f"{self.out} holds a run with another {', '.join(changed)}. Choose another folder for this one."
             )
+        with (self.out / "state.safetensors").open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+        if header.get("base", self.base.fingerprint) != self.base.fingerprint:
+            raise FitError(f"{self.out} holds a run on another base than {self.base.name}. Choose another folder.")
         state = load_file(self.out / "state.safetensors", device=str(self.base.device))
         self.hypernetwork.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
         saved: dict[int, dict[str, Tensor]] = {}
@@ -199,13 +203,12 @@ class Fit:
                 _, index, name = key.split(".")
                 saved.setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": saved})
-        with (self.out / "state.safetensors").open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
         self.step, self.seconds = int(header["step"]), float(header["seconds"])
 
     def _held_out(self) -> list[TaskSkill]:
         rng = random.Random(HELD_OUT_SEED)
-        return [sample_skill(f, rng, 4) for f in self.config.families for _ in range(self.config.held_out_skills)]
+        families = dict.fromkeys(self.config.families)
+        return [sample_skill(family, rng, 4) for family in families for _ in range(self.config.held_out_skills)]
 
     def _log(self, numbers: dict) -> None:
         line = json.dumps(numbers)

@@ -1,0 +1,39 @@
+"""Builds the studio and launches it.
+
+The page answers first; the base model and the hypernetwork load behind it.
+"""
+
+import argparse
+import contextlib
+
+from studio.service import Studio, StudioError
+from studio.views import page
+from studio.views.gpu import ZERO_GPU
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Turn a skill into an adapter, and compare what the model answers.")
+    parser.add_argument(
+        "--base", help="base model: a name on the Hugging Face Hub or a folder (default: the shipped one)"
+    )
+    parser.add_argument("--checkpoint", help="hypernetwork: a folder or a repository (default: the one for the base)")
+    parser.add_argument("--host", help="address to listen on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=int, help="port to listen on (default: GRADIO_SERVER_PORT or the next from 7860)"
+    )
+    arguments = parser.parse_args()
+
+    studio = Studio(arguments.base, arguments.checkpoint)
+    demo = page.build(studio)
+    studio.start()
+    if ZERO_GPU:  # there, only what was loaded before the launch finds its way to the GPU
+        with contextlib.suppress(StudioError):  # the page says what went wrong
+            studio.wait()
+    try:
+        demo.launch(server_name=arguments.host, server_port=arguments.port, **page.launch_options())
+    finally:
+        studio.close()
+
+
+if __name__ == "__main__":
+    main()

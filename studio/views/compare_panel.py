@@ -1,0 +1,221 @@
+"""The right side of the page: the prompt with its examples and settings, the three panes, and the adapter's card.
+
+What the service says, errors included, becomes updates of the page as it comes.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from skills.evals import Eval
+from skills.library import LibraryEntry, SkillLibrary
+from studio.service import Comparison, Settings, Studio, StudioError
+from studio.views import render
+from studio.views.gpu import on_gpu
+from studio.views.skill_panel import source_text
+from studio.views.wiring import LIVE_REGION, QUICK, typing
+
+MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
+MAX_LABEL = 36  # characters of an example's prompt on its button
+
+# No language: the colours that Gradio gives to code are too pale to read on white.
+_PLAIN = {"interactive": False, "show_line_numbers": False, "wrap_lines": True, "buttons": ["copy"]}
+
+# Shown in the browser before the server has answered: the place in the queue may be a while away.
+_BEGIN = """() => [
+  '<p class="line" data-state="busy">Waiting for the model</p>',
+  {visible: true, __type__: "update"},
+  {interactive: false, __type__: "update"},
+]"""
+
+
+def evals_of(library: SkillLibrary, chosen: str) -> tuple[Eval, ...]:
+    """The evals of the library skill that was chosen; none for a skill of one's own ('')."""
+    return library.get(chosen).evals if chosen else ()
+
+
+def eval_of(library: SkillLibrary, chosen: str, prompt: str) -> Eval | None:
+    """The eval whose prompt this is, so that an edited prompt is not held against an answer to another one."""
+    return next((ev for ev in evals_of(library, chosen) if ev.prompt.strip() == prompt.strip()), None)
+
+
+def digest(text: str) -> str:
+    """By this the page knows whether the adapter on show was made from the text in the editor."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+class ComparePanel:
+    """The components of the right side and the handlers that belong to them alone."""
+
+    def __init__(self, studio: Studio, first: LibraryEntry, source: list[Component], chosen: gr.State) -> None:
+        """`source` are the inputs of `source_text`, `chosen` the name of the library skill that was opened, or ''."""
+        self.studio, self.source, self.chosen = studio, source, chosen
+        self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
+        prompt = first.evals[0].prompt if first.evals else ""
+        with gr.Column(elem_id="work"):
+            self.prompt = gr.Textbox(
+                prompt,
+                label="Prompt",
+                placeholder="What to ask the model",
+                lines=2,
+                max_lines=8,
+                elem_id="prompt",
+                elem_classes="mono",
+            )
+            self.examples = gr.Dataset(
+                components=["textbox"], type="index", elem_id="examples", **self._samples(first.evals)
+            )
+            with gr.Row(elem_classes="tight", elem_id="go"):
+                self.compare = gr.Button("Compare", variant="primary", size="md", min_width=110, elem_id="compare")
+                self.stop = gr.Button("Stop", size="md", min_width=80, visible=False, elem_id="stop")
+                with gr.Column(elem_id="status", min_width=160):
+                    self.state = gr.HTML(render.model_state(studio.status()), js_on_load=LIVE_REGION)
+                    self.activity = gr.HTML("", elem_id="activity", js_on_load=LIVE_REGION)
+            with (
+                gr.Accordion("Settings: temperature, length, seed, strength", open=False, elem_id="settings"),
+                gr.Row(),
+            ):
+                defaults = Settings()
+                self.temperature = gr.Slider(0, 2, defaults.temperature, step=0.1, label="Temperature")
+                self.length = gr.Slider(8, 512, defaults.max_new_tokens, step=8, label="Longest answer (tokens)")
+                self.seed = gr.Number(defaults.seed, precision=0, minimum=0, label="Seed")
+                self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Adapter strength")
+            self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
+            self.panes = gr.HTML(render.panes(None), elem_id="answers")
+            with gr.Column(elem_id="adapter"):
+                gr.HTML("<h2>Adapter</h2>", elem_classes="heading")
+                self.stale = gr.HTML("", elem_id="stale", js_on_load=LIVE_REGION)
+                self.card = gr.HTML(render.adapter_card(None, None), elem_id="card")
+                self.download = gr.DownloadButton(
+                    "Download adapter (PEFT)", size="sm", visible=False, elem_id="download"
+                )
+                with gr.Accordion("Use the adapter with PEFT or vLLM", open=False, visible=False) as self.use:
+                    self.peft = gr.Code(label="PEFT", lines=2, **_PLAIN)
+                    self.vllm = gr.Code(label="vLLM", lines=2, **_PLAIN)
+        self.offered = [self.prompt, self.examples, self.expected]
+        self._model_work = on_gpu(self._model_work)
+        self._wire()
+
+    def offer(self, chosen: str, before: str, prompt: str) -> list[Any]:
+        """Values for `offered`: the examples of a skill. A prompt that was an example of the one before makes room."""
+        evals = evals_of(self.studio.library, chosen)
+        own = prompt.strip() and eval_of(self.studio.library, before, prompt) is None
+        prompt = prompt if own or not evals else evals[0].prompt
+        return [prompt, gr.Dataset(**self._samples(evals)), self.expected_line(chosen, prompt)]
+
+    def expected_line(self, chosen: str, prompt: str) -> str:
+        """The markup of what the panes are held against."""
+        has_examples = bool(evals_of(self.studio.library, chosen))
+        return render.expected_line(self._expected(chosen, prompt), has_examples)
+
+    def _expected(self, chosen: str, prompt: str) -> str | None:
+        ev = eval_of(self.studio.library, chosen, prompt)
+        return ev.expected_output if ev else None
+
+    def _samples(self, evals: tuple[Eval, ...]) -> dict[str, Any]:
+        prompts = [" ".join(ev.prompt.split()) for ev in evals]
+        labels = [text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "…" for text in prompts]
+        samples = [[ev.prompt] for ev in evals]
+        return {"samples": samples, "sample_labels": labels, "label": "Examples", "visible": bool(evals)}
+
+    def _take_example(self, index: int, chosen: str) -> tuple[str, str]:
+        prompt = evals_of(self.studio.library, chosen)[index].prompt
+        return prompt, self.expected_line(chosen, prompt)
+
+    def _wire(self) -> None:
+        example = [self.examples, self.chosen]
+        self.examples.click(self._take_example, example, [self.prompt, self.expected], **QUICK)
+        typing("#prompt").input(self.expected_line, [self.chosen, self.prompt], self.expected, **QUICK)
+
+        ends = [self.activity, self.stop, self.compare]
+        adapter = [self.stale, self.card, self.download, self.use, self.peft, self.vllm, self.made_from]
+        settings = [self.temperature, self.length, self.seed, self.strength]
+        self.compare.click(None, outputs=ends, js=_BEGIN, api_visibility="private")
+        run = self.compare.click(
+            self._answers,
+            {*self.source, self.chosen, self.prompt, *settings},
+            [*ends, self.panes, *adapter],
+            show_progress="minimal",
+            show_progress_on=self.activity,
+            api_visibility="private",
+            **MODEL,
+        )
+        # Only after the cancel: what was on its way until then would overwrite the message.
+        self.stop.click(None, cancels=run, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
+
+    def _stopped(self) -> list[Any]:
+        message = "Stopped. The answers are as far as they came."
+        return [render.activity(message), gr.Button(visible=False), gr.Button(interactive=True)]
+
+    def _answers(self, values: dict, request: gr.Request) -> Iterator[dict]:
+        text = source_text(*(values[component] for component in self.source))
+        prompt = values[self.prompt]
+        ev = eval_of(self.studio.library, values[self.chosen], prompt)
+        expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
+        message, state, shown = "", "busy", False
+        yield {self.activity: render.activity("Reading the prompt", state), self.panes: render.panes(None)}
+        # Waited for here, not in the GPU's process, which would not see the loading end.
+        while (status := self.studio.status()).state == "loading":
+            yield {self.activity: render.activity(f"Waiting for the model. {status.message}", state)}
+            time.sleep(0.5)
+        try:
+            settings = Settings(
+                values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
+            )
+            with closing(self._model_work(request.session_hash, text, prompt, settings, *expectation)) as work:
+                for comparison, saved in work:
+                    message = comparison.message
+                    state = "done" if comparison.phase == "done" else "busy"
+                    update = {self.activity: render.activity(message, state), self.panes: render.panes(comparison)}
+                    if comparison.adapter and not shown:
+                        update |= {self.stale: "", self.made_from: digest(text)}
+                    if comparison.adapter and (not shown or saved):
+                        update |= self._adapter(comparison, saved)
+                        shown = True
+                    yield update
+        except StudioError as error:
+            message, state = str(error), "failed"
+        except Exception:
+            logging.exception("a comparison failed")
+            message, state = "Something went wrong in the studio. Press Compare once more.", "failed"
+        yield {
+            self.activity: render.activity(message, state),
+            self.stop: gr.Button(visible=False),
+            self.compare: gr.Button(interactive=True),
+        }
+
+    def _model_work(
+        self, session: str, text: str, prompt: str, settings: Settings, expected: str | None, assertions: tuple
+    ) -> Iterator[tuple[Comparison, Path | str | None]]:
+        """The comparison as it grows; with the last one comes the adapter's zip, or why there is none."""
+        with closing(self.studio.compare(session, text, prompt, settings, expected, assertions)) as comparisons:
+            for comparison in comparisons:
+                saved = None
+                if comparison.phase == "done":
+                    try:
+                        saved = self.studio.adapter_zip(session, text)
+                    except StudioError as error:
+                        saved = str(error)
+                yield comparison, saved
+
+    def _adapter(self, comparison: Comparison, saved: Path | str | None) -> dict:
+        """The card of a new adapter. Its download is offered once it is saved: before, it would be an older one's."""
+        info = comparison.adapter
+        _, in_prompt, in_parameters = comparison.panes
+        known = in_prompt.prompt_tokens and in_parameters.prompt_tokens
+        spared = in_prompt.prompt_tokens - in_parameters.prompt_tokens if known else None
+        is_saved = isinstance(saved, Path)
+        return {
+            self.card: render.adapter_card(info, spared, saved if isinstance(saved, str) else ""),
+            self.download: gr.DownloadButton(value=saved if is_saved else None, visible=is_saved),
+            self.use: gr.Accordion(visible=is_saved),
+            self.peft: info.snippet_peft,
+            self.vllm: info.snippet_vllm,
+        }

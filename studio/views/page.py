@@ -1,0 +1,180 @@
+"""The page: puts the two sides together and wires what concerns both.
+
+A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from skills.library import LibraryEntry, SkillLibrary
+from skills.skill import SkillError
+from studio.service import Studio
+from studio.views import api, render
+from studio.views.compare_panel import ComparePanel, digest
+from studio.views.skill_panel import NEW, SkillPanel, form_values, read_upload, source_text
+from studio.views.wiring import HEAD, QUICK, START
+
+STYLE = Path(__file__).parent.parent / "assets" / "style.css"
+FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
+MAX_UPLOAD = "16mb"  # more than a skill may have, so that a file just too large gets a message of our own
+KEEP_FILES = 6 * 3600  # seconds that an adapter's zip and an upload stay on disk
+
+INTRO = """<h1>Parametric Skills</h1>
+<p>A hypernetwork reads a skill once and turns it into an adapter: see what the model answers without the skill, with
+its text in the prompt, and with the adapter alone.</p>"""
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page over a studio, which may start later: until then the page says that the base model is loading."""
+    first = _first(studio.library)
+    with gr.Blocks(title="Parametric Skills", analytics_enabled=False, delete_cache=(3600, KEEP_FILES)) as demo:
+        gr.HTML(INTRO, elem_id="intro")
+        with gr.Row(elem_id="layout"):
+            with gr.Column(elem_id="skill"):
+                skill = SkillPanel(studio, first)
+            compare = ComparePanel(studio, first, skill.source, skill.chosen)
+        _wire(demo, studio, skill, compare)
+        api.register(studio)
+    return demo
+
+
+def launch_options() -> dict[str, Any]:
+    """What `launch` needs besides the address: look, limits, and the MCP server where its package is installed."""
+    return {
+        "theme": _theme(),
+        "css_paths": STYLE,
+        "head": HEAD,
+        "max_file_size": MAX_UPLOAD,
+        "mcp_server": find_spec("mcp") is not None,
+        "run_history": False,
+        "enable_monitoring": False,
+        "footer_links": ["api"],
+    }
+
+
+def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel) -> None:
+    def opened(text: str, chosen: str, before: str, prompt: str, made_from: str) -> list[Any]:
+        stale = bool(made_from) and digest(text) != made_from
+        shown = [*skill.show(text), chosen, chosen or None]
+        # The answers on show were given for another skill.
+        cleared = [render.panes(None), render.activity("")]
+        return [*shown, *compare.offer(chosen, before, prompt), render.stale_line(stale), *cleared]
+
+    def choose(name: str, *page: str) -> list[Any]:
+        return opened(studio.library.get(name).text, name, *page)
+
+    def new(*page: str) -> list[Any]:
+        return opened(NEW.render(), "", *page)
+
+    def upload(path: str, *page: str) -> list[Any] | dict:
+        try:
+            return opened(read_upload(path), "", *page)
+        except SkillError as error:
+            return {skill.live: render.notice(str(error))}
+
+    def typed_form(made_from: str, *source: str) -> tuple[str, str, str]:
+        text = source_text(*source)
+        return text, skill.live_line(text), render.stale_line(bool(made_from) and digest(text) != made_from)
+
+    def typed_raw(made_from: str, raw: str) -> tuple[str, ...]:
+        stale = render.stale_line(bool(made_from) and digest(raw) != made_from)
+        return *form_values(raw), skill.live_line(raw), stale
+
+    page = [skill.chosen, compare.prompt, compare.made_from]
+    target = [
+        *skill.shown,
+        skill.chosen,
+        skill.picker,
+        *compare.offered,
+        compare.stale,
+        compare.panes,
+        compare.activity,
+    ]
+    skill.picker.input(choose, [skill.picker, *page], target, **QUICK)
+    skill.new.click(new, page, target, **QUICK)
+    skill.upload.upload(upload, [skill.upload, *page], target, **QUICK)
+
+    live = [skill.live, compare.stale]
+    skill.form_typed.input(typed_form, [compare.made_from, *skill.source], [skill.raw, *live], **QUICK)
+    skill.raw_typed.input(typed_raw, [compare.made_from, skill.raw], [*skill.form, *live], **QUICK)
+
+    def watch(*source: str) -> tuple[str, str, gr.Timer]:
+        status = studio.status()
+        live_line = skill.live_line(source_text(*source))  # counts in tokens as soon as the base is there
+        return render.model_state(status), live_line, gr.Timer(active=status.state == "loading")
+
+    timer = gr.Timer(1)
+    for moment in (demo.load, timer.tick):
+        moment(watch, skill.source, [compare.state, skill.live, timer], **QUICK)
+
+    demo.load(None, js=START, api_visibility="private")
+
+    def closed(request: gr.Request) -> None:
+        studio.forget(request.session_hash)
+
+    demo.unload(closed)
+
+
+def _first(library: SkillLibrary) -> LibraryEntry:
+    entries = library.list()
+    return next((entry for entry in entries if entry.skill.name == FIRST), entries[0])
+
+
+def _theme() -> gr.themes.Base:
+    sizes, colors = gr.themes.sizes, gr.themes.colors
+    return gr.themes.Base(
+        primary_hue=colors.teal,
+        secondary_hue=colors.teal,
+        neutral_hue=colors.slate,
+        text_size=sizes.text_sm,
+        spacing_size=sizes.spacing_sm,
+        radius_size=sizes.radius_sm,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"],
+    ).set(
+        body_background_fill="*neutral_100",
+        body_background_fill_dark="#060c17",
+        body_text_color="#0f172a",
+        body_text_color_dark="#e5ebf3",
+        body_text_color_subdued="#475569",
+        body_text_color_subdued_dark="#a7b4c7",
+        block_info_text_color="#475569",
+        block_info_text_color_dark="#a7b4c7",
+        block_background_fill="white",
+        block_background_fill_dark="#101a2b",
+        block_border_width="1px",
+        block_border_width_dark="1px",
+        input_background_fill="white",
+        input_background_fill_dark="#0a1220",
+        input_border_width="1px",
+        input_border_width_dark="1px",
+        input_border_color="#b6c2d1",
+        input_border_color_dark="#3a4b65",
+        input_border_color_focus="*primary_700",
+        input_border_color_focus_dark="*primary_300",
+        input_placeholder_color="#64748b",
+        input_placeholder_color_dark="#94a3b8",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        button_secondary_background_fill="*neutral_100",
+        button_secondary_background_fill_hover="*neutral_200",
+        button_secondary_background_fill_dark="#1c2940",
+        button_secondary_background_fill_hover_dark="#26364f",
+        button_secondary_text_color="#0f172a",
+        button_secondary_text_color_dark="#e5ebf3",
+        button_secondary_border_color="#b6c2d1",
+        button_secondary_border_color_dark="#3a4b65",
+        button_secondary_border_color_hover="#b6c2d1",
+        button_secondary_border_color_hover_dark="#3a4b65",
+        button_border_width="1px",
+        button_border_width_dark="1px",
+    )

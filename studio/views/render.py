@@ -1,0 +1,155 @@
+"""The markup of the page's parts, as pure functions: plain values in, HTML out.
+
+Skills, prompts and answers are untrusted. Every text passes through `escape` here, so markup in it is shown, never run.
+"""
+
+from html import escape
+
+from skills.skill import Problem
+from studio.service import PANES, AdapterInfo, Comparison, Examination, PaneView, Status
+
+NBSP = "\u00a0"  # keeps a number and its unit on one line
+MAX_PROBLEMS = 20  # shown at once; the rest is counted
+MAX_QUOTE = 80  # characters of a line that is quoted beside its problem
+
+_EMPTY_PANES = (
+    "The model alone: it gets your prompt and nothing else.",
+    "The model gets the whole text of the skill, then your prompt.",
+    "The model gets your prompt only. The skill is in the adapter.",
+)
+
+
+def model_state(status: Status) -> str:
+    """The line that says whether the base model is there."""
+    message = f"Ready: {status.message}" if status.state == "ready" else status.message
+    return f'<p class="line" data-state="{status.state}">{escape(message)}</p>'
+
+
+def activity(message: str, state: str = "idle") -> str:
+    """The line that says what is going on; `state` is idle, busy, done or failed."""
+    return f'<p class="line" data-state="{state}">{escape(message)}</p>' if message else ""
+
+
+def notice(message: str) -> str:
+    """A message in the place of the live line, where a file could not be taken."""
+    return f'<p class="problem" data-severity="error">{escape(message)}</p>'
+
+
+def live_line(examination: Examination, text: str) -> str:
+    """Length of the skill, its problems with their lines, and what keeps an adapter from being made."""
+    problems = examination.problems
+    length = (
+        f"{examination.characters:,} characters" if examination.tokens is None else f"{examination.tokens:,} tokens"
+    )
+    errors = sum(problem.severity == "error" for problem in problems)
+    counts = [
+        _count(number, kind) for number, kind in ((errors, "error"), (len(problems) - errors, "warning")) if number
+    ]
+    verdict = ", ".join(counts) or "meets the specification"
+    state = "error" if errors else "warning" if problems else "valid"
+    parts = [f'<p class="length"><b>{length}</b> <span data-severity="{state}">{verdict}</span></p>']
+    if examination.blocking and not any(problem.message in examination.blocking for problem in problems):
+        parts.append(notice(examination.blocking))
+    if problems:
+        lines = text.splitlines()
+        items = "".join(_problem(problem, lines) for problem in problems[:MAX_PROBLEMS])
+        hidden = len(problems) - MAX_PROBLEMS
+        parts.append(f"<ul>{items}{f'<li>and {hidden:,} more</li>' if hidden > 0 else ''}</ul>")
+    return "".join(parts)
+
+
+def expected_line(expected: str | None, has_examples: bool) -> str:
+    """What the panes are held against, or why there is nothing to hold them against."""
+    if expected is not None:
+        return f'<p class="expected"><span>Expected answer</span> <code>{escape(expected)}</code></p>'
+    reason = "This prompt is your own" if has_examples else "This skill brings no examples"
+    return f'<p class="expected"><span>{reason}, so there is no expected answer to hold the panes against.</span></p>'
+
+
+def panes(comparison: Comparison | None) -> str:
+    """The three panes side by side; None: before anything was asked."""
+    views = comparison.panes if comparison else (None,) * len(PANES)
+    answering = comparison is not None and comparison.phase == "answering"
+    bodies = zip(PANES, _EMPTY_PANES, views, strict=True)
+    return f'<div class="panes">{"".join(_pane(title, empty, view, answering) for title, empty, view in bodies)}</div>'
+
+
+def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "") -> str:
+    """Where the adapter came from and what it costs; `saved`: prompt tokens that it spares each call."""
+    if info is None:
+        return '<p class="hint">No adapter yet. Compare makes one from the text of the skill.</p>'
+    made = "just now" if info.fresh else "earlier, from this same text"
+    facts = [
+        ("Made from", f"{escape(info.skill_name)} <code>{escape(info.sha256[:12])}</code>"),
+        ("Made in", f"{_seconds(info.seconds)}, {made}"),
+        ("Size", f"{_size(info.size_bytes)}, rank {info.rank}"),
+        ("Text", f"{info.tokens:,} tokens"),
+    ]
+    if saved is not None:
+        facts.append(("Saved per call", f"{saved:,} prompt tokens"))
+    facts.append(("For", f"{escape(info.base_name)} <code>{escape(info.base_fingerprint[:12])}</code>"))
+    rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+    return f"<dl>{rows}</dl>" + (notice(problem) if problem else "")
+
+
+def stale_line(stale: bool) -> str:
+    """A warning that the adapter and the editor hold different texts."""
+    text = "This adapter was made from an earlier text. Compare makes a new one."
+    return f'<p class="problem" data-severity="warning">{text}</p>' if stale else ""
+
+
+def _problem(problem: Problem, lines: list[str]) -> str:
+    line = lines[problem.line - 1].strip() if 0 < problem.line <= len(lines) else ""
+    quote = line if len(line) <= MAX_QUOTE else line[: MAX_QUOTE - 1] + "…"
+    head = f"<b>{problem.severity.capitalize()}, line {problem.line}</b> {escape(problem.message)}"
+    quoted = f" <code>{escape(quote)}</code>" if quote else ""
+    fix = f'<span class="fix">{escape(problem.fix)}</span>'
+    return f'<li class="problem" data-severity="{problem.severity}">{head}{quoted}{fix}</li>'
+
+
+def _pane(title: str, empty: str, view: PaneView | None, answering: bool) -> str:
+    if view is None:
+        return f'<section class="pane"><h3>{escape(title)}</h3><p class="hint">{empty}</p></section>'
+    chip = ""
+    if view.passed is not None:
+        verdict = "passes" if view.passed else "differs"
+        chip = f'<span class="chip" data-verdict="{verdict}">{verdict}</span>'
+    caret = '<span class="caret" aria-hidden="true"></span>' if answering and not view.done else ""
+    nothing = '<span class="hint">An empty answer.</span>' if view.done and not view.text else ""
+    note = f'<p class="note">{escape(view.note)}</p>' if view.note else ""
+    label = f'tabindex="0" aria-label="{escape(title)}: answer"'
+    answer = f'<pre class="answer" {label}>{escape(view.text)}{nothing}{caret}</pre>'
+    details = f"{answer}{note}{_cost(view)}{_diff(view)}"
+    return f'<section class="pane"><h3>{escape(title)}{chip}</h3>{details}</section>'
+
+
+def _diff(view: PaneView) -> str:
+    if all(kind == "same" for kind, _ in view.diff):
+        return ""
+    tags = {"same": "span", "add": "ins", "del": "del"}
+    words = "".join(f"<{tags[kind]}>{escape(text)}</{tags[kind]}>" for kind, text in view.diff)
+    # Where nothing is shared, the diff says no more than the two texts do: it stays folded.
+    is_open = " open" if any(kind == "same" and text.strip() for kind, text in view.diff) else ""
+    summary = "<summary>Word diff, expected to answered</summary>"
+    return f'<details class="diff"{is_open}>{summary}<pre>{words}</pre></details>'
+
+
+def _cost(view: PaneView) -> str:
+    costs = [_count(view.prompt_tokens, "prompt token")] if view.prompt_tokens else []
+    if view.first_token_seconds is not None:
+        costs.append(f"first token in {_seconds(view.first_token_seconds)}")
+    if view.tokens_per_second is not None:
+        costs.append(f"{view.tokens_per_second:.1f}{NBSP}tokens/s")
+    return f'<p class="cost">{" · ".join(costs)}</p>' if costs else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

@@ -1,0 +1,145 @@
+"""The left side of the page: the library of skills and the editor with its two ways to write one.
+
+The form and the raw SKILL.md are kept in step: the form is rendered into the text, the text is parsed into the form.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from skills.library import SUBTASKS, LibraryEntry, SkillLibrary
+from skills.skill import MAX_TEXT, Skill, SkillError
+from studio.service import Studio
+from studio.views import render
+from studio.views.wiring import LIVE_REGION, QUICK, typing
+
+ALL = "All subtasks"
+NEW = Skill("my-skill", "What the skill does, and when to use it.", "# My skill\n\nSay here how to answer.")
+
+# The browser has the text already, so it writes the file: nothing of it stays on the server.
+_SAVE = """(...source) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([source[0]], {type: "text/markdown"}));
+  link.download = "SKILL.md";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+
+
+def source_text(raw: str, name: str, description: str, body: str, edited: str) -> str:
+    """The text of the skill: the raw one, or the form's where the form was edited last.
+
+    The raw text follows the form a moment later; a click that comes sooner still means what the form shows.
+    """
+    if edited != "form":
+        return raw
+    try:
+        return replace(Skill.parse(raw), name=name, description=description, body=body).render()
+    except SkillError:  # nothing in the raw text to keep
+        return Skill(name, description, body).render()
+
+
+def form_values(text: str) -> tuple[str, str, str]:
+    """(name, description, body) of a text; the whole text as body where nothing can be made of it."""
+    try:
+        skill = Skill.parse(text)
+    except SkillError:
+        return "", "", text
+    return skill.name, skill.description, skill.body
+
+
+def read_upload(path: str) -> str:
+    """The text of an uploaded file, decoded leniently. Raises SkillError where it is no text of a skill."""
+    file = Path(path)
+    if file.stat().st_size > 4 * MAX_TEXT:  # bytes; a character takes at most four
+        size = file.stat().st_size / 1e6
+        raise SkillError(f"{file.name} has {size:.1f} MB; a SKILL.md may have at most {MAX_TEXT:,} characters.")
+    data = file.read_bytes()
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    text = data.decode(encoding, "replace")
+    try:
+        Skill.parse(text)
+    except SkillError as error:
+        raise SkillError(f"{file.name} was not opened. {error}") from error
+    return text
+
+
+def matches(library: SkillLibrary, query: str, subtask: str) -> list[str]:
+    """Names of the library's skills that fit the search box and the filter."""
+    return [entry.skill.name for entry in library.search(query, None if subtask == ALL else subtask)]
+
+
+class SkillPanel:
+    """The components of the left side; `source` are the inputs of `source_text`, `shown` what opening a skill sets."""
+
+    def __init__(self, studio: Studio, first: LibraryEntry) -> None:
+        self.studio = studio
+        self.chosen = gr.State(first.skill.name)  # the library skill that was opened; '' for one's own
+        name, description, body = form_values(first.text)
+        with gr.Column(elem_id="library"):
+            with gr.Row(elem_classes="tight"):
+                self.query = gr.Textbox(
+                    label="Search the library", placeholder="commit, log …", max_lines=1, min_width=120, elem_id="query"
+                )
+                self.subtask = gr.Dropdown(
+                    [ALL, *SUBTASKS], value=ALL, label="Subtask", filterable=False, min_width=120
+                )
+            names = matches(studio.library, "", ALL)
+            self.picker = gr.Radio(names, value=first.skill.name, label="Library", elem_id="picker", container=False)
+            self.nothing = gr.HTML("", elem_id="nothing")
+            with gr.Row(elem_classes="tight buttons"):
+                self.new = gr.Button("New", size="sm", min_width=60)
+                self.upload = gr.UploadButton("Upload", size="sm", min_width=60, elem_id="upload")
+                self.save = gr.Button("Download", size="sm", min_width=60, elem_id="save")
+        with gr.Column(elem_id="editor"):
+            with gr.Tabs():
+                with gr.Tab("Form", elem_id="skill-form"):
+                    self.name = gr.Textbox(name, label="Name", max_lines=1, elem_id="skill-name")
+                    self.description = gr.Textbox(
+                        description, label="Description", lines=2, max_lines=4, elem_id="skill-description"
+                    )
+                    self.body = gr.Textbox(
+                        body, label="Body", lines=9, max_lines=9, elem_id="skill-body", elem_classes="mono"
+                    )
+                with gr.Tab("SKILL.md"):
+                    self.raw = gr.Textbox(
+                        first.text,
+                        label="The whole text",
+                        lines=15,
+                        max_lines=15,
+                        elem_id="skill-raw",
+                        elem_classes="mono",
+                    )
+            self.edited = gr.Textbox("raw", visible=False)  # which of the two was edited last: "raw" or "form"
+            self.live = gr.HTML(self.live_line(first.text), elem_id="live", js_on_load=LIVE_REGION)
+        self.query_typed, self.form_typed, self.raw_typed = map(typing, ("#query", "#skill-form", "#skill-raw"))
+        self.form = [self.name, self.description, self.body]
+        self.source = [self.raw, *self.form, self.edited]
+        self.shown = [*self.source, self.live]
+        self._wire()
+
+    def live_line(self, text: str) -> str:
+        """The markup of tokens and problems of a text."""
+        return render.live_line(self.studio.examine(text), text)
+
+    def show(self, text: str) -> list[str]:
+        """Values for `shown`: the text, the form it fills, and what is to say of it."""
+        return [text, *form_values(text), "raw", self.live_line(text)]
+
+    def _find(self, query: str, subtask: str, chosen: str) -> tuple[gr.Radio, str]:
+        names = matches(self.studio.library, query, subtask)
+        empty = "" if names else '<p class="hint">No skill fits. Clear the search, or write a new one.</p>'
+        return gr.Radio(names, value=chosen if chosen in names else None, visible=bool(names)), empty
+
+    def _wire(self) -> None:
+        self.save.click(None, self.source, js=_SAVE, api_visibility="private")
+        self.form_typed.edit(None, outputs=self.edited, js="() => 'form'", api_visibility="private")
+        self.raw_typed.edit(None, outputs=self.edited, js="() => 'raw'", api_visibility="private")
+        gr.on(
+            [self.query_typed.input, self.subtask.input],
+            self._find,
+            [self.query, self.subtask, self.chosen],
+            [self.picker, self.nothing],
+            **QUICK,
+        )

@@ -1,0 +1,124 @@
+"""The default base in NF4 with the checkpoint that ships: the whole chain, and that the skill acts as parameters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny import count_hooks
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from hypernet.adapter import Adapter, make_adapter
+from hypernet.base import DEFAULT_BASE, Base, locate
+from hypernet.decode import Row, Sampling, answer_all
+from hypernet.hypernetwork import Hypernetwork
+from hypernet.lora import LoraWeights, apply_lora
+from studio.service import Settings, Studio
+from training.evaluate import evaluate, family_lines, table
+
+SAMPLE = 48  # lines, evenly spread over all families
+PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[Studio]:
+    """A studio as `python app.py` starts it."""
+    made = Studio()
+    made.start()
+    made.wait()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def base(studio: Studio) -> Base:
+    return studio._loaded.base
+
+
+@pytest.fixture(scope="module")
+def hypernetwork(studio: Studio) -> Hypernetwork:
+    return studio._loaded.hypernetwork
+
+
+@pytest.fixture(scope="module")
+def skill(studio: Studio) -> str:
+    return studio.library.list()[0].text
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Base, hypernetwork: Hypernetwork, skill: str) -> Adapter:
+    return make_adapter(hypernetwork, base, skill, "a-skill")
+
+
+@torch.no_grad()
+def logits(base: Base, prompt: str, weights: LoraWeights | None = None, alpha: float = 1.0) -> torch.Tensor:
+    with apply_lora(base.model, weights, alpha):
+        return base.model(torch.tensor([base.chat_ids(prompt)])).logits[0].float()  # [tokens, vocabulary]
+
+
+def assert_alike(first: torch.Tensor, second: torch.Tensor, cosine: float, agreement: float) -> None:
+    """Two ways to compute the same logits, each rounded to bf16 at every step."""
+    assert torch.nn.functional.cosine_similarity(first, second, dim=-1).min() > cosine
+    assert (first.argmax(-1) == second.argmax(-1)).float().mean() >= agreement
+
+
+def test_the_default_base_is_the_instruct_model_in_four_bits(base: Base):
+    assert (base.name, base.quantization) == (DEFAULT_BASE, "nf4")
+    assert base.context_length == 8192
+    answer = answer_all(base, [Row(base.chat_ids(PROMPTS[0]))], Sampling(max_new_tokens=24))[0]
+    assert "Paris" in base.decode(answer.ids)
+
+
+def test_strength_zero_equals_the_base_bit_for_bit(base: Base, adapter: Adapter):
+    plain = logits(base, PROMPTS[0])
+    assert torch.equal(logits(base, PROMPTS[0], adapter.weights, 0.0), plain)
+    assert not torch.equal(logits(base, PROMPTS[0], adapter.weights), plain)
+    assert torch.equal(logits(base, PROMPTS[0]), plain)  # and it is unchanged by the call
+    assert count_hooks(base) == 0
+
+
+def test_dequantized_values_answer_as_nf4_does(base: Base):
+    plain = Base.load(quantization="dequantized")
+    assert plain.fingerprint == base.fingerprint
+    for prompt in PROMPTS:
+        assert_alike(logits(plain, prompt), logits(base, prompt), cosine=0.995, agreement=0.9)
+
+
+def test_peft_gives_the_logits_of_the_live_adapter(base: Base, adapter: Adapter, tmp_path: Path):
+    adapter.save(tmp_path)
+    dtype = base.dtype
+    quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    plain = AutoModelForCausalLM.from_pretrained(locate(DEFAULT_BASE)[1], dtype=dtype, quantization_config=quantization)
+    peft = PeftModel.from_pretrained(plain, tmp_path).eval()
+    loaded = Adapter.load(tmp_path, base)
+    for prompt in PROMPTS:
+        live = logits(base, prompt, adapter.weights)
+        assert torch.equal(logits(base, prompt, loaded.weights), live)
+        with torch.no_grad():
+            exported = peft(torch.tensor([base.chat_ids(prompt)])).logits[0].float()
+        assert_alike(exported, live, cosine=0.995, agreement=0.9)
+        # what noise there is, is small beside what the adapter does
+        assert (exported - live).norm() < 0.2 * (logits(base, prompt) - live).norm()
+
+
+def test_a_comparison_shows_three_answers(studio: Studio):
+    entry = studio.library.list()[0]
+    first = entry.evals[0]
+    *_, last = studio.compare("me", entry.text, first.prompt, Settings(), first.expected_output, first.assertions)
+    assert last.phase == "done"
+    assert last.adapter.skill_name == entry.skill.name
+    assert all(pane.done and pane.text and pane.passed is not None for pane in last.panes)
+    plain, in_context, parametric = (pane.prompt_tokens for pane in last.panes)
+    assert plain == parametric < in_context
+
+
+def test_the_shipped_checkpoint_beats_the_skill_in_context_by_a_wide_margin(base: Base, hypernetwork: Hypernetwork):
+    lines = family_lines()
+    sample = [lines[i * len(lines) // SAMPLE] for i in range(SAMPLE)]
+    report = evaluate(base, hypernetwork, sample)
+    print(table(report))
+    exact = report["groups"]["all"]["exact"]
+    assert exact["parametric"] >= 0.5
+    for column in ("no skill", "in context", "wrong skill", "shared only"):
+        assert exact[column] <= 0.2, column

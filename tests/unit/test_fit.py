@@ -1,0 +1,263 @@
+"""Training: through the frozen base, from the seed alone, and resumed as if it had never stopped."""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import llama_config, load_base, save_model, snapshot
+from transformers import LlamaForCausalLM
+
+from hypernet.base import Base
+from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
+from hypernet.lora import apply_lora
+from training.__main__ import main, read_config
+from training.evaluate import family_lines
+from training.examples import answer_logits, exact_rows, to_example
+from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate
+from training.tasks import FAMILIES, Task, sample_skill
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def dequantized(tiny_folder: Path) -> Base:
+    """The tiny base as training loads it, apart from the other tests': a run chooses its own attention."""
+    return load_base(tiny_folder, "dequantized")
+
+
+def small(out: Path, **changes: object) -> FitConfig:
+    """A run of seconds."""
+    settings = {
+        "families": ("limits",),
+        "steps": 4,
+        "skills_per_step": 2,
+        "warmup": 2,
+        "save_every": 100,
+        "evaluate_every": 100,
+        "held_out_skills": 1,
+    }
+    return FitConfig(out=str(out), **{**settings, **changes})
+
+
+def state(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "state.safetensors")
+
+
+# ---- a run ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_loss_falls(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path, steps=24, skills_per_step=4, learning_rate=5e-3), dequantized)
+    losses = [fit.train_step()["loss"] for _ in range(18)]
+    assert sum(losses[-3:]) / 3 < sum(losses[:3]) / 3 - 1
+
+
+def test_a_run_leaves_a_checkpoint_a_curve_and_its_settings(dequantized: Base, tmp_path: Path):
+    before = snapshot(dequantized)
+    config = small(tmp_path, steps=2, evaluate_every=1, save_every=1)
+    trained = Fit(config, dequantized).run()
+    loaded = load_hypernetwork(dequantized, tmp_path / "checkpoint")
+    assert loaded.fingerprint == trained.fingerprint
+    assert loaded.config.trained["steps"] == 2
+    assert loaded.config.trained["prompts seen"] == 8
+    assert "limits" in (tmp_path / "checkpoint" / "README.md").read_text()
+    assert json.loads((tmp_path / "fit.json").read_text())["families"] == ["limits"]
+    curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in curve] == [1, 1, 2, 2]
+    assert set(curve[0]) == {"step", "loss", "exact", "grad_norm", "rate", "seconds"}
+    assert set(curve[1]["held_out"]) == {"parametric", "wrong skill", "shared only", "limits"}
+    after = snapshot(dequantized)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(dequantized: Base, tmp_path: Path):
+    Fit(small(tmp_path / "unbroken"), dequantized).run()
+    first = Fit(small(tmp_path / "broken"), dequantized)
+    write_settings(first)
+    for _ in range(2):
+        first.train_step()
+    first.save()
+    torch.manual_seed(99)  # another process would have another random state
+    second = Fit(small(tmp_path / "broken"), dequantized)
+    assert second.step == 2
+    second.run()
+    unbroken, broken = state(tmp_path / "unbroken"), state(tmp_path / "broken")
+    assert unbroken.keys() == broken.keys()
+    assert {name.split(".")[0] for name in unbroken} == {"model", "optimizer"}
+    assert all(torch.equal(unbroken[name], broken[name]) for name in unbroken)
+
+
+def write_settings(fit: Fit) -> None:
+    """What `run` writes at its start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "step", fit.config.steps)
+        patch.setattr(fit, "save", lambda: None)
+        fit.run()
+
+
+def test_an_interrupted_run_keeps_its_state(dequantized: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fit, step = Fit(small(tmp_path), dequantized), Fit.train_step
+
+    def interrupted(self: Fit) -> dict[str, float]:
+        if self.step == 2:
+            raise KeyboardInterrupt
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fit, "train_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fit.run()
+    assert Fit(small(tmp_path), dequantized).step == 2
+
+
+def test_a_run_with_another_setting_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
+    Fit(small(tmp_path, steps=1), dequantized).run()
+    with pytest.raises(FitError, match=r"holds a run with another learning_rate, seed\. Choose another folder"):
+        Fit(small(tmp_path, steps=1, seed=1, learning_rate=0.5), dequantized)
+    assert Fit(small(tmp_path, steps=9, save_every=7), dequantized).step == 1  # more steps go on
+
+
+def test_a_run_on_another_base_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
+    Fit(small(tmp_path, steps=1), dequantized).run()
+    other = load_base(save_model(LlamaForCausalLM, llama_config(), tmp_path / "other-llama", seed=1), "dequantized")
+    with pytest.raises(FitError, match="holds a run on another base than other-llama"):
+        Fit(small(tmp_path, steps=1), other)
+
+
+def test_an_nf4_base_is_refused_even_before_it_has_generated(tiny_folder: Path, tmp_path: Path):
+    with pytest.raises(FitError, match="NF4 base can't be trained through"):
+        Fit(small(tmp_path), load_base(tiny_folder, "nf4"))
+
+
+def test_an_unknown_family_is_refused_with_those_there_are(dequantized: Base, tmp_path: Path):
+    with pytest.raises(FitError, match=r"There are no families nonsense\. There are: api_rename, "):
+        Fit(small(tmp_path, families=("limits", "nonsense")), dequantized)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(dequantized: Base, tmp_path: Path):
+    def first_steps(seed: int) -> list[float]:
+        fit = Fit(small(tmp_path / "never-saved", seed=seed), dequantized)
+        return [fit.train_step()["loss"] for _ in range(2)]
+
+    assert first_steps(0) == first_steps(0)
+    assert first_steps(0) != first_steps(1)
+
+
+# ---- data and schedule ---------------------------------------------------------------------------------------------
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone(tmp_path: Path):
+    config = FitConfig(out=str(tmp_path))
+    assert draw_batch(config, 3) == draw_batch(replace(config, steps=7, out="elsewhere"), 3)
+    assert draw_batch(config, 3) != draw_batch(config, 4)
+    assert draw_batch(config, 3) != draw_batch(replace(config, seed=1), 3)
+    drawn = [skill.family for skill in draw_batch(config, 3)]
+    assert {drawn.count(family) for family in FAMILIES} == {config.skills_per_step // len(FAMILIES)}
+
+
+def test_held_out_skills_are_never_trained_on(tmp_path: Path):
+    config, rng = FitConfig(out=str(tmp_path)), random.Random(HELD_OUT_SEED)
+    trained = {skill.text for step in range(200) for skill in draw_batch(config, step)}
+    held_out = {sample_skill(f, rng, 4).text for f in config.families for _ in range(config.held_out_skills)}
+    assert not trained & held_out
+    assert not trained & {line.skill for line in family_lines()}
+
+
+def test_the_rate_warms_up_stays_and_falls_to_zero():
+    config = FitConfig(out="x", steps=100, warmup=10, decay=0.2, learning_rate=2.0)
+    rates = [learning_rate(config, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9:80] == [2.0] * 71
+    assert rates[90] == pytest.approx(1.0)
+    assert rates[99] == pytest.approx(0.1)
+
+
+# ---- scoring -------------------------------------------------------------------------------------------------------
+
+
+def test_answers_are_scored_as_a_full_pass_would(base: Base, hypernetwork: Hypernetwork, skill_texts: list[str]):
+    weights = hypernetwork.generate(base, skill_texts[:2])
+    tasks = [(0, Task("Latency was 120 ms", "slow")), (1, Task("Report: it crashed at start", "QX-47"))]
+    examples = [to_example(base, skill, task) for skill, task in tasks]
+    logits, right, row_of = answer_logits(base, examples, weights)
+    assert row_of.tolist() == [0] * len(examples[0].answer_ids) + [1] * len(examples[1].answer_ids)
+    assert right.tolist() == examples[0].answer_ids + examples[1].answer_ids
+    assert right[row_of == 1][-1] == base.tokenizer.eos_token_id
+    for row, example in enumerate(examples):
+        ids = torch.tensor([example.prompt_ids + example.answer_ids])
+        with torch.no_grad(), apply_lora(base.model, weights.rows([example.skill])):
+            full = base.model(ids).logits[0, len(example.prompt_ids) - 1 : -1]
+        torch.testing.assert_close(logits[row_of == row], full, rtol=1e-4, atol=1e-4)
+
+
+def test_a_row_is_exact_where_every_token_is_the_likeliest():
+    right = torch.tensor([1, 2, 0, 1])
+    logits = torch.nn.functional.one_hot(torch.tensor([1, 2, 0, 3]), 4).float()
+    assert exact_rows(logits, right, torch.tensor([0, 0, 1, 1]), 2).tolist() == [True, False]
+
+
+def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Base):
+    rng = random.Random(0)
+    skills = [sample_skill(family, rng, 2) for family in ("limits", "routing") for _ in range(2)]
+    new = Hypernetwork(config_for(dequantized, ("mlp.down_proj",), width=32))
+    scores = glance(dequantized, new, skills)
+    assert set(scores) == {"parametric", "wrong skill", "shared only", "limits", "routing"}
+    assert all(0 <= score <= 1 for score in scores.values())
+
+
+# ---- settings and the command line ---------------------------------------------------------------------------------
+
+
+def test_the_run_that_ships_can_be_read():
+    config = read_config(ROOT / "training" / "default.yaml")
+    assert config.out == "runs/default"
+    assert config.families == tuple(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("out: x\nstep: 3\n", r"unknown settings \(step\)\. There are: base, "),
+        ("- out\n", r"unknown settings \(no mapping\)"),
+        ("", r"unknown settings \(no mapping\)"),
+        ("1: 2\n", r"unknown settings \(1\)"),
+        ("out: [\n", "can't be read as YAML"),
+        ("steps: 3\n", "has no `out`"),
+        ("out: x\nlearning_rate: 1e-3\n", r"learning_rate is '1e-3', which is no float.*1\.0e-3"),
+        ("out: x\nsteps: many\n", "steps is 'many', which is no int"),
+        ("out: x\nsteps: true\n", "steps is True, which is no int"),
+        ("out: x\nfamilies: limits\n", r"families is 'limits', which is no tuple"),
+        ("out: x\nfamilies: [1]\n", r"families is \[1\]"),
+        ("out: !!python/object/apply:os.getcwd []\n", "can't be read as YAML"),
+    ],
+)
+def test_settings_that_can_not_be_meant_are_refused(text: str, said: str, tmp_path: Path):
+    (tmp_path / "fit.yaml").write_text(text)
+    with pytest.raises(FitError, match=said):
+        read_config(tmp_path / "fit.yaml")
+
+
+def test_settings_are_read_with_their_types(tmp_path: Path):
+    (tmp_path / "fit.yaml").write_text("out: x\nlearning_rate: 1\nfamilies: [limits, routing]\nbase: null\n")
+    config = read_config(tmp_path / "fit.yaml")
+    assert config == FitConfig(out="x", learning_rate=1, families=("limits", "routing"))
+
+
+def test_the_command_trains_and_refuses_with_status_two(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = tmp_path / "fit.yaml"
+    settings.write_text(
+        f"out: {tmp_path / 'run'}\nfamilies: [limits]\nsteps: 1\nskills_per_step: 2\nheld_out_skills: 1\n"
+    )
+    assert main(["fit", "--config", str(settings), "--base", str(tiny_folder)]) == 0
+    assert (tmp_path / "run" / "checkpoint" / "model.safetensors").is_file()
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["step"] == 1
+    assert main(["fit", "--config", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml can't be read" in capsys.readouterr().err
+    assert main(["fit", "--config", str(settings), "--base", "/nowhere/at/all"]) == 2
+    assert "neither a folder here" in capsys.readouterr().err

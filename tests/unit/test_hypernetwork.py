@@ -1,0 +1,308 @@
+"""The hypernetwork: starts at the base, reads texts of any length, and comes back from its files the same."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import MODULES, count_hooks, full_disk, llama_config, load_base, make_hypernetwork, save_model
+from transformers import LlamaForCausalLM
+
+import hypernet.hypernetwork
+from hypernet.base import Base
+from hypernet.encoder import TOKENS_AT_ONCE, SkillTextError, read_skills, tokenize
+from hypernet.hypernetwork import (
+    Hypernetwork,
+    HypernetworkError,
+    config_for,
+    default_checkpoint,
+    load_hypernetwork,
+)
+from hypernet.lora import LoraWeights, apply_lora
+
+
+def equal(first: LoraWeights, second: LoraWeights) -> bool:
+    return all(
+        torch.equal(x, y)
+        for module, pair in first.modules.items()
+        for x, y in zip(pair, second.modules[module], strict=True)
+    )
+
+
+def assert_close(first: LoraWeights, second: LoraWeights) -> None:
+    for module, pair in first.modules.items():
+        for x, y in zip(pair, second.modules[module], strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-5)
+
+
+def text_of(base: Base, tokens: int) -> str:
+    """A text of exactly so many tokens."""
+    rng = random.Random(tokens)
+    text = "".join(rng.choice("abcdefghij") + rng.choice(" .:-\n") for _ in range(2 * tokens))
+    while (extra := base.count_tokens(text) - tokens) > 0:
+        text = text[: -max(1, extra // 2)]
+    assert base.count_tokens(text) == tokens
+    return text
+
+
+# ---- the start of training -----------------------------------------------------------------------------------------
+
+
+def test_a_new_hypernetwork_leaves_the_logits_exactly_as_they_are(base: Base, skill_texts: list[str]):
+    new = Hypernetwork(config_for(base, MODULES, width=32))
+    weights = new.generate(base, skill_texts[:2])
+    assert all(a.abs().max() > 0 for a, _ in weights.modules.values())
+    ids = torch.tensor([base.chat_ids("prompt 1"), base.chat_ids("prompt 2")])
+    with torch.no_grad():
+        plain = base.model(ids).logits
+        with apply_lora(base.model, weights):
+            assert torch.equal(base.model(ids).logits, plain)
+
+
+def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base, skill_texts: list[str]):
+    torch.manual_seed(0)
+    new = Hypernetwork(config_for(base, MODULES, width=32))
+    read = new.read(base, skill_texts[:2])
+    ids = torch.tensor([base.chat_ids("prompt 1"), base.chat_ids("prompt 2")])
+    optimizer = torch.optim.SGD(new.parameters(), lr=0.1)
+
+    def moved_by_a_step() -> set[str]:
+        with apply_lora(base.model, new(read).join(new.shared())):
+            loss = base.model(ids).logits.flatten(0, 1)[:-1].logsumexp(-1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        moved = {name for name, p in new.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
+        optimizer.step()
+        return moved
+
+    first = moved_by_a_step()
+    assert {name.rsplit(".", 1)[1] for name in first} == {"scale", "shared_b"}
+    assert moved_by_a_step() == {name for name, _ in new.named_parameters()}
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+
+def test_the_adapter_has_the_shapes_that_the_config_says(base: Base, hypernetwork: Hypernetwork, skill_texts: list):
+    weights, config = hypernetwork.generate(base, skill_texts[:3]), hypernetwork.config
+    assert weights.layers == (2, 3) == config.layers
+    assert config.module_dims == {"self_attn.o_proj": (64, 64), "mlp.down_proj": (128, 64)}
+    for module, (d_in, d_out) in config.module_dims.items():
+        a, b = weights.modules[module]
+        assert a.shape == (3, 2, config.rank + config.shared_rank, d_in)
+        assert b.shape == (3, 2, config.rank + config.shared_rank, d_out)
+    assert weights.delta_norms().min() > 0
+
+
+def test_the_same_text_gives_the_same_adapter_and_another_text_another(
+    base: Base, checkpoint: Path, hypernetwork: Hypernetwork, skill_texts: list[str]
+):
+    first = load_hypernetwork(base, checkpoint).generate(base, skill_texts[:1])
+    second = load_hypernetwork(base, checkpoint).generate(base, skill_texts[:1])
+    assert equal(first, second)
+    other = hypernetwork.generate(base, skill_texts[1:2])
+    assert not equal(hypernetwork.generate(base, skill_texts[:1]), other)
+
+
+def test_a_text_gives_the_same_adapter_alone_and_among_others(
+    base: Base, hypernetwork: Hypernetwork, skill_texts: list[str]
+):
+    texts = ["Short.", *skill_texts]
+    assert sum(map(base.count_tokens, texts)) > TOKENS_AT_ONCE  # so they are read in several batches
+    together = hypernetwork.generate(base, texts)
+    for i in (0, 1, len(texts) - 1):
+        assert_close(together.rows([i]), hypernetwork.generate(base, [texts[i]]))
+
+
+def test_a_text_that_fits_one_window_is_read_the_same_whatever_the_window(base: Base):
+    text = text_of(base, 64)
+    assert_close(
+        make_hypernetwork(base, window=64).generate(base, [text]),
+        make_hypernetwork(base, window=1024).generate(base, [text]),
+    )
+
+
+def test_a_text_of_several_windows_becomes_one_memory(base: Base):
+    hypernetwork = make_hypernetwork(base, window=64)
+    text = text_of(base, 150)  # 64 + 64 + 22
+    read = hypernetwork.read(base, [text, "Short."])
+    whole = make_hypernetwork(base, window=1024).read(base, [text])
+    assert read.mask.sum(1).tolist() == [150, base.count_tokens("Short.")]
+    torch.testing.assert_close(read.states[0, :64], whole.states[0, :64])
+    assert not torch.allclose(read.states[0, 64:150], whole.states[0, 64:], atol=1e-2)
+    alone = read_skills(base, [tokenize(base, [text], hypernetwork.config)[0][64:128]], hypernetwork.config)
+    torch.testing.assert_close(read.states[0, 64:128], alone.states[0])
+    for module, x in alone.inputs.items():
+        torch.testing.assert_close(read.inputs[module][0, :, 64:128], x[0])
+
+
+@pytest.mark.parametrize("place", [0, 100, 149])
+def test_every_window_has_a_say_in_the_adapter(base: Base, place: int):
+    hypernetwork = make_hypernetwork(base, window=64)
+    ids = base.encode(text_of(base, 150))
+    changed = [*ids[:place], (ids[place] + 7) % 300 + 20, *ids[place + 1 :]]
+    read = [read_skills(base, [row], hypernetwork.config) for row in (ids, changed)]
+    with torch.no_grad():
+        first, second = (hypernetwork(states) for states in read)
+    gap = [(x - y).abs().max() for m in MODULES for x, y in zip(first.modules[m], second.modules[m], strict=True)]
+    assert max(gap) > 1e-4
+
+
+def test_the_longest_text_allowed_is_read_and_one_token_more_is_refused(base: Base, hypernetwork: Hypernetwork):
+    assert hypernetwork.config.max_tokens == 8192 > base.context_length
+    text = text_of(base, 8192)
+    weights = hypernetwork.generate(base, [text])
+    assert all(t.isfinite().all() for pair in weights.modules.values() for t in pair)
+    with pytest.raises(SkillTextError, match=r"The skill has 8,\d{3} tokens; the hypernetwork reads up to 8,192"):
+        hypernetwork.generate(base, [text + " and more"])
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t\n"])
+def test_an_empty_text_is_refused(base: Base, hypernetwork: Hypernetwork, text: str):
+    with pytest.raises(SkillTextError, match="The skill is empty"):
+        hypernetwork.generate(base, ["Fine.", text])
+
+
+def test_reading_leaves_the_base_as_it_was(base: Base, hypernetwork: Hypernetwork, skill_texts: list, untouched):
+    hypernetwork.generate(base, skill_texts[:2])
+    with pytest.raises(IndexError):  # a token that the base does not know
+        read_skills(base, [[100_000]], hypernetwork.config)
+    assert count_hooks(base) == 0
+    assert untouched()
+
+
+# ---- the base it belongs to ----------------------------------------------------------------------------------------
+
+
+def test_a_hypernetwork_for_another_base_is_refused_by_name(base: Base, checkpoint: Path, tmp_path: Path):
+    folder = save_model(LlamaForCausalLM, llama_config(intermediate_size=192), tmp_path / "wider-llama")
+    other = load_base(folder)
+    said = r"trained for tiny-llama \(\w{12}\), but the base is wider-llama \(\w{12}\)"
+    with pytest.raises(HypernetworkError, match=said):
+        load_hypernetwork(other, checkpoint)
+    with pytest.raises(HypernetworkError, match=said):
+        Hypernetwork.from_pretrained(checkpoint).generate(other, ["A skill."])
+
+
+def test_another_copy_of_the_same_model_is_accepted_by_its_name(base: Base, checkpoint: Path, tmp_path: Path):
+    folder = save_model(LlamaForCausalLM, llama_config(), tmp_path / "tiny-llama", seed=1)
+    copy = load_base(folder)
+    assert copy.fingerprint != base.fingerprint
+    load_hypernetwork(copy, checkpoint)
+    with pytest.raises(HypernetworkError, match="the base is another"):
+        load_hypernetwork(replace(copy, name="another"), checkpoint)
+
+
+@pytest.mark.parametrize("module", ["mlp.nowhere", "mlp", "input_layernorm"])
+def test_a_module_that_is_not_linear_is_refused_with_those_that_are(base: Base, module: str):
+    with pytest.raises(HypernetworkError, match=rf"no linear module {module}; it has: self_attn\.q_proj, .*down_proj"):
+        config_for(base, (module,))
+
+
+def test_a_window_fits_the_context_of_the_base(tmp_path: Path):
+    folder = save_model(LlamaForCausalLM, llama_config(max_position_embeddings=200), tmp_path / "short")
+    assert config_for(load_base(folder), MODULES).window == 192
+
+
+def test_without_a_shipped_checkpoint_the_message_says_how_to_get_one(
+    base: Base, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with pytest.raises(HypernetworkError, match=r"No hypernetwork ships for tiny-llama\. Train one .*--checkpoint"):
+        default_checkpoint(base)
+    shutil.copytree(checkpoint, tmp_path / "shipped" / "tiny")
+    monkeypatch.setattr(hypernet.hypernetwork, "CHECKPOINTS", tmp_path / "shipped")
+    assert default_checkpoint(base) == tmp_path / "shipped" / "tiny"
+    assert load_hypernetwork(base).config.base_name == "tiny-llama"
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_saved_and_loaded_it_is_the_same(base: Base, hypernetwork: Hypernetwork, checkpoint: Path):
+    loaded = load_hypernetwork(base, checkpoint)
+    assert loaded.config == hypernetwork.config
+    assert loaded.fingerprint == hypernetwork.fingerprint
+    assert not loaded.training
+    for name, tensor in hypernetwork.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor.bfloat16().float()), name
+
+
+def test_a_checkpoint_is_json_safetensors_and_a_card(hypernetwork: Hypernetwork, tmp_path: Path):
+    trained = Hypernetwork(replace(hypernetwork.config, trained={"steps": 123, "hours": 1.5}))
+    trained.save_pretrained(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors", "README.md"}
+    assert {tensor.dtype for tensor in load_file(tmp_path / "model.safetensors").values()} == {torch.bfloat16}
+    card = (tmp_path / "README.md").read_text()
+    assert "base_model: tiny-llama" in card
+    assert "| steps | 123 |" in card
+    assert "| hours | 1.5 |" in card
+    assert trained.config.base_fingerprint in card
+
+
+def test_the_fingerprint_is_over_shape_and_weights_but_not_over_the_story(hypernetwork: Hypernetwork):
+    def rebuilt(**changes: object) -> Hypernetwork:
+        made = Hypernetwork(replace(hypernetwork.config, **changes))
+        made.load_state_dict(hypernetwork.state_dict())
+        return made
+
+    assert rebuilt(trained={"steps": 1}).fingerprint == hypernetwork.fingerprint
+    assert rebuilt(window=64).fingerprint != hypernetwork.fingerprint
+    other = rebuilt()
+    with torch.no_grad():
+        other.latents[0, 0] += 1
+    assert other.fingerprint != hypernetwork.fingerprint
+
+
+def drop_a_tensor(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("latents")
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        shutil.rmtree,
+        lambda folder: (folder / "config.json").unlink(),
+        lambda folder: (folder / "config.json").write_text("{"),
+        lambda folder: (folder / "config.json").write_text('{"config": {"width": 3}}'),
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: (folder / "model.safetensors").write_bytes(b"not these"),
+        drop_a_tensor,
+    ],
+    ids=["no-folder", "no-config", "no-json", "half-a-config", "no-weights", "other-bytes", "a-tensor-missing"],
+)
+def test_a_damaged_checkpoint_is_refused_with_the_way_out(
+    base: Base, checkpoint: Path, tmp_path: Path, damage: Callable[[Path], object]
+):
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "damaged"))
+    damage(folder)
+    with pytest.raises(HypernetworkError, match=r"damaged holds no hypernetwork that can be read .*training fit"):
+        load_hypernetwork(base, folder)
+
+
+def test_a_pickle_is_never_read(base: Base, checkpoint: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "pickled"))
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(HypernetworkError, match="holds no hypernetwork"):
+        load_hypernetwork(base, folder)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_whole(hypernetwork: Hypernetwork, tmp_path: Path):
+    hypernetwork.save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = Hypernetwork(hypernetwork.config)
+    with pytest.raises(Exception, match="File too large"), full_disk(10_000):
+        other.save_pretrained(tmp_path)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_a_config_survives_json(hypernetwork: Hypernetwork, checkpoint: Path):
+    saved = json.loads((checkpoint / "config.json").read_text())["config"]
+    assert type(hypernetwork.config)(**saved) == hypernetwork.config

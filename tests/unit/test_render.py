@@ -1,0 +1,131 @@
+"""What the page shows of texts that nobody vouches for, and what it says of results."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from skills.skill import validate
+from studio.service import AdapterInfo, Comparison, Examination, PaneView, Status
+from studio.views import render
+
+HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=\"alert('2')\">${alert(3)}{{value}}&lt;b&gt;"
+
+INFO = AdapterInfo(
+    skill_name="tidy-log",
+    sha256="0123456789abcdef" * 4,
+    seconds=0.4242,
+    tokens=1234,
+    size_bytes=1_574_584,
+    rank=16,
+    fresh=True,
+    base_name="base-model",
+    base_fingerprint="fedcba9876543210" * 4,
+    hypernetwork_fingerprint="f" * 64,
+    snippet_peft="",
+    snippet_vllm="",
+)
+
+
+class _Reader(HTMLParser):
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _text(markup: str) -> str:
+    return _Reader(markup).text.replace("\u00a0", " ")
+
+
+def _comparison(*views: PaneView, phase: str = "done") -> Comparison:
+    return Comparison(phase, "", INFO, tuple(views) if views else (PaneView(done=True),) * 3)
+
+
+def _hostile_parts() -> dict[str, str]:
+    view = PaneView(text=HOSTILE, done=True, note=HOSTILE, passed=False, diff=(("same", HOSTILE), ("add", HOSTILE)))
+    text = f"---\nname: {HOSTILE}\ndescription: [{HOSTILE}\n---\n"
+    examination = Examination(tuple(validate(text)), None, len(text), None, HOSTILE)
+    return {
+        "panes": render.panes(_comparison(view, view, view)),
+        "live line": render.live_line(examination, text),
+        "expected line": render.expected_line(HOSTILE, True),
+        "activity": render.activity(HOSTILE, "failed"),
+        "model state": render.model_state(Status("failed", HOSTILE)),
+        "notice": render.notice(HOSTILE),
+        "card": render.adapter_card(replace(INFO, skill_name=HOSTILE, base_name=HOSTILE), 1),
+    }
+
+
+@pytest.mark.parametrize("part", _hostile_parts())
+def test_hostile_markup_is_shown_and_never_run(part: str) -> None:
+    markup = _hostile_parts()[part]
+    reader = _Reader(markup)
+    assert not reader.tags & {"script", "img"}
+    assert not any(name.startswith("on") or name == "src" for name in reader.attributes)
+    assert "<script>alert(1)" in reader.text
+
+
+def test_an_answer_is_shown_letter_by_letter() -> None:
+    answer = "  a < b\n\n&amp; 'c'"
+    assert answer in _Reader(render.panes(_comparison(*[PaneView(text=answer)] * 3))).text
+
+
+def test_a_pane_says_what_it_cost_and_how_it_did() -> None:
+    view = PaneView("chore: x", 1051, 0.904, 9, 14.87, True, "stopped", False, (("del", "fix:"), ("add", "chore:")))
+    text = _text(render.panes(_comparison(view, view, view)))
+    for part in ("1,051 prompt tokens", "first token in 0.90 s", "14.9 tokens/s", "differs", "stopped"):
+        assert text.count(part) == 3
+
+
+def test_a_pane_without_an_expected_answer_has_no_verdict() -> None:
+    text = _text(render.panes(_comparison(*[PaneView(text="x", done=True)] * 3)))
+    assert "passes" not in text and "differs" not in text
+
+
+def test_an_answer_equal_to_the_expected_one_shows_no_diff() -> None:
+    view = PaneView(text="x", done=True, passed=True, diff=(("same", "x"),))
+    assert "<details" not in render.panes(_comparison(view, view, view))
+
+
+def test_an_empty_answer_is_told_from_one_that_has_not_begun() -> None:
+    assert "An empty answer." in render.panes(_comparison())
+    assert "An empty answer." not in render.panes(_comparison(*[PaneView()] * 3, phase="answering"))
+
+
+def test_a_problem_stands_with_its_line_and_the_way_to_mend_it() -> None:
+    text = "---\nname: Bad Name\ndescription: d\n---\nbody\n"
+    (problem,) = validate(text)
+    shown = _text(render.live_line(Examination((problem,), 12, len(text), None, ""), text))
+    for part in ("12 tokens", "1 error", "line 2", "name: Bad Name", problem.fix):
+        assert part in shown
+
+
+def test_the_length_is_counted_in_characters_until_the_base_is_there() -> None:
+    assert "1,234 characters" in _text(render.live_line(Examination((), None, 1234, None, ""), ""))
+
+
+def test_what_keeps_an_adapter_from_being_made_is_said_once() -> None:
+    text = ""
+    problems = tuple(validate(text))
+    blocking = f"{problems[0].message} {problems[0].fix}"
+    shown = _text(render.live_line(Examination(problems, 0, 0, None, blocking), text))
+    assert shown.count(problems[0].message) == 1
+    assert "too long" in _text(render.live_line(Examination((), 9000, 9, None, "too long"), "x"))
+
+
+def test_the_card_says_which_text_the_adapter_was_made_from() -> None:
+    text = _text(render.adapter_card(INFO, 150))
+    for part in ("tidy-log", "0123456789ab", "0.42 s", "1.6 MB", "rank 16", "150 prompt tokens", "base-model"):
+        assert part in text
+    assert "earlier text" in render.stale_line(True) and render.stale_line(False) == ""

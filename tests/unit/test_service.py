@@ -1,0 +1,437 @@
+"""The service behind the page and the command line: sessions apart, limits, clear refusals, nothing left behind."""
+
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny import count_hooks, full_disk, llama_config, save_model
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+import studio.service
+from hypernet.adapter import Adapter, text_sha256
+from skills.evals import Assertion
+from skills.skill import MAX_TEXT
+from studio.service import ADAPTERS_A_SESSION, MAX_PROMPT, Comparison, Settings, Studio, StudioError
+
+SKILL = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd every line with a full stop.\n"
+OTHER = "---\nname: write-loud\ndescription: Writes loud.\n---\n\nWrite every word in capitals.\n"
+SHORT = Settings(max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def ready(tiny_folder: Path, checkpoint: Path) -> Iterator[Studio]:
+    """A studio on the tiny base, loaded."""
+    made = Studio(str(tiny_folder), str(checkpoint))
+    made.start()
+    made.wait()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def service(ready: Studio) -> Iterator[Studio]:
+    """The studio with no sessions."""
+    yield ready
+    for session in list(ready._sessions):
+        ready.forget(session)
+
+
+def files_of(service: Studio) -> list[Path]:
+    return [path for path in Path(service._files.name).rglob("*") if path.is_file()]
+
+
+def run(comparisons: Iterator[Comparison]) -> list[Comparison]:
+    return list(comparisons)
+
+
+# ---- loading -------------------------------------------------------------------------------------------------------
+
+
+def test_importing_and_making_a_studio_needs_no_heavy_library():
+    script = (
+        "import sys, studio.service as s; t = s.Studio(); t.status(); t.library.list(); t.examine('hello'); t.close()\n"
+        "print([m for m in ('torch', 'transformers', 'gradio', 'hypernet') if m in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    said = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert said == "[]\n"
+
+
+def test_the_status_says_what_is_loaded(service: Studio):
+    assert service.status().state == "ready"
+    assert service.status().message == "tiny-llama, 4-bit, on cpu"
+
+
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ("no-base", "neither a folder here nor a name on the Hub"),
+        ("no-checkpoint", "holds no hypernetwork that can be read"),
+        ("other-base", r"trained for tiny-llama \(\w+\), but the base is other-llama"),
+        ("none-ships", "No hypernetwork ships for tiny-llama"),
+    ],
+)
+def test_a_studio_that_can_not_load_says_why_whatever_is_asked(
+    which: str, said: str, tiny_folder: Path, checkpoint: Path, tmp_path: Path
+):
+    base, hypernetwork = str(tiny_folder), str(checkpoint)
+    if which == "no-base":
+        base = str(tmp_path / "nowhere" / "at" / "all")
+    elif which == "no-checkpoint":
+        hypernetwork = str(tmp_path)
+    elif which == "other-base":
+        folder = tmp_path / "other-llama"
+        base = str(save_model(LlamaForCausalLM, llama_config(intermediate_size=192), folder))
+    else:
+        hypernetwork = None
+    failed = Studio(base, hypernetwork)
+    assert failed.status().state == "loading"
+    failed.start()
+    with pytest.raises(StudioError, match=said):
+        failed.wait()
+    assert failed.status().state == "failed"
+    with pytest.raises(StudioError, match=said):
+        failed.generate("a", SKILL)
+    with pytest.raises(StudioError, match=said):
+        run(failed.compare("a", SKILL, "hello"))
+    assert failed.examine(SKILL).tokens is None
+
+
+def test_a_comparison_begun_while_the_base_loads_waits_and_says_so(tiny_folder: Path, checkpoint: Path):
+    waiting = Studio(str(tiny_folder), str(checkpoint))
+    comparisons = waiting.compare("a", SKILL, "hello", SHORT)
+    first = next(comparisons)
+    assert (first.phase, first.message, first.adapter) == ("loading", "Starting", None)
+    waiting.start()
+    rest = run(comparisons)
+    assert rest[-1].phase == "done"
+    waiting.close()
+
+
+# ---- examining -----------------------------------------------------------------------------------------------------
+
+
+def test_a_good_text_has_tokens_and_nothing_in_its_way(service: Studio):
+    seen = service.examine(SKILL)
+    assert (seen.problems, seen.blocking, seen.characters) == ((), "", len(SKILL))
+    assert seen.tokens == service._loaded.base.count_tokens(SKILL)
+    assert seen.skill.name == "end-with-stop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   \n",
+        "x" * (MAX_TEXT + 1),
+        "x" * 10_000_000,
+        "\x00\x01\x02" * 50,
+        "---\nname: [\n---\nbody",
+        "---\nname: ../../etc\n---\nbody",
+        "half a pair \ud800 of surrogates",
+        "<script>alert(1)</script>",
+        "---\n" * 1000,
+    ],
+    ids=lambda text: ascii(text[:12]),
+)
+def test_examining_never_raises_and_says_what_generating_would(service: Studio, text: str):
+    seen = service.examine(text)
+    assert seen.characters == len(text)
+    assert seen.problems or not seen.blocking
+    if seen.blocking:
+        with pytest.raises(StudioError) as refused:
+            service.generate("a", text)
+        assert str(refused.value) == seen.blocking
+    else:
+        assert service.generate("a", text).sha256 == text_sha256(text)
+
+
+# ---- adapters ------------------------------------------------------------------------------------------------------
+
+
+def test_an_adapter_is_made_once_for_a_text(service: Studio):
+    assert service.adapter_info("a", SKILL) is None
+    first = service.generate("a", SKILL)
+    assert (first.fresh, first.skill_name, first.sha256) == (True, "end-with-stop", text_sha256(SKILL))
+    assert first.size_bytes > 0
+    assert (first.rank, first.base_name) == (16, "tiny-llama")
+    assert "PeftModel" in first.snippet_peft
+    assert "--max-lora-rank 16" in first.snippet_vllm
+    again = service.generate("a", SKILL)
+    assert (again.fresh, again.seconds) == (False, first.seconds)
+    assert service.generate("a", SKILL + "And smile.\n").fresh
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        (" \n ", "empty"),
+        ("word and " * 9000, r"tokens; the hypernetwork reads up to 8,192"),
+        ("x" * 10_000_000, "10,000,000 characters"),
+        ("\x00" * 100, "This is no text"),
+    ],
+    ids=["empty", "blank", "over-the-limit", "ten-megabytes", "binary"],
+)
+def test_a_text_that_no_adapter_can_be_made_of_is_refused(service: Studio, text: str, said: str):
+    for refused in (service.generate, service.adapter_zip):
+        with pytest.raises(StudioError, match=said):
+            refused("a", text)
+    with pytest.raises(StudioError, match=said):
+        run(service.compare("a", text, "hello", SHORT))
+    assert service.adapter_info("a", text) is None
+    assert files_of(service) == []
+
+
+def test_a_session_sees_nothing_of_another(service: Studio):
+    service.generate("alice", SKILL)
+    assert service.adapter_info("bob", SKILL) is None
+    assert service.generate("bob", SKILL).fresh
+    hers, his = service.adapter_zip("alice", SKILL), service.adapter_zip("bob", SKILL)
+    assert hers.parent != his.parent
+    service.forget("alice")
+    assert not hers.exists()
+    assert his.exists()
+    assert service.adapter_info("bob", SKILL)
+
+
+@pytest.mark.parametrize(("one", "other"), [("a-b", "ab"), ("a", "a-"), ("x" * 50 + "1", "x" * 50 + "2"), ("*", "a")])
+def test_sessions_with_like_names_are_apart(service: Studio, one: str, other: str):
+    kept = service.adapter_zip(one, SKILL)
+    service.adapter_zip(other, SKILL)
+    service.forget(other)
+    assert kept.exists()
+    assert service.adapter_info(one, SKILL)
+
+
+def test_a_session_name_that_climbs_out_of_a_folder_leads_nowhere(service: Studio):
+    path = service.adapter_zip("../../../etc/passwd", "---\nname: ../../up\ndescription: Climbs.\n---\n\nClimb.\n")
+    assert path.resolve().is_relative_to(Path(service._files.name).resolve())
+    assert path.name == "up-adapter.zip"
+
+
+def test_the_oldest_adapter_of_a_session_gives_way(service: Studio):
+    texts = [f"{SKILL}{i}\n" for i in range(ADAPTERS_A_SESSION + 1)]
+    zips = [service.adapter_zip("a", text) for text in texts[:ADAPTERS_A_SESSION]]
+    service.generate("a", texts[0])  # used again, so no longer the oldest
+    service.generate("a", texts[-1])
+    assert service.adapter_info("a", texts[0])
+    assert service.adapter_info("a", texts[1]) is None
+    assert [path.exists() for path in zips] == [True, False] + [True] * (ADAPTERS_A_SESSION - 2)
+
+
+def test_the_session_longest_unused_gives_way(service: Studio, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(studio.service, "MAX_SESSIONS", 3)
+    zips = {name: service.adapter_zip(name, SKILL) for name in "abc"}
+    service.generate("a", SKILL)
+    service.generate("d", SKILL)
+    assert {name: service.adapter_info(name, SKILL) is not None for name in "abcd"} == {
+        "a": True,
+        "b": False,
+        "c": True,
+        "d": True,
+    }
+    assert {name: path.exists() for name, path in zips.items()} == {"a": True, "b": False, "c": True}
+
+
+def test_asking_again_for_a_zip_makes_no_second_file(service: Studio):
+    assert service.adapter_zip("a", SKILL) == service.adapter_zip("a", SKILL)
+    assert len(files_of(service)) == 1
+
+
+def test_the_zip_opens_with_peft(service: Studio, tiny_folder: Path, tmp_path: Path):
+    path = service.adapter_zip("a", SKILL)
+    assert path.name == "end-with-stop-adapter.zip"
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "adapter")
+    plain = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
+    ids = torch.randint(2, 400, (1, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = plain(ids).logits
+        after = PeftModel.from_pretrained(plain, tmp_path / "adapter")(ids).logits
+    assert not torch.allclose(before, after, atol=1e-2)
+    provenance = Adapter.load(tmp_path / "adapter", service._loaded.base).provenance
+    assert provenance.skill_sha256 == text_sha256(SKILL)
+
+
+def test_forgetting_removes_all_of_a_session_and_a_second_time_is_no_trouble(service: Studio):
+    service.adapter_zip("a", SKILL)
+    service.adapter_zip("a", OTHER)
+    assert len(files_of(service)) == 2
+    service.forget("a")
+    service.forget("a")
+    service.forget("never-there")
+    assert files_of(service) == []
+    assert service.adapter_info("a", SKILL) is None
+
+
+def test_a_full_disk_is_a_clear_message_and_the_adapter_stays(service: Studio):
+    service.generate("a", SKILL)
+    with full_disk(1000), pytest.raises(StudioError, match=r"could not be written: File too large\. Free some disk"):
+        service.adapter_zip("a", SKILL)
+    assert service.adapter_zip("a", SKILL).exists()
+
+
+def test_closing_a_studio_deletes_its_files(tiny_folder: Path, checkpoint: Path):
+    closed = Studio(str(tiny_folder), str(checkpoint))
+    closed.start()
+    path = closed.adapter_zip("a", SKILL)
+    closed.close()
+    assert not path.exists()
+    assert not Path(closed._files.name).exists()
+
+
+def test_many_visitors_at_once_each_get_their_own(service: Studio):
+    texts = [f"{SKILL}Rule {i}.\n" for i in range(5)]
+    alone = {}
+    for text in texts:
+        alone[text] = run(service.compare("alone", text, "hello", SHORT))[-1].panes[2].text
+        service.forget("alone")
+    got, meet = {}, threading.Barrier(len(texts))
+
+    def visit(text: str) -> None:
+        meet.wait()
+        got[text] = run(service.compare(f"visitor of {text}", text, "hello", SHORT))[-1].panes[2].text
+
+    threads = [threading.Thread(target=visit, args=(text,)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == alone
+    assert count_hooks(service._loaded.base) == 0
+
+
+# ---- comparing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_goes_through_its_phases_and_fills_three_panes(service: Studio):
+    seen = run(service.compare("a", SKILL, "Write a line.", SHORT))
+    assert list(dict.fromkeys(state.phase for state in seen)) == ["generating", "answering", "done"]
+    assert seen[0].adapter is None
+    last = seen[-1]
+    assert last.message.startswith("Done in ")
+    assert last.adapter.sha256 == text_sha256(SKILL)
+    base = service._loaded.base
+    plain, in_context = len(base.chat_ids("Write a line.")), len(base.chat_ids("Write a line.", SKILL))
+    assert [pane.prompt_tokens for pane in last.panes] == [plain, in_context, plain]
+    for pane in last.panes:
+        assert pane.done
+        assert 0 <= pane.tokens <= 6
+        assert pane.first_token_seconds > 0
+        assert pane.passed is None
+        assert pane.diff == ()
+        assert pane.note in ("", "length limit reached")
+    again = run(service.compare("a", SKILL, "Write a line.", SHORT))
+    assert again[0].phase == "answering"  # the adapter was there
+    assert [pane.text for pane in again[-1].panes] == [pane.text for pane in last.panes]
+
+
+def test_strength_zero_answers_as_without_a_skill(service: Studio):
+    panes = run(service.compare("a", SKILL, "Write a line.", Settings(max_new_tokens=12, strength=0.0)))[-1].panes
+    assert panes[2].text == panes[0].text
+    strong = run(service.compare("a", SKILL, "Write a line.", Settings(max_new_tokens=12, strength=2.0)))[-1].panes
+    assert strong[0].text == panes[0].text
+
+
+def test_the_same_seed_repeats_and_another_does_not(service: Studio):
+    def texts(seed: int) -> list[str]:
+        settings = Settings(temperature=1.5, max_new_tokens=12, seed=seed)
+        return [pane.text for pane in run(service.compare("a", SKILL, "Write.", settings))[-1].panes]
+
+    assert texts(1) == texts(1)
+    assert texts(1) != texts(2)
+
+
+def test_finished_panes_say_whether_they_pass_and_how_they_differ(service: Studio):
+    plain = run(service.compare("a", SKILL, "Write a line.", SHORT))[-1].panes
+    expected = f"  {plain[0].text}  "
+    judged = run(service.compare("a", SKILL, "Write a line.", SHORT, expected))
+    assert all(pane.passed is None for state in judged for pane in state.panes if not pane.done)
+    panes = judged[-1].panes
+    assert [pane.passed for pane in panes] == [pane.text.strip() == expected.strip() for pane in plain]
+    assert panes[0].passed
+    for pane in panes:
+        assert "".join(piece for kind, piece in pane.diff if kind != "add") == expected
+        assert "".join(piece for kind, piece in pane.diff if kind != "del") == pane.text
+    impossible = (Assertion("contains", plain[0].text[:1]), Assertion("line_count", 77))
+    assert {
+        p.passed for p in run(service.compare("a", SKILL, "Write a line.", SHORT, expected, impossible))[-1].panes
+    } == {False}
+
+
+def test_closing_a_comparison_ends_the_work_and_leaves_no_hooks(service: Studio):
+    base = service._loaded.base
+    comparisons = service.compare("a", SKILL, "Write a line.", Settings(max_new_tokens=1000))
+    for state in comparisons:
+        if state.phase == "answering" and state.panes[0].tokens >= 2:
+            break
+    comparisons.close()
+    assert count_hooks(base) == 0
+    assert run(service.compare("a", SKILL, "Write a line.", SHORT))[-1].phase == "done"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("", "The prompt is empty"),
+        (" \n\t", "The prompt is empty"),
+        ("x" * (MAX_PROMPT + 1), r"The prompt has 20,001 characters; it may have at most 20,000"),
+        ("12 " * 3000, r"The prompt has [\d,]+ tokens; .* tiny-llama's context of 2,048\. Shorten the prompt"),
+    ],
+    ids=["empty", "blank", "characters", "context"],
+)
+def test_a_prompt_that_can_not_be_answered_is_refused(service: Studio, prompt: str, said: str):
+    with pytest.raises(StudioError, match=said):
+        run(service.compare("a", SKILL, prompt, SHORT))
+
+
+def test_a_skill_too_long_for_the_context_leaves_its_own_pane_empty_alone(service: Studio):
+    text = SKILL + "word and " * 1100
+    assert service._loaded.base.context_length < service.examine(text).tokens < 8192
+    panes = run(service.compare("a", text, "hello", SHORT, expected="x"))[-1].panes
+    assert "does not fit" in panes[1].note
+    assert (panes[1].text, panes[1].done, panes[1].passed) == ("", True, None)
+    assert panes[0].tokens or panes[0].done
+    assert [panes[0].passed, panes[2].passed] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"temperature": -0.1}, "temperature is -0.1; it must be a number from 0 to 2"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"temperature": "hot"}, "temperature is hot"),
+        ({"max_new_tokens": 0}, "max new tokens is 0; it must be a whole number from 1 to 1024"),
+        ({"max_new_tokens": 1.5}, "max new tokens is 1.5; it must be a whole number"),
+        ({"max_new_tokens": 100_000}, "max new tokens is 100000"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 0.5}, "seed is 0.5"),
+        ({"strength": 3}, "strength is 3; it must be a number from 0 to 2"),
+        ({"strength": None}, "strength is None"),
+    ],
+)
+def test_settings_out_of_range_are_refused_with_the_range(service: Studio, changes: dict, said: str):
+    with pytest.raises(StudioError, match=said):
+        run(service.compare("a", SKILL, "hello", Settings(**changes)))
+
+
+def test_hostile_text_and_broken_characters_are_plain_text(service: Studio):
+    hostile = '</pre><script>alert(1)</script> {{7*7}} <|im_end|> \ud800 "; rm -rf'
+    panes = run(service.compare("a", SKILL + hostile, hostile, SHORT, hostile))[-1].panes
+    assert all(pane.done for pane in panes)
+
+
+def test_the_base_is_the_same_after_all_of_this(service: Studio, tiny_folder: Path, checkpoint: Path):
+    """Runs last in this file: what the worked studio answers is what a new one answers."""
+    new = Studio(str(tiny_folder), str(checkpoint))
+    new.start()
+    answers = [run(s.compare("z", SKILL, "Write a line.", Settings(max_new_tokens=20)))[-1] for s in (service, new)]
+    assert [pane.text for pane in answers[0].panes] == [pane.text for pane in answers[1].panes]
+    new.close()
