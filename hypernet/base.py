@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ PLAIN_CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: {% endif %}"
 )
+
+_LOADING = threading.Lock()  # transformers changes torch's default dtype while it builds a model: one at a time
 
 Progress = Callable[[str, float | None], None]
 
@@ -130,7 +133,8 @@ class Base:
             if published and not any(kind in published for kind in CAUSAL_KINDS):
                 raise ValueError(f"it is a {published}.")
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
+            with _LOADING:
+                model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise BaseError(

@@ -29,7 +29,8 @@ def read_text(path: Path) -> str:
 def generate(options: argparse.Namespace) -> int:
     """Write the adapter of a skill as a PEFT folder."""
     text = read_text(options.skill)
-    studio = _studio(options)
+    studio = Studio(options.base, options.checkpoint)
+    studio.start()
     info = studio.generate(SESSION, text)
     try:
         studio.save_adapter(SESSION, text, options.out)
@@ -47,9 +48,11 @@ def compare(options: argparse.Namespace) -> int:
     """Print what the base answers without the skill, with it in the prompt, and with it as parameters."""
     text = read_text(options.skill)
     settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
-    settings.check()
+    studio = Studio(options.base, options.checkpoint)
+    comparisons = studio.compare(SESSION, text, options.prompt, settings)
+    studio.start()
     last, said = None, ""
-    for last in _studio(options).compare(SESSION, text, options.prompt, settings):
+    for last in comparisons:
         if last.message != said:
             print(f"{last.message} ...", file=sys.stderr)
             said = last.message
@@ -78,12 +81,6 @@ def bench(options: argparse.Namespace) -> int:
     from studio.bench import run
 
     return run(options.base, options.checkpoint, options.runs)
-
-
-def _studio(options: argparse.Namespace) -> Studio:
-    studio = Studio(options.base, options.checkpoint)
-    studio.start()
-    return studio
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -317,7 +317,8 @@ class Studio:
         """Generate the adapter if this session has none for the text, then answer in three panes, token by token.
 
         With `expected`, finished panes say whether they pass (all assertions, or else the same text) and how they
-        differ. Closing the iterator ends the work. Raises StudioError.
+        differ. Closing the iterator ends the work. Raises StudioError: for settings or a prompt that can't be at the
+        call, for the rest while iterating.
         """
         settings = settings or Settings()
         settings.check()
@@ -325,6 +326,17 @@ class Studio:
             raise StudioError("The prompt is empty. Write one, or choose an example.")
         if len(prompt) > MAX_PROMPT:
             raise StudioError(f"The prompt has {len(prompt):,} characters; it may have at most {MAX_PROMPT:,}.")
+        return self._compare(session, text, prompt, settings, expected, assertions)
+
+    def _compare(
+        self,
+        session: str,
+        text: str,
+        prompt: str,
+        settings: Settings,
+        expected: str | None,
+        assertions: Sequence[Assertion],
+    ) -> Iterator[Comparison]:
         while not self._over.wait(0.5):
             yield Comparison("loading", self._status.message, None)
         loaded = self._model()

@@ -76,7 +76,7 @@ def _is_turn(item: object) -> bool:
     return isinstance(item, dict) and all(isinstance(item.get(name), str) for name in ("role", "content"))
 
 
-def family_lines(skills: int = 5, tasks: int = 8, seed: str = "evaluate") -> list[Line]:
+def family_lines(skills: int = 5, tasks: int = 7, seed: str = "evaluate") -> list[Line]:
     """Questions to new skills of every family; the seed is never that of a training step."""
     rng = random.Random(seed)
     drawn = [sample_skill(family, rng, tasks) for family in FAMILIES for _ in range(skills)]

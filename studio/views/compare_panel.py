@@ -84,9 +84,9 @@ class ComparePanel:
             ):
                 defaults = Settings()
                 self.temperature = gr.Slider(0, 2, defaults.temperature, step=0.1, label="Temperature")
-                self.length = gr.Slider(8, 512, defaults.max_new_tokens, step=8, label="Longest answer (tokens)")
+                self.length = gr.Slider(8, 512, defaults.max_new_tokens, step=8, label="Length (tokens)")
                 self.seed = gr.Number(defaults.seed, precision=0, minimum=0, label="Seed")
-                self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Adapter strength")
+                self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
             with gr.Column(elem_id="adapter"):

@@ -23,14 +23,16 @@ MAX_UPLOAD = "16mb"  # more than a skill may have, so that a file just too large
 KEEP_FILES = 6 * 3600  # seconds that an adapter's zip and an upload stay on disk
 
 INTRO = """<h1>Parametric Skills</h1>
-<p>A hypernetwork reads a skill once and turns it into an adapter: see what the model answers without the skill, with
-its text in the prompt, and with the adapter alone.</p>"""
+<p>A hypernetwork turns the text of a skill into an adapter: see what the model answers without it, with it in the
+prompt, and with the adapter alone.</p>"""
 
 
 def build(studio: Studio) -> gr.Blocks:
     """The page over a studio, which may start later: until then the page says that the base model is loading."""
     first = _first(studio.library)
-    with gr.Blocks(title="Parametric Skills", analytics_enabled=False, delete_cache=(3600, KEEP_FILES)) as demo:
+    with gr.Blocks(
+        title="Parametric Skills", analytics_enabled=False, fill_width=True, delete_cache=(3600, KEEP_FILES)
+    ) as demo:
         gr.HTML(INTRO, elem_id="intro")
         with gr.Row(elem_id="layout"):
             with gr.Column(elem_id="skill"):

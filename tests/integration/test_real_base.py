@@ -82,7 +82,7 @@ def test_dequantized_values_answer_as_nf4_does(base: Base):
     plain = Base.load(quantization="dequantized")
     assert plain.fingerprint == base.fingerprint
     for prompt in PROMPTS:
-        assert_alike(logits(plain, prompt), logits(base, prompt), cosine=0.995, agreement=0.9)
+        assert_alike(logits(plain, prompt), logits(base, prompt), cosine=0.98, agreement=0.9)
 
 
 def test_peft_gives_the_logits_of_the_live_adapter(base: Base, adapter: Adapter, tmp_path: Path):
@@ -97,7 +97,7 @@ def test_peft_gives_the_logits_of_the_live_adapter(base: Base, adapter: Adapter,
         assert torch.equal(logits(base, prompt, loaded.weights), live)
         with torch.no_grad():
             exported = peft(torch.tensor([base.chat_ids(prompt)])).logits[0].float()
-        assert_alike(exported, live, cosine=0.995, agreement=0.9)
+        assert_alike(exported, live, cosine=0.98, agreement=0.9)
         # what noise there is, is small beside what the adapter does
         assert (exported - live).norm() < 0.2 * (logits(base, prompt) - live).norm()
 

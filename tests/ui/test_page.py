@@ -98,13 +98,13 @@ def write_raw(page: Page, text: str) -> None:
 
 
 def test_a_skill_is_picked_edited_compared_and_its_adapter_loads_in_peft(page: Page, tmp_path: Path) -> None:
-    choose(page, "compact-log-lines")
-    assert "level=" in page.locator("#prompt textarea").input_value()
+    choose(page, "commit-line-for-payments")
+    assert "Kind:" in page.locator("#prompt textarea").input_value()
 
     name = page.locator("#skill-name textarea, #skill-name input").first
-    name.fill("Compact Log Lines")
+    name.fill("Commit Lines")
     expect(page.locator("#live")).to_contain_text("capital letters")
-    name.fill("compact-log-lines")
+    name.fill("commit-line-for-payments")
     expect(page.locator("#live")).to_contain_text("meets the specification")
 
     compare(page)
@@ -113,7 +113,7 @@ def test_a_skill_is_picked_edited_compared_and_its_adapter_loads_in_peft(page: P
         expect(pane).to_contain_text("prompt token")
         expect(pane.locator(".chip")).to_be_visible()
     expect(page.locator("#answers .pane").nth(2).locator(".chip")).to_have_text("passes")
-    expect(page.locator("#card")).to_contain_text("compact-log-lines")
+    expect(page.locator("#card")).to_contain_text("commit-line-for-payments")
 
     with page.expect_download() as download:
         page.locator("#download").click()

@@ -57,6 +57,26 @@ def test_progress_says_what_is_loaded(tiny_folder: Path):
     assert said == ["Loading tiny-llama (nf4)"]
 
 
+def test_loading_in_several_threads_leaves_the_default_dtype_of_torch(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hypernet.base, "compute_dtype", lambda _device: torch.bfloat16)
+    fingerprints = []
+
+    def work() -> None:
+        for _ in range(3):
+            fingerprints.append(Base.load(str(tiny_folder), "none").fingerprint)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert torch.get_default_dtype() == torch.float32
+    assert len(fingerprints) == 12
+    assert len(set(fingerprints)) == 1
+
+
 def test_a_missing_folder_and_a_bad_hub_name_are_refused():
     for name in ("/nowhere/at/all", "user/model/more", "no spaces please", "../climbing/out", "x" * 5000, "a\0b"):
         with pytest.raises(BaseError, match=r"neither a folder here nor a name on the Hub"):
