@@ -144,6 +144,7 @@ class ComparePanel:
             [*ends, self.panes, *adapter],
             show_progress="minimal",
             show_progress_on=self.activity,
+            trigger_mode="multiple",  # the button is disabled meanwhile; "once" would ignore it after a stop
             api_visibility="private",
             **MODEL,
         )
