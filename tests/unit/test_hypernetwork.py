@@ -189,13 +189,15 @@ def test_a_hypernetwork_for_another_base_is_refused_by_name(base: Base, checkpoi
         Hypernetwork.from_pretrained(checkpoint).generate(other, ["A skill."])
 
 
-def test_another_copy_of_the_same_model_is_accepted_by_its_name(base: Base, checkpoint: Path, tmp_path: Path):
-    folder = save_model(LlamaForCausalLM, llama_config(), tmp_path / "tiny-llama", seed=1)
-    copy = load_base(folder)
+def test_another_copy_of_the_hub_s_model_is_accepted_but_not_a_folder_called_alike(base: Base, tmp_path: Path):
+    published = replace(base, name="user/tiny")
+    make_hypernetwork(published).save_pretrained(tmp_path / "checkpoint")
+    copy = load_base(save_model(LlamaForCausalLM, llama_config(), tmp_path / "tiny-llama", seed=1))
     assert copy.fingerprint != base.fingerprint
-    load_hypernetwork(copy, checkpoint)
-    with pytest.raises(HypernetworkError, match="the base is another"):
-        load_hypernetwork(replace(copy, name="another"), checkpoint)
+    load_hypernetwork(replace(copy, name="user/tiny"), tmp_path / "checkpoint")
+    for other in ("user/another", "tiny"):
+        with pytest.raises(HypernetworkError, match=f"the base is {other}"):
+            load_hypernetwork(replace(copy, name=other), tmp_path / "checkpoint")
 
 
 @pytest.mark.parametrize("module", ["mlp.nowhere", "mlp", "input_layernorm"])
