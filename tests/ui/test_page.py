@@ -94,7 +94,9 @@ def compare(page: Page) -> None:
 
 def write_raw(page: Page, text: str) -> None:
     page.get_by_role("tab", name="SKILL.md").click()
+    page.wait_for_timeout(500)  # the field is put in place only now, and faster than any hand a fill would come before
     page.locator("#skill-raw textarea").fill(text)
+    expect(page.locator("#skill-raw textarea")).to_have_value(text)
 
 
 def test_a_skill_is_picked_edited_compared_and_its_adapter_loads_in_peft(page: Page, tmp_path: Path) -> None:
