@@ -10,7 +10,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from training.tasks.wording import Draft, Task, render
+from training.tasks import grammar
+from training.tasks.conversation import in_conversation
+from training.tasks.wording import Draft, Split, Task, render
 
 __all__ = ["FAMILIES", "Draft", "Family", "Task", "TaskSkill", "sample_skill"]
 
@@ -22,6 +24,9 @@ class Family:
     name: str
     subtask: str
     draft: Callable[[random.Random], Draft]
+    check: Callable[[str], bool]  # whether an answer has the form that this family's answers have
+    open: bool  # answers hold literals of the skill that nobody can guess, not only choices from a closed set
+    held_out: bool  # never trained on
 
 
 @dataclass(frozen=True)
@@ -41,26 +46,54 @@ def _discover() -> dict[str, Family]:
             continue
         module = importlib.import_module(module_info.name)
         name = module_info.name.rsplit(".", 1)[1]
-        found[name] = Family(name, module.SUBTASK, module.draft)
+        found[name] = Family(name, module.SUBTASK, module.draft, module.check, module.OPEN, module.HELD_OUT)
     return dict(sorted(found.items()))
 
 
 FAMILIES: dict[str, Family] = _discover()
+GRAMMAR = "grammar"  # the family whose skills are composed from primitive steps, of every subtask
+KNOWN = tuple(name for name, family in FAMILIES.items() if not family.held_out)
+HELD_OUT = tuple(name for name, family in FAMILIES.items() if family.held_out)
 
 
-def sample_skill(family: str, rng: random.Random, tasks: int) -> TaskSkill:
+@dataclass(frozen=True)
+class Style:
+    """How skills are written down and asked."""
+
+    split: Split = "known"
+    noisy: float = 0.0  # share of the skills with talk and rules of other kinds on the page
+    longest: int = 0  # words of talk on a noisy page, at most
+    turns: float = 0.0  # share of the questions that come after an earlier exchange
+
+
+PLAIN = Style()
+
+
+def sample_skill(family: str, rng: random.Random, tasks: int, style: Style = PLAIN) -> TaskSkill:
     """Draw one skill of a family in one wording and layout, with up to `tasks` different questions.
 
-    The same state of `rng` gives the same skill and questions.
+    `family` may be "grammar". The same state of `rng` gives the same skill and questions.
     """
-    kind = FAMILIES[family]
-    draft = kind.draft(rng)
-    text = render(draft, rng)
+    if family == GRAMMAR:
+        draft, subtask = grammar.draft(rng), ""
+    else:
+        draft, subtask = FAMILIES[family].draft(rng), FAMILIES[family].subtask
+    others, padding = [], 0
+    if rng.random() < style.noisy:
+        names = rng.sample([name for name in KNOWN if name != family], rng.choice((0, 1, 1, 2)))
+        others = [FAMILIES[name].draft(rng) for name in names]
+        padding = rng.randint(0, style.longest)
+    text = render(draft, rng, style.split, others, padding)
     asked: dict[str, Task] = {}
-    for _ in range(tasks * 4):
+    for _ in range((tasks + 1) * 4):
         task = draft.ask(rng)
         if task.prompt not in text:  # a worked example on the page is no question
             asked.setdefault(task.prompt, task)
-        if len(asked) == tasks:
+        if len(asked) == tasks + 1:
             break
-    return TaskSkill(kind.name, kind.subtask, text, tuple(asked.values()))
+    *questions, spare = asked.values()
+    questions = questions or [spare]
+    for i, task in enumerate(questions):
+        if rng.random() < style.turns:
+            questions[i] = in_conversation(task, spare, rng)
+    return TaskSkill(family, subtask, text, tuple(questions[:tasks]))

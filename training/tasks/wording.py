@@ -1,12 +1,18 @@
-"""How a drafted skill becomes text: layouts, section names, noise and worked examples.
+"""How a drafted skill becomes text: layouts, section names, noise, irrelevant rules and worked examples.
 
 A family says what its rules are, in several wordings each; this module alone decides how the page looks, so that
-every family appears in every layout.
+every family appears in every layout. Some wordings and layouts never appear in training: they make the split that
+tests new ones.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+from training.tasks.content import NOUNS
+
+Split = Literal["known", "wordings"]  # the wordings and layouts of training, or those kept from it
 
 
 @dataclass(frozen=True)
@@ -15,6 +21,7 @@ class Task:
 
     prompt: str
     answer: str
+    messages: tuple[dict[str, str], ...] = ()  # earlier turns, each with role and content
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,36 @@ class Draft:
     name: str  # lowercase with hyphens, as a SKILL.md wants it
     title: str
     description: str  # what it does and when to use it
-    rules: tuple[tuple[str, ...], ...]  # each rule in several wordings; a full sentence without a bullet
+    rules: tuple[tuple[str, ...], ...]  # each rule in five wordings or more; a full sentence without a bullet, or a table
     ask: Callable[[random.Random], Task]
+
+
+def kept_wordings(wordings: tuple[str, ...]) -> int:
+    """How many wordings of a rule, the last ones, are kept from training."""
+    return max(1, len(wordings) // 5)
+
+
+def wordings_of(pairs: Mapping[str, str], key: str, value: str, sentence: str) -> tuple[str, ...]:
+    """A map from keys to literals in ten wordings, the last two of them kept from training.
+
+    `key` and `value` are what the columns are called ("category", "code"); `sentence` says one pair, with {key} and
+    {value} in it and without a full stop: "send {key} reports to `{value}`".
+    """
+    said = [sentence.format(key=k, value=v) for k, v in pairs.items()]
+    capital = [s[0].upper() + s[1:] for s in said]
+    rows = "\n".join(f"| {k} | `{v}` |" for k, v in pairs.items())
+    return (
+        f"The {value} by {key}: " + ", ".join(f"{k} -> `{v}`" for k, v in pairs.items()) + ".",
+        " ".join(f"{s}." for s in capital),
+        "; ".join((capital[0], *said[1:])) + ".",
+        f"Each {key} has its {value}:\n\n" + "\n".join(f"- {k}: `{v}`" for k, v in pairs.items()) + "\n",
+        f"Look the {value} up:\n\n| {key} | {value} |\n|---|---|\n{rows}\n",
+        f"This list gives each {key} its {value}: " + "; ".join(f"{k} = `{v}`" for k, v in pairs.items()) + ".",
+        f"For every {key} there is one {value}:\n\n```yaml\n" + "\n".join(f"{k}: {v}" for k, v in pairs.items()) + "\n```\n",
+        "\n".join(f"- {s}." for s in capital) + "\n",
+        f"Take the {value} from here. " + " ".join(f"`{v}` is for {k}." for k, v in pairs.items()),
+        f"Which {value} belongs to which {key}:\n\n" + "\n".join(f"{k} :: {v}" for k, v in pairs.items()) + "\n",
+    )
 
 
 NOISE = (
@@ -42,11 +77,36 @@ NOISE = (
     "Nothing here depends on the operating system.",
     "Consistency matters more than taste.",
 )
+TALK = (  # says nothing that an answer depends on; fills long pages
+    "The {noun} team asked for this page after the {noun} review in {month}.",
+    "Before {month} the {noun} and the {noun} were kept by different people.",
+    "Nobody has to know how the {noun} works to follow the page.",
+    "A newcomer can read it in a few minutes, and the {noun} page goes deeper.",
+    "When the {noun} moves to its own repository, the page moves along.",
+    "We tried other ways with the {noun} and came back to this one.",
+    "The meeting about the {noun} takes place once a month, mostly on {day}.",
+    "Discussion of the {noun} belongs in the issue tracker, not on this page.",
+    "In {month} an audit of the {noun} found nothing that needs a change here.",
+    "The {noun} was written in a hurry, and the {noun} was not.",
+    "Someone from the {noun} team reads every change of this page.",
+    "A link to this page stands in the handbook, next to the {noun} chapter.",
+    "The history of the {noun} is told elsewhere.",
+    "People who work on the {noun} see the results every {day}.",
+)
+MONTHS = "January March April June August October November".split()
+DAYS = "Monday Tuesday Wednesday Thursday Friday".split()
 WHEN = ("## When to use", "## Purpose", "## Scope", "## Context")
 RULES = ("## Rules", "## Instructions", "## Steps", "## How", "## Conventions", "## What to do")
 NOTES = ("## Notes", "## Background", "## Remarks", "## Maintenance")
 EXAMPLE = ("## Example", "## Examples", "## Worked example")
+ELSEWHERE = ("## Another page: {title}", "## Not for this skill: {title}", "## Elsewhere: {title}")
 JOINS = (" ", "\n", "\n\n")
+# kept from training
+KEPT_WHEN = ("## Applies to", "### Why this page")
+KEPT_RULES = ("## Checklist", "## The way we do it", "### Procedure")
+KEPT_NOTES = ("## History", "### Good to know")
+KEPT_EXAMPLE = ("## In practice", "### Sample")
+KNOWN_LENGTHS = (0, 0, 1, 2, 3)  # sentences of noise
 
 
 def _frontmatter(draft: Draft, rng: random.Random) -> str:
@@ -54,19 +114,32 @@ def _frontmatter(draft: Draft, rng: random.Random) -> str:
     return f"---\nname: {draft.name}\ndescription: {draft.description}\n{extra}---\n\n"
 
 
-def _rules(sentences: list[str], rng: random.Random) -> str:
-    style = rng.randrange(5)
-    if style == 0:
-        return "\n".join(f"- {s}" for s in sentences)
-    if style == 1:
-        return "\n".join(f"{i}. {s}" for i, s in enumerate(sentences, 1))
-    if style == 2:
-        return "\n".join(f"* {s}" for s in sentences)
-    return rng.choice(JOINS).join(sentences)
+def _rules(sentences: list[str], rng: random.Random, split: Split) -> str:
+    """Sentences as a list or as prose; one that holds a list or a table of its own stands apart."""
+    if split == "known":
+        style = rng.randrange(5)
+        marks = ("- {s}", "{i}. {s}", "* {s}")[style] if style < 3 else ""
+    else:
+        style, marks = 0, rng.choice(("{letter}) {s}", "> {s}", "- [ ] {s}", "Rule {i}: {s}", "+ {s}"))
+    if not marks and not any("\n" in s for s in sentences):
+        return rng.choice(JOINS).join(sentences)
+    blocks = []
+    for i, s in enumerate(sentences, 1):
+        own_block = not marks or "\n" in s
+        line = s if own_block else marks.format(s=s, i=i, letter=chr(96 + i))
+        if blocks and not own_block and not blocks[-1][0]:
+            blocks[-1] = (False, f"{blocks[-1][1]}\n{line}")
+        else:
+            blocks.append((own_block, line.strip("\n")))
+    return "\n\n".join(block for _, block in blocks)
 
 
-def _example(draft: Draft, rng: random.Random) -> str:
+def _example(draft: Draft, rng: random.Random, split: Split) -> str:
     task = draft.ask(rng)
+    if split == "wordings":
+        return rng.choice(
+            ("For `{t.prompt}` the answer is `{t.answer}`.", "| given | wanted |\n|---|---|\n| {t.prompt} | {t.answer} |")
+        ).format(t=task)
     style = rng.randrange(4)
     if style == 0:
         return f"Input: {task.prompt}\nOutput: {task.answer}"
@@ -77,22 +150,61 @@ def _example(draft: Draft, rng: random.Random) -> str:
     return f"`{task.prompt}` -> `{task.answer}`"
 
 
-def render(draft: Draft, rng: random.Random) -> str:
-    """Write a drafted skill down: a SKILL.md text in one of many layouts, with or without noise and an example."""
-    body = _rules([rng.choice(wordings) for wordings in draft.rules], rng)
-    noise = " ".join(rng.sample(NOISE, rng.choice((0, 0, 1, 2, 3))))
+def _talk(words: int, rng: random.Random) -> str:
+    """Paragraphs of about so many words that no answer depends on."""
+    paragraphs, total = [], 0
+    while total < words:
+        said = [
+            rng.choice(TALK)
+            .replace("{noun}", rng.choice(NOUNS), 1)
+            .format(noun=rng.choice(NOUNS), month=rng.choice(MONTHS), day=rng.choice(DAYS))
+            for _ in range(rng.randint(2, 6))
+        ]
+        paragraphs.append(" ".join(said))
+        total += len(paragraphs[-1].split())
+    return "\n\n".join(paragraphs)
+
+
+def render(
+    draft: Draft,
+    rng: random.Random,
+    split: Split = "known",
+    others: Sequence[Draft] = (),
+    padding: int = 0,
+) -> str:
+    """Write a drafted skill down: a SKILL.md text in one of many layouts, with or without noise and an example.
+
+    `others` are skills of other kinds whose first rules stand on the page as ones that don't apply; `padding` is how
+    many words of talk are added. `split` says whether wordings and layouts are those of training or those kept from it.
+    """
+    known = split == "known"
+    sentences = []
+    for wordings in draft.rules:
+        kept = kept_wordings(wordings)
+        sentences.append(rng.choice(wordings[:-kept] if known else wordings[-kept:]))
+    body = _rules(sentences, rng, split)
+    noise = " ".join(rng.sample(NOISE, rng.choice(KNOWN_LENGTHS)))
     parts = []
     if rng.random() < 0.75:
-        parts.append(rng.choice((f"# {draft.title}", f"# {draft.title}", f"## {draft.title}", f"{draft.title}.")))
+        titles = (f"# {draft.title}", f"# {draft.title}", f"## {draft.title}", f"{draft.title}.")
+        parts.append(rng.choice(titles if known else (f"**{draft.title}**", f"{draft.title}\n" + "=" * len(draft.title))))
     if rng.random() < 0.35:
-        parts.append(f"{rng.choice(WHEN)}\n\n{draft.description}")
+        parts.append(f"{rng.choice(WHEN if known else KEPT_WHEN)}\n\n{draft.description}")
     if noise and rng.random() < 0.4:
         parts.append(noise)
         noise = ""
-    parts.append(f"{rng.choice(RULES)}\n\n{body}" if rng.random() < 0.6 else body)
+    before = rng.randint(0, padding)
+    if before:
+        parts.append(_talk(before, rng))
+    parts.append(f"{rng.choice(RULES if known else KEPT_RULES)}\n\n{body}" if rng.random() < 0.6 else body)
     if rng.random() < 0.4:
-        parts.append(f"{rng.choice(EXAMPLE)}\n\n{_example(draft, rng)}")
+        parts.append(f"{rng.choice(EXAMPLE if known else KEPT_EXAMPLE)}\n\n{_example(draft, rng, split)}")
+    for other in others:
+        first = "\n\n".join(rng.choice(wordings) for wordings in other.rules[:2])
+        parts.append(f"{rng.choice(ELSEWHERE).format(title=other.title)}\n\n{first}")
+    if padding - before:
+        parts.append(_talk(padding - before, rng))
     if noise:
-        parts.append(f"{rng.choice(NOTES)}\n\n{noise}" if rng.random() < 0.5 else noise)
+        parts.append(f"{rng.choice(NOTES if known else KEPT_NOTES)}\n\n{noise}" if rng.random() < 0.5 else noise)
     text = "\n\n".join(parts)
     return (_frontmatter(draft, rng) if rng.random() < 0.75 else "") + text + "\n"

@@ -1,11 +1,14 @@
 """Configuration lines: prefix, key case, assignment sign, quotes and line ending of one setting."""
 
 import random
+import re
 
 from training.tasks.content import ANIMALS, NOUNS
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Configuration/Integration"
+OPEN = True
+HELD_OUT = False
 FIRST = ["cache", "retry", "upload", "queue", "session", "worker", "log", "backup", "index", "mail"]
 SECOND = ["size", "limit", "mode", "level", "delay", "timeout", "count", "depth"]
 WORD_VALUES = ["on", "off", "auto", "fast", "safe", "full", "daily", "strict"]
@@ -22,6 +25,20 @@ ASSIGNMENTS = {
     " = ": "with one space on each side",
 }
 QUOTES = {'"': "double quotes", "'": "single quotes", "": ""}
+FORMS = (
+    "Setting: {s}. Value: {v}",
+    "{s} {v}",
+    "Set the {s} to {v}.",
+    "The {s} shall be {v}. Write the line.",
+    "Which line gives {s} the value {v}?",
+    "{s} -> {v}",
+    "We want {v} as the {s}.",
+)
+LINE = re.compile(r"""[A-Za-z]+[_.-][A-Za-z]+[_.-][A-Za-z]+(=|: | := | = )(["']?)\w+\2;?""")
+
+
+def check(answer: str) -> bool:
+    return LINE.fullmatch(answer) is not None
 
 
 def draft(rng: random.Random) -> Draft:
@@ -36,7 +53,7 @@ def draft(rng: random.Random) -> Draft:
         value = str(rng.randint(2, 999)) if rng.random() < 0.7 else rng.choice(WORD_VALUES)
         key = joint.join(words).upper() if case == "UPPER_SNAKE" else joint.join(words)
         answer = f"{prefix}{key}{assignment}{quote}{value}{quote}{end}"
-        return Task(f"Setting: {' '.join(words)}. Value: {value}", answer)
+        return Task(rng.choice(FORMS).format(s=" ".join(words), v=value), answer)
 
     return Draft(
         name=rng.choice(("config-lines", "write-settings", "settings-style", "config-entries")),
@@ -48,30 +65,71 @@ def draft(rng: random.Random) -> Draft:
             )
         ),
         rules=(
-            (f"The key is the setting {meaning}.", f"Write the setting as {case}, that is, {meaning}."),
+            (
+                f"The key is the setting {meaning}.",
+                f"Write the setting as {case}, that is, {meaning}.",
+                f"To get the key, put the words of the setting {meaning}.",
+                f"Keys are in {case}: the setting {meaning}.",
+                f"{case} is the style of the key, so the setting appears {meaning}.",
+                f"A key holds the words of its setting {meaning}.",
+            ),
             (
                 f"Put `{prefix}` in front of the key, exactly as written here.",
                 f"Every line starts with the literal `{prefix}`, then the key follows at once.",
                 f"A key K becomes `{prefix}K`; the case of `{prefix}` never changes.",
+                f"The key gets the prefix `{prefix}`, which keeps its spelling.",
+                f"First comes `{prefix}`, unchanged, and without a space the key.",
+                f"No key stands alone, since `{prefix}`, spelled just like this, is its front part.",
             ),
             (
                 f"Between key and value stands `{assignment}`, {ASSIGNMENTS[assignment]}.",
                 f"Assign the value with `{assignment}` ({ASSIGNMENTS[assignment]}).",
+                f"`{assignment}` joins the key to its value, {ASSIGNMENTS[assignment]}.",
+                f"After the key comes `{assignment}` {ASSIGNMENTS[assignment]}, then the value.",
+                f"A key K and a value V are joined as `K{assignment}V`.",
+                f"The sign of assignment is `{assignment}`, {ASSIGNMENTS[assignment]}.",
             ),
             (
                 f"Wrap the value in {QUOTES[quote]}, as in `{quote}V{quote}`.",
                 f"The value V is written `{quote}V{quote}`.",
                 f"`{quote}` stands on both sides of the value.",
+                f"Every value, a number too, is put into {QUOTES[quote]} (`{quote}`).",
+                f"Values come in {QUOTES[quote]}: `{quote}V{quote}` for a value V.",
+                f"Write `{quote}` right before the value and again right after it.",
             )
             if quote
-            else ("Write the value without quotes.", "Values are never quoted.", "The value stays bare."),
-            (f"End the line with `{end}`.", f"`{end}` closes the line.", f"The last character is `{end}`.")
+            else (
+                "Write the value without quotes.",
+                "Values are never quoted.",
+                "The value stays bare.",
+                "No quotes stand around the value.",
+                "Leave quotes out, also where the value is a word.",
+                "The value is written as given, with no quotes on either side.",
+            ),
+            (
+                f"End the line with `{end}`.",
+                f"`{end}` closes the line.",
+                f"The last character is `{end}`.",
+                f"Behind the value stands `{end}`, and there the line ends.",
+                f"Each line is closed by `{end}` without a space.",
+                f"Put `{end}` at the very end of the line.",
+            )
             if end
-            else ("Nothing more follows.", "The line has no ending sign.", "Add no sign such as `;` at the end."),
+            else (
+                "Nothing more follows.",
+                "The line has no ending sign.",
+                "Add no sign such as `;` at the end.",
+                "Stop after the value, with no `;`.",
+                "No `;` closes the line.",
+                "The line ends with the value itself, without a closing sign.",
+            ),
             (
                 "Output only the line.",
                 "Answer with one line and nothing else.",
                 "Reply with the configuration line alone.",
+                "Nothing but the line is wanted.",
+                "Give the line and say no more.",
+                "The whole answer is that one line.",
             ),
         ),
         ask=ask,

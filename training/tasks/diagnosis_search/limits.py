@@ -1,10 +1,14 @@
 """Limits: two thresholds split a measured latency into three labels."""
 
 import random
+import re
 
+from training.tasks.content import NOUNS
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Diagnosis/Search"
+OPEN = False
+HELD_OUT = False
 LABELS = [
     "ok",
     "slow",
@@ -22,6 +26,20 @@ LABELS = [
     "urgent",
 ]
 PREFIXES = ("level:", "=> ", "state=", "! ", "", "", "")
+FORMS = (
+    "Latency was {ms} ms",
+    "The {noun} call took {ms} ms",
+    "Measured for {noun}: {ms} ms",
+    "{noun} answered in {ms} ms. How is that rated?",
+    "Rate {ms} ms on the {noun} path",
+    "service={noun} latency_ms={ms}",
+)
+FORM = re.compile(rf"({'|'.join(re.escape(p) for p in PREFIXES if p)}|)({'|'.join(LABELS)})")
+
+
+def check(answer: str) -> bool:
+    """Whether this is one label, with a prefix or without."""
+    return FORM.fullmatch(answer) is not None
 
 
 def draft(rng: random.Random) -> Draft:
@@ -31,7 +49,8 @@ def draft(rng: random.Random) -> Draft:
 
     def ask(rng: random.Random) -> Task:
         start, end, label = rng.choice(((0, lower, below), (lower, upper, between), (upper, 1000, above)))
-        return Task(f"Latency was {rng.randrange(start + 10, end, 10)} ms", prefix + label)
+        prompt = rng.choice(FORMS).format(noun=rng.choice(NOUNS), ms=rng.randrange(start + 10, end, 10))
+        return Task(prompt, prefix + label)
 
     link = "then one space and" if prefix.endswith(" ") else "directly followed by"
     return Draft(
@@ -50,22 +69,39 @@ def draft(rng: random.Random) -> Draft:
                 f"Above {upper} ms it is `{above}`.",
                 f"Labels: under {lower} -> `{below}`, {lower}-{upper} -> `{between}`, over {upper} -> `{above}` (ms).",
                 f"Use `{above}` above {upper} ms, `{below}` for less than {lower} ms and `{between}` otherwise.",
+                f"{lower} ms and {upper} ms are the two limits: faster than the first is `{below}`, "
+                f"slower than the second is `{above}`, between them lies `{between}`.",
+                f"The label by latency:\n\n| latency | label |\n|---|---|\n| under {lower} ms | `{below}` |\n"
+                f"| {lower} to {upper} ms | `{between}` |\n| over {upper} ms | `{above}` |\n",
+                f"A latency counts as `{between}` as soon as it reaches {lower} ms and as `{above}` once it passes "
+                f"{upper} ms; before {lower} ms it is `{below}`.",
+                f"Anything slower than {upper} ms is labelled `{above}`, anything quicker than {lower} ms `{below}`, "
+                f"and the rest `{between}`.",
             ),
             (
                 f"Write `{prefix}` directly before the label.",
                 f"The answer opens with `{prefix.strip()}`, {link} the label.",
                 f"A label X is written `{prefix}X`.",
+                f"`{prefix}` comes first, with the label attached to it.",
+                f"All labels carry `{prefix}` in front, so that `{below}` reads `{prefix}{below}`.",
+                f"In the answer `{prefix}` precedes the label, as in `{prefix}{between}`.",
             )
             if prefix
             else (
                 "Write the label without any addition.",
                 "The bare label is the answer.",
                 "Add nothing to the label.",
+                "The label stands by itself, with no sign around it.",
+                "Nothing precedes or follows the label.",
+                "No prefix and no mark: the label as it is.",
             ),
             (
                 "Output only that.",
                 "Answer with this and no other words.",
                 "Reply in one short line without the number.",
+                "This alone is the reply.",
+                "Don't repeat the measurement and don't explain.",
+                "Leave out everything else, the number included.",
             ),
         ),
         ask=ask,

@@ -1,11 +1,14 @@
 """Routing of reports: a short report goes to the code of the category that it falls into."""
 
 import random
+import re
 
 from training.tasks.content import code
-from training.tasks.wording import Draft, Task
+from training.tasks.wording import Draft, Task, wordings_of
 
 SUBTASK = "Diagnosis/Search"
+OPEN = True
+HELD_OUT = False
 REPORTS = {
     "login": (
         "my password is rejected",
@@ -53,6 +56,20 @@ REPORTS = {
         "search ignores the second word",
     ),
 }
+FORMS = (
+    "Report: {said}",
+    "New ticket: {said}",
+    'A user writes "{said}"',
+    "{said}. Where does this go?",
+    "Customer says {said}",
+    "Which queue takes this one? {said}",
+)
+FORM = re.compile(r"[A-Z]{2}-\d\d|[a-z]+\d|[a-z]+-[a-z]+|\[[A-Z]{3}\]")
+
+
+def check(answer: str) -> bool:
+    """Whether this is the code of one queue."""
+    return FORM.fullmatch(answer) is not None
 
 
 def draft(rng: random.Random) -> Draft:
@@ -65,7 +82,7 @@ def draft(rng: random.Random) -> Draft:
 
     def ask(rng: random.Random) -> Task:
         category = rng.choice(list(codes))
-        return Task(f"Report: {rng.choice(REPORTS[category])}", codes[category])
+        return Task(rng.choice(FORMS).format(said=rng.choice(REPORTS[category])), codes[category])
 
     arrows = ", ".join(f"{category} -> `{value}`" for category, value in codes.items())
     goes = "; ".join(f"a {category} problem goes to `{value}`" for category, value in codes.items())
@@ -81,11 +98,19 @@ def draft(rng: random.Random) -> Draft:
             )
         ),
         rules=(
-            (f"Queues by category: {arrows}.", f"Routing works like this: {goes}.", sends),
+            (
+                f"Queues by category: {arrows}.",
+                f"Routing works like this: {goes}.",
+                sends,
+                *wordings_of(codes, "category", "queue", "{key} reports go to `{value}`")[3:],
+            ),
             (
                 "Output only the code.",
                 "Answer with the code of the queue and nothing else.",
                 "Reply with the code alone.",
+                "The answer is the code, without a sentence around it.",
+                "Give no reason and no category, just the code.",
+                "Nothing but the queue's code is written.",
             ),
         ),
         ask=ask,

@@ -1,11 +1,14 @@
 """Commit messages: the type word, the scope, the separator and the ticket as one team writes them."""
 
 import random
+import re
 
 from training.tasks.content import NOUNS
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Feature/Patch"
+OPEN = False
+HELD_OUT = False
 CHANGES = (
     "handle empty input",
     "support nested lists",
@@ -16,6 +19,11 @@ CHANGES = (
     "show the total",
     "retry on timeout",
 )
+LINE = re.compile(r"[a-z]+(\([a-z]+\)|\[[a-z]+\]|/[a-z]+|<[a-z]+>)(: | \| | => | :: )[A-Za-z]+( \S+)+")
+
+
+def check(answer: str) -> bool:
+    return LINE.fullmatch(answer) is not None
 
 
 def draft(rng: random.Random) -> Draft:
@@ -34,13 +42,23 @@ def draft(rng: random.Random) -> Draft:
         number = rng.randint(10, 999)
         summary = change.capitalize() if capital else change
         answer = types[kind] + scope.format(area) + separator + summary + ticket.format(number)
-        return Task(f"Kind: {kind}. Area: {area}. Change: {change}. Ticket: {number}", answer)
+        prompt = rng.choice(
+            (
+                f"Kind: {kind}. Area: {area}. Change: {change}. Ticket: {number}",
+                f"{change} in the {area} ({kind}), ticket {number}",
+                f"Ticket {number}, {kind}, {area}: {change}",
+                f"I want to commit ticket {number}: {change}. The area is {area}, the kind is {kind}.",
+                f"What is the commit message of a {kind} change in {area}, ticket {number}? It is: {change}",
+            )
+        )
+        return Task(prompt, answer)
 
     listed = ", ".join(f"{kind} is `{word}`" for kind, word in types.items())
     arrows = ", ".join(f"{kind} -> {word}" for kind, word in types.items())
     shown_scope, shown_separator = scope.format("area"), separator.strip()
     case = "a capital letter" if capital else "a lower-case letter"
     end = ticket.strip().format("N")
+    spaces = "a space on each side" if separator[0] == " " else "no space before it and one after it"
     return Draft(
         name=rng.choice(("commit-messages", "commit-style", "write-commits", "git-commit-line")),
         title=rng.choice(("Commit messages", "How we write commits", "Commit style")),
@@ -51,21 +69,63 @@ def draft(rng: random.Random) -> Draft:
             )
         ),
         rules=(
-            (f"Start with the type: {listed}.", f"Types: {arrows}.", f"The first word is the type ({arrows})."),
+            (
+                f"Start with the type: {listed}.",
+                f"Types: {arrows}.",
+                f"The first word is the type ({arrows}).",
+                "The line opens with "
+                + ", ".join(f"`{word}` for a {kind} change" for kind, word in types.items())
+                + ".",
+                "Which type comes first depends on the kind of change:\n\n"
+                + "\n".join(f"- {kind}: `{word}`" for kind, word in types.items())
+                + "\n",
+                "At the very front we say "
+                + ", ".join(f"`{word}` when it is {kind}" for kind, word in types.items())
+                + ".",
+            ),
             (
                 f"Write the area as `{shown_scope}` right after the type.",
                 f"Right behind the type comes the scope, written `{shown_scope}`.",
+                f"The type is followed, without a space, by the area in the form `{shown_scope}`.",
+                f"Attach the area to the type like this: `TYPE{shown_scope}`.",
+                f"No space goes between the type and the area, which is put down as `{shown_scope}`.",
+                f"Glue `{shown_scope}` onto the type, with the real area in it.",
             ),
             (
                 f"Then put `{shown_separator}` and the summary, which starts with {case}.",
                 f"`{shown_separator}` comes next, then the summary. The summary begins with {case}.",
+                f"After that, `{shown_separator}` ({spaces}) leads to the summary, whose first letter is {case}.",
+                f"The change itself, beginning with {case}, is set off by `{shown_separator}` with {spaces}.",
+                f"Use `{shown_separator}`, with {spaces}, before the summary; give the summary {case} at its start.",
+                f"What was changed comes behind `{shown_separator}`, which has {spaces}, and opens with {case}.",
             ),
             (
-                (f"End with `{end}`, where N is the ticket.", f"The line ends with the ticket N as `{end}`.")
+                (
+                    f"End with `{end}`, where N is the ticket.",
+                    f"The line ends with the ticket N as `{end}`.",
+                    f"One space after the summary, add `{end}` with the ticket number for N.",
+                    f"Ticket N is named last, after a space, as `{end}`.",
+                    f"Close the line with a space and the ticket: `{end}` for ticket N.",
+                    f"At the end, behind a space, `{end}` tells that the ticket is N.",
+                )
                 if ticket
-                else ("Leave the ticket out.", "Do not mention the ticket.")
+                else (
+                    "Leave the ticket out.",
+                    "Do not mention the ticket.",
+                    "The line ends after the summary, without the ticket number.",
+                    "Ticket numbers have no place in the line, so nothing follows the summary.",
+                    "The summary is the last part; drop the ticket.",
+                    "Tickets are not named in our commits.",
+                )
             ),
-            ("Answer with the commit line only.", "Output one line and nothing else.", "Reply with the message alone."),
+            (
+                "Answer with the commit line only.",
+                "Output one line and nothing else.",
+                "Reply with the message alone.",
+                "Give the commit message and no other text.",
+                "Nothing but the one line of the message is wanted.",
+                "Write that line, and add neither quotes nor remarks.",
+            ),
         ),
         ask=ask,
     )

@@ -3,12 +3,15 @@
 The check, the affix of the flag name and the word in front of the call are drawn for each skill.
 """
 
+import ast
 import random
 
 from training.tasks.content import NOUNS
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Feature/Patch"
+OPEN = True
+HELD_OUT = False
 HEADS = (
     'if {o}.{m}("FLAG"):',
     "if {o}.{m}('FLAG'):",
@@ -31,6 +34,14 @@ ARGUMENTS = ["order", "user", "item", "page", "row", "data"]
 CHANGES = ["new", "fast", "dark", "smart", "quick", "old", "mini", "wide"]
 
 
+def check(answer: str) -> bool:
+    try:
+        lines = ast.parse(f"async def f():\n    {answer}").body[0].body
+    except (SyntaxError, ValueError):
+        return False
+    return "\n" not in answer and len(lines) == 1 and isinstance(lines[0], ast.If | ast.With)
+
+
 def draft(rng: random.Random) -> Draft:
     """Draw one code base's way to put a call behind a flag."""
     head = rng.choice(HEADS).format(o=rng.choice(OBJECTS), m=rng.choice(METHODS))
@@ -41,14 +52,26 @@ def draft(rng: random.Random) -> Draft:
     def ask(rng: random.Random) -> Task:
         call = f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}({rng.choice(ARGUMENTS)})"
         flag = f"{rng.choice(CHANGES)}_{rng.choice(NOUNS)}"
-        check = head.replace("FLAG", name.replace("abc", flag))
-        return Task(f"Call: {call}. Flag: {flag}", f"{check} {word}{call}")
+        test = head.replace("FLAG", name.replace("abc", flag))
+        prompt = rng.choice(
+            (
+                f"Call: {call}. Flag: {flag}",
+                f"Flag {flag}, call {call}",
+                f"Put {call} behind the flag {flag}",
+                f"{call} may only run while {flag} is switched on. Write the line.",
+                f"Hide the call {call}; its flag is {flag}.",
+            )
+        )
+        return Task(prompt, f"{test} {word}{call}")
 
     if name == "abc":
         naming = (
             "The full flag name is the flag just as given.",
             "Flags are not renamed, so the given flag is the full flag name.",
             "Add nothing to the given flag to get the full flag name.",
+            "The full flag name and the given flag are one and the same.",
+            "Take the given flag, without any affix, as the full flag name.",
+            "A given flag `abc` keeps its name: the full flag name is `abc` too.",
         )
     else:
         part, place = name.replace("abc", ""), "in front of" if name.endswith("abc") else "behind"
@@ -56,6 +79,9 @@ def draft(rng: random.Random) -> Draft:
             f"For the full flag name, put `{part}` directly {place} the given flag.",
             f"A given flag `abc` has the full flag name `{name}`.",
             f"Flags are renamed: with `{part}` {place} it, without a space, the given flag becomes the full flag name.",
+            f"`{part}` goes directly {place} the given flag, and that makes the full flag name.",
+            f"The full flag name of `abc` is written `{name}`, and likewise for every other flag.",
+            f"Directly {place} every given flag stands `{part}`; the two together are the full flag name.",
         )
     said = f"`{word.strip()}`, a space and the call" if word else "the call"
     return Draft(
@@ -73,6 +99,9 @@ def draft(rng: random.Random) -> Draft:
                 f"Open the line with `{head}`, where FLAG stands for the full flag name.",
                 f"The check comes first. For the full flag name `xyz` it reads `{head.replace('FLAG', 'xyz')}`.",
                 f"Replace FLAG in `{head}` by the full flag name and begin with that.",
+                f"First write `{head}`, but with the full flag name where FLAG stands.",
+                f"A line begins with `{head}`; for FLAG the full flag name is put in.",
+                f"At the start of the line belongs `{head}`, in which the full flag name takes the place of FLAG.",
             ),
             naming,
             (
@@ -81,8 +110,18 @@ def draft(rng: random.Random) -> Draft:
                 if word
                 else "The call follows on the same line, one space behind the colon, as it was given.",
                 f"The check is followed by a space and `{word}CALL`, with the given call for CALL.",
+                f"Continue on that line, after one space, with {said}.",
+                f"What runs behind the flag stands on the same line: one space, then {said}.",
+                f"Leave one space behind the colon, then put {said} there, without a line break.",
             ),
-            ("Output only this one line.", "Answer with the line of code alone.", "Reply with the code, no fences."),
+            (
+                "Output only this one line.",
+                "Answer with the line of code alone.",
+                "Reply with the code, no fences.",
+                "Give the finished line and nothing around it.",
+                "No text besides the one line of code is wanted.",
+                "Write just the line, without a word about it.",
+            ),
         ),
         ask=ask,
     )

@@ -1,11 +1,14 @@
 """Picking one item of a list: which one becomes the key, and how its name is written."""
 
 import random
+import re
 
 from training.tasks.content import ANIMALS, NOUNS
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Performance/Data"
+OPEN = True
+HELD_OUT = False
 WORDS = ("id", "tag", "day", "log", "region", "country", "currency", "warehouse", "department", *NOUNS)
 PICKS = {
     "first": ("the first word of the list", "the word that stands at the start of the list"),
@@ -15,6 +18,8 @@ PICKS = {
     "alphabetical": ("the word that comes first in the alphabet", "the alphabetically first word"),
 }
 SHAPES = ("{}_TAG", "{}-TAG", "TAG:{}", "TAG_{}", "TAG/{}", "{} (TAG)", "TAG({})", "<{}>", "[{}]", "{}#")
+SHAPES += ("TAG={}", "TAG.{}", "{}@TAG", "{}.TAG")
+FORM = re.compile(r"[a-z]+[-_:/=.@][a-z]+|[a-z]+ ?\([a-z]+\)|<[a-z]+>|\[[a-z]+\]|[a-z]+#")
 
 
 def _four_lengths(rng: random.Random) -> list[str]:
@@ -35,6 +40,10 @@ def _choose(pick: str, words: list[str]) -> str:
     return (max if pick == "longest" else min)(words, key=len)
 
 
+def check(answer: str) -> bool:
+    return FORM.fullmatch(answer) is not None
+
+
 def draft(rng: random.Random) -> Draft:
     pick = rng.choice(list(PICKS))
     tag = rng.choice(("idx", "key", "part", "chosen", "hot", "main", "shard", *ANIMALS))
@@ -44,7 +53,19 @@ def draft(rng: random.Random) -> Draft:
     def ask(rng: random.Random) -> Task:
         words = _four_lengths(rng)
         label = rng.choice(("Columns", "Columns", "Fields", "Words"))
-        return Task(f"{label}: {', '.join(words)}", shape.format(_choose(pick, words)))
+        listed = ", ".join(words)
+        prompt = rng.choice(
+            (
+                f"{label}: {listed}",
+                f"{label}: {listed}",
+                listed,
+                f"Which one of {listed}?",
+                f"The table has {listed}. Which {role} do we use?",
+                f"List of names: [{listed}]",
+                f"Name the {role} for {' / '.join(words)}",
+            )
+        )
+        return Task(prompt, shape.format(_choose(pick, words)))
 
     plain, other = PICKS[pick]
     before, after = shape.split("{}")
@@ -66,13 +87,26 @@ def draft(rng: random.Random) -> Draft:
                 f"The {role} is {plain}.",
                 f"Choose {other} as the {role}.",
                 f"From the listed words pick {rng.choice((plain, other))}; ignore the others.",
+                f"We always use {plain} as the {role}, and no other word counts.",
+                f"Go through the list and take {other}. That word becomes the {role}.",
+                f"Out of the names that are given, only {plain} becomes the {role}.",
             ),
             (
                 f"Write it as `{shape.format('NAME')}`, where NAME is the chosen word.",
                 f"Write the word with {' and '.join(around)}.",
                 f"A chosen word `{sample}` is written `{shape.format(sample)}`.",
+                f"The form is `{shape.format('WORD')}`; the chosen word goes where WORD stands.",
+                f"For `{sample}` we would write `{shape.format(sample)}`, and any other word takes the same form.",
+                f"Spell the result like `{shape.format('plum')}`, with the chosen word in place of `plum`.",
             ),
-            ("Output only this.", "Answer with the result and nothing else.", "Reply with the written word alone."),
+            (
+                "Output only this.",
+                "Answer with the result and nothing else.",
+                "Reply with the written word alone.",
+                "Nothing but the word in this form is the answer.",
+                "Give the finished key, with no other text.",
+                "The whole answer is this one expression.",
+            ),
         ),
         ask=ask,
     )

@@ -3,12 +3,15 @@
 Which parameter is tested, the test, what happens then and the label of the failure are drawn for each skill.
 """
 
+import ast
 import random
 
 from training.tasks.content import NOUNS, code
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Robustness Fix"
+OPEN = True
+HELD_OUT = False
 TESTS = (
     "PARAM is None",
     'PARAM == ""',
@@ -24,6 +27,14 @@ ACTIONS = ('raise {e}("{m}")', 'raise {e}("{m}")', 'return "{m}"', 'abort("{m}")
 MESSAGES = ("{c}", "{c} PARAM", "PARAM {c}", "{c}: PARAM")
 VERBS = ["load", "save", "parse", "send", "open", "merge", "render", "check"]
 PARAMETERS = ["path", "name", "text", "key", "mode", "user", "rows", "value", "label", "page", "source", "target"]
+PROMPTS = (
+    "Function: def {f}({p}):",
+    "def {f}({p}):",
+    "Write the guard for `def {f}({p}):`",
+    "A new function, {f}({p}), has no guard yet",
+    "Which guard does {f}({p}) need?",
+    "{f} takes {a}. How does it refuse a bad argument?",
+)
 
 
 def draft(rng: random.Random) -> Draft:
@@ -39,7 +50,8 @@ def draft(rng: random.Random) -> Draft:
         chosen = parameters[0 if first else -1]
         function = rng.choice(VERBS) + rng.choice(("", f"_{rng.choice(NOUNS)}"))
         answer = f"if {test}: {action}".replace("PARAM", chosen)
-        return Task(f"Function: def {function}({', '.join(parameters)}):", answer)
+        prompt = rng.choice(PROMPTS).format(f=function, p=", ".join(parameters), a=" and ".join(parameters))
+        return Task(prompt, answer)
 
     place = "first" if first else "last"
     if "PARAM" in action:
@@ -47,12 +59,18 @@ def draft(rng: random.Random) -> Draft:
             f"After the colon and a space write `{action}`, with the name of the tested parameter for PARAM.",
             f"For a parameter `abc` the same line goes on, after one space, with `{action.replace('PARAM', 'abc')}`.",
             f"What follows the condition is a space and `{action}`; PARAM stands for the parameter that was tested.",
+            f"On a bad argument do this, on the same line after a space: `{action}` (PARAM: the tested one).",
+            f"`{action}` comes next, one space after the colon, the name of the tested parameter for PARAM.",
+            f"Behind the colon stand a space and `{action}`; replace PARAM in it by the name of the tested parameter.",
         )
     else:
         acting = (
             f"After the colon and a space write `{action}`, without the name of the parameter.",
             f"The same line goes on, after one space, with `{action}` for every parameter.",
             f"What follows the condition is a space and `{action}`, always just so.",
+            f"On a bad argument do this, on the same line after a space: `{action}`.",
+            f"`{action}` comes next, one space after the colon, whatever the parameter is called.",
+            f"Behind the colon stand a space and `{action}`, the same for all functions.",
         )
     return Draft(
         name=rng.choice(("guard-clauses", "check-arguments", "guard-line", "refuse-bad-input")),
@@ -69,18 +87,36 @@ def draft(rng: random.Random) -> Draft:
                 f"Test the {place} parameter only.",
                 f"Where a function has several parameters, the guard looks at the {place} one.",
                 f"The tested parameter is always the {place} in the list.",
+                f"Of all parameters take the {place}; the others are not looked at.",
+                f"Only the {place} parameter of a function is guarded.",
+                f"Which parameter is tested? The {place} one in the brackets, no other.",
             ),
             (
                 f"Begin with `if {test}:`, where PARAM is the name of the tested parameter.",
                 f"When the tested parameter is called `abc`, the condition reads `if {test.replace('PARAM', 'abc')}:`.",
                 f"Put the name of the tested parameter for PARAM in `if {test}:` and start the line with it.",
+                f"The line opens with `if {test}:`; PARAM is replaced by the name of the tested parameter.",
+                f"A bad argument is found with `if {test}:`, the name of the tested parameter in the place of PARAM.",
+                f"`if {test}:` comes first, with PARAM changed to what the tested parameter is called.",
             ),
             acting,
             (
                 "Output only the guard, on one line.",
                 "Answer with this single line.",
                 "Reply with the guard line alone.",
+                "No other line of the function is written.",
+                "Give the guard and nothing else, all on one line.",
+                "Nothing but that one line of Python is wanted.",
             ),
         ),
         ask=ask,
     )
+
+
+def check(answer: str) -> bool:
+    """One line of Python: an `if` with a single statement behind the colon."""
+    try:
+        body = ast.parse(answer).body
+    except SyntaxError:
+        return False
+    return "\n" not in answer and len(body) == 1 and isinstance(body[0], ast.If) and len(body[0].body) == 1

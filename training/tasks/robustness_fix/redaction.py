@@ -4,11 +4,15 @@ Which one or two of email address, number and person's name are replaced, and by
 """
 
 import random
+import re
 
 from training.tasks.content import code
+from training.tasks.robustness_fix import CODE
 from training.tasks.wording import Draft, Task
 
 SUBTASK = "Robustness Fix"
+OPEN = True
+HELD_OUT = False
 KINDS = {"email": "email address", "number": "number", "name": "name of a person"}
 # Mailboxes hold no digit and no person's name, so that each text has each kind just once.
 BOXES = ["help", "sales", "desk", "office", "support", "orders", "team", "info"]
@@ -23,6 +27,14 @@ TEXTS = (
     "User {name} in room {number} has the mailbox {email}",
     "Login of {name} with {email} took {number} seconds",
     "Call {name} on {number} or write to {email}",
+)
+PROMPTS = (
+    "{t}",
+    "{t}",
+    "Text: {t}",
+    "Redact this line: {t}",
+    "{t}\n\nMake it safe to share.",
+    'What do we log for "{t}"?',
 )
 
 
@@ -42,7 +54,8 @@ def draft(rng: random.Random) -> Draft:
             "name": rng.choice(PEOPLE),
         }
         text = rng.choice(TEXTS)
-        return Task(text.format(**details), text.format(**(details | hidden)))
+        prompt = rng.choice(PROMPTS).format(t=text.format(**details))
+        return Task(prompt, text.format(**(details | hidden)))
 
     replacing = tuple(
         (
@@ -50,6 +63,8 @@ def draft(rng: random.Random) -> Draft:
             f"Each {KINDS[kind]} in the text becomes `{mark}`.",
             f"If there is {'an' if kind == 'email' else 'a'} {KINDS[kind]}, take it out and put `{mark}` there.",
             f"`{mark}` replaces any {KINDS[kind]}.",
+            f"Hide the {KINDS[kind]} behind `{mark}`.",
+            f"Where the {KINDS[kind]} stood, the new text has `{mark}`.",
         )
         for kind, mark in hidden.items()
     )
@@ -69,8 +84,25 @@ def draft(rng: random.Random) -> Draft:
                 "Copy everything else without a change.",
                 "All other words, names, numbers and addresses stay as they are.",
                 "Leave the rest of the text alone.",
+                "Nothing else is hidden or changed.",
+                "Touch no other part of the line.",
+                "Whatever these rules do not name is kept word for word.",
             ),
-            ("Output only the new text.", "Answer with the changed text alone.", "Reply with the text and no remark."),
+            (
+                "Output only the new text.",
+                "Answer with the changed text alone.",
+                "Reply with the text and no remark.",
+                "Give back the text, on one line, and nothing more.",
+                "No remark goes before or after the new text.",
+                "The reply consists of the new text only.",
+            ),
         ),
         ask=ask,
+    )
+
+
+def check(answer: str) -> bool:
+    """One line of six to twelve words without a full stop, with one or two codes in it."""
+    return bool(re.fullmatch(r"[A-Z\[a-z][^\n]*[^\n.!?]", answer)) and (
+        6 <= len(answer.split()) <= 12 and 1 <= len(re.findall(CODE, answer)) <= 2
     )
