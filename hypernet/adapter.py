@@ -49,12 +49,16 @@ class Adapter:
     def files(self) -> dict[str, bytes]:
         """PEFT's two files, a card and the provenance, by name."""
         rank = self.weights.rank
+        ranks = {module.rsplit(".", 1)[-1]: a.shape[2] for module, (a, _) in self.weights.modules.items()}
+        others = {module: r for module, r in ranks.items() if r != rank}
         config = {
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
             "base_model_name_or_path": self.provenance.base_name,
             "r": rank,
             "lora_alpha": rank,  # so that PEFT's scaling is 1, which is what the hypernetwork meant
+            "rank_pattern": others,
+            "alpha_pattern": others,
             "lora_dropout": 0.0,
             "bias": "none",
             "fan_in_fan_out": False,
@@ -104,7 +108,7 @@ class Adapter:
                     f"{folder} was made for {provenance.base_name} ({provenance.base_fingerprint[:12]}); the base "
                     f"here is {base.name} ({base.fingerprint[:12]}). Load that base, or generate the adapter again."
                 )
-            path, layers = _layers_path(base), tuple(config["layers_to_transform"])
+            path, layers = layers_path(base), tuple(config["layers_to_transform"])
             stems = [f"base_model.model.{path}.{layers[0]}.", ".lora_A.weight"]
             modules = {}
             for module in sorted(k[len(stems[0]) : -len(stems[1])] for k in tensors if k.startswith(stems[0])):
@@ -155,7 +159,7 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
         hypernetwork_fingerprint=hypernetwork.fingerprint,
         seconds=round(seconds, 3),
     )
-    return Adapter(weights, _layers_path(base), provenance)
+    return Adapter(weights, layers_path(base), provenance)
 
 
 def text_sha256(text: str) -> str:
@@ -183,6 +187,7 @@ def vllm_snippet(base_name: str, rank: int, folder: str = "adapter") -> str:
     return f"vllm serve {base_name} --enable-lora --max-lora-rank {rank} --lora-modules skill=./{folder}"
 
 
-def _layers_path(base: Base) -> str:
+def layers_path(base: Base) -> str:
+    """Where the decoder layers stand in the base, such as model.layers."""
     layers = decoder_layers(base.model)
     return next(name for name, module in base.model.named_modules() if module is layers)

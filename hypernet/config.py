@@ -12,12 +12,13 @@ class HypernetworkConfig:
     base_architecture: str  # SHA-256 over its config alone
     hidden_size: int  # width of the base's residual stream
     layers: tuple[int, ...]  # decoder layers that get LoRA
-    module_dims: dict[str, tuple[int, int]]  # path inside a layer -> (d_in, d_out)
+    module_dims: dict[str, tuple[int, int]]  # path inside a layer -> (d_in, d_out): modules with a part from the skill
+    shared_dims: dict[str, tuple[int, int]]  # modules that have the shared part alone
     encoder_layers: tuple[int, ...]  # hidden states that are read; 0 is the token embedding
     rank: int = 8  # rank of the part made from the skill
-    shared_rank: int = 8  # rank of the part that is the same for every skill
+    shared_rank: int = 8  # rank of the shared part beside an own one; without one it has both ranks, so all are equal
     width: int = 256  # of the latents
-    blocks: int = 2  # Perceiver blocks
+    blocks: int = 3  # Perceiver blocks
     heads: int = 4  # attention heads of a block
     window: int = 1024  # tokens of skill text that the base reads at once
     max_tokens: int = 8192  # longest skill text
@@ -27,4 +28,5 @@ class HypernetworkConfig:
         # JSON gives lists back where tuples went in
         object.__setattr__(self, "layers", tuple(self.layers))
         object.__setattr__(self, "encoder_layers", tuple(self.encoder_layers))
-        object.__setattr__(self, "module_dims", {m: tuple(d) for m, d in self.module_dims.items()})
+        for name in ("module_dims", "shared_dims"):
+            object.__setattr__(self, name, {m: tuple(d) for m, d in getattr(self, name).items()})

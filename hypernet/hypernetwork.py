@@ -1,8 +1,9 @@
 """The hypernetwork: what the base made of a skill's text goes in, the skill's LoRA comes out, in one forward pass.
 
 Latents, one per (layer, module, rank), attend to the text (Perceiver). Each latent writes one A row and one B row
-through linear heads, and beside them through a literal path: one attention over the text picks what entered the module
-at a token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter.
+through linear heads, and beside them through a literal path: attention over the text picks what entered the module at a
+token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter. A second
+attention picks another token for A, so that a key may stand apart from its value.
 After Parametric Skills (arXiv 2606.30015); latents with direct heads as in Doc-to-LoRA (2602.15902).
 """
 
@@ -24,6 +25,7 @@ from hypernet.files import write_atomically
 from hypernet.lora import LoraWeights, decoder_layers
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
+NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
 SCALE_GAIN = 10.0  # lets the zero-initialised scales of B move fast at a common learning rate
 
 
@@ -33,6 +35,20 @@ class HypernetworkError(ValueError):
 
 def _unit(x: Tensor) -> Tensor:
     return x / x.norm(dim=-1, keepdim=True).clamp_min(1e-4)
+
+
+def _attend(queries: Tensor, keys: Tensor, mask: Tensor, bias: Tensor | float = 0.0) -> Tensor:
+    """queries [skills, layers, rank, k], keys [skills, tokens, k], mask [skills, tokens], bias on the scores
+    -> attention [skills, layers, rank, tokens] in float32."""
+    scores = torch.einsum("slrk,stk->slrt", queries, keys).float() / keys.shape[-1] ** 0.5 + bias
+    return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1)
+
+
+def _around(attention: Tensor) -> Tensor:
+    """attention [..., tokens] -> the same moved along the text by every offset of NEAR [..., tokens, offsets]."""
+    reach, count = max(map(abs, NEAR)), attention.shape[-1]
+    padded = F.pad(attention, (reach, reach))
+    return torch.stack([padded[..., reach - offset : reach - offset + count] for offset in NEAR], dim=-1)
 
 
 class PerceiverBlock(nn.Module):
@@ -68,30 +84,35 @@ class ModuleHead(nn.Module):
         super().__init__()
         layers, rank, width, hidden = len(config.layers), config.rank, config.width, config.hidden_size
         self.a, self.b = nn.Linear(width, d_in), nn.Linear(width, d_out)
-        self.query = nn.Linear(width, width // 2)
+        self.query = nn.Linear(width, width // 2)  # the token whose successor B says
+        self.key_query = nn.Linear(width, width // 2)  # the token that A looks out for, near the one that is said
+        self.nearness = nn.Parameter(torch.zeros(layers, rank, len(NEAR)))
         self.literal = nn.Linear(2 * hidden, d_out, bias=False)  # embeddings of a token and of the next one -> B
         if d_out == hidden:  # B writes where the (often tied) output head reads: start by saying the next token
             with torch.no_grad():
                 self.literal.weight.copy_(torch.cat([0.3 * torch.eye(hidden), torch.eye(hidden)], dim=1))
         # how far each dimension of the module's input spreads over skill texts: set once by `calibrate`
         self.register_buffer("input_spread", torch.ones(layers, 1, d_in))
+        self.input_gain = nn.Parameter(torch.ones(layers, 1, d_in))
         self.gate_a = nn.Parameter(torch.full((layers, rank, 1), 0.5))
+        self.gate_key = nn.Parameter(torch.full((layers, rank, 1), 0.5))
         self.gate_b = nn.Parameter(torch.full((layers, rank, 1), 0.5))
         self.scale = nn.Parameter(torch.zeros(layers, rank, 1))
-        self.shared_a = nn.Parameter(torch.randn(layers, config.shared_rank, d_in) / d_in**0.5)
-        self.shared_b = nn.Parameter(torch.zeros(layers, config.shared_rank, d_out))
 
     def forward(self, z: Tensor, keys: Tensor, literals: Tensor, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """z [skills, layers, rank, width], keys [skills, tokens, width / 2], literals [skills, tokens, 2 * hidden],
         inputs [skills, layers, tokens, d_in], mask [skills, tokens]
         -> A [skills, layers, rank, d_in], B [skills, layers, rank, d_out]."""
-        scores = torch.einsum("slrk,stk->slrt", self.query(z), keys) / keys.shape[-1] ** 0.5
-        attention = scores.float().masked_fill(~mask[:, None, None], -torch.inf).softmax(-1).to(literals.dtype)
-        picked = torch.einsum("slrt,std->slrd", attention, literals)
+        attention = _attend(self.query(z), keys, mask)  # [skills, layers, rank, tokens]
+        near = (_around(attention) @ self.nearness.exp()[..., None]).squeeze(-1)
+        key_attention = _attend(self.key_query(z), keys, mask, near.clamp_min(1e-6).log())
+        picked = torch.einsum("slrt,std->slrd", attention.to(literals.dtype), literals)
         weight = mask.to(inputs.dtype)[:, None, None] / mask.sum(1)[:, None, None, None].to(inputs.dtype)
         usual = weight @ inputs  # [skills, layers, 1, d_in]
-        entered = (torch.matmul(attention, inputs).float() - usual.float()) / self.input_spread
-        a = _unit(self.a(z).float()) + self.gate_a * _unit(entered)
+        both = torch.cat([attention, key_attention], dim=2).to(inputs.dtype)  # [skills, layers, 2 * rank, tokens]
+        entered = ((both @ inputs).float() - usual.float()) / self.input_spread * self.input_gain
+        said, looked_for = _unit(entered).chunk(2, dim=2)
+        a = _unit(self.a(z).float()) + self.gate_a * said + self.gate_key * looked_for
         b = _unit(self.b(z).float()) + self.gate_b * _unit(self.literal(picked).float())
         return a, b * self.scale * SCALE_GAIN
 
@@ -113,6 +134,12 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         self.module_heads = nn.ModuleDict(
             {m.replace(".", "-"): ModuleHead(config, d_in, d_out) for m, (d_in, d_out) in config.module_dims.items()}
         )
+        self.shared_a, self.shared_b = nn.ParameterDict(), nn.ParameterDict()
+        count = len(config.layers)
+        for module, (d_in, d_out) in (config.module_dims | config.shared_dims).items():
+            rank = config.shared_rank + (config.rank if module in config.shared_dims else 0)
+            self.shared_a[module.replace(".", "-")] = nn.Parameter(torch.randn(count, rank, d_in) / d_in**0.5)
+            self.shared_b[module.replace(".", "-")] = nn.Parameter(torch.zeros(count, rank, d_out))
 
     def forward(self, read: SkillStates) -> LoraWeights:
         """What the base made of the skills -> their own LoRA, without the shared part."""
@@ -139,8 +166,9 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
 
     def shared(self) -> LoraWeights:
         """The part that is the same for every skill, as the LoRA of one skill."""
-        pairs = ((head.shared_a[None], head.shared_b[None]) for head in self.module_heads.values())
-        return LoraWeights(self.config.layers, dict(zip(self.config.module_dims, pairs, strict=True)))
+        pairs = zip(self.shared_a.values(), self.shared_b.values(), strict=True)
+        modules = zip(self.config.module_dims | self.config.shared_dims, pairs, strict=True)
+        return LoraWeights(self.config.layers, {module: (a[None], b[None]) for module, (a, b) in modules})
 
     def read(self, base: Base, texts: list[str]) -> SkillStates:
         """Read skill texts with the base.
@@ -241,15 +269,15 @@ def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None
     return hypernetwork.to(base.device).eval()
 
 
-def config_for(base: Base, modules: tuple[str, ...], **options) -> HypernetworkConfig:
+def config_for(base: Base, modules: tuple[str, ...], shared_modules: tuple[str, ...] = (), **options) -> HypernetworkConfig:
     """The configuration of a new hypernetwork for `base`: LoRA on `modules` of the upper half of its layers.
 
-    Raises HypernetworkError where a decoder layer has no such linear module.
+    `shared_modules` get the shared part alone. Raises HypernetworkError where a decoder layer has no such linear module.
     """
     layers = decoder_layers(base.model)
     count = len(layers)
     dims = {}
-    for module in modules:
+    for module in (*modules, *shared_modules):
         try:
             linear = layers[-1].get_submodule(module)
             dims[module] = (linear.in_features, linear.out_features)
@@ -262,7 +290,8 @@ def config_for(base: Base, modules: tuple[str, ...], **options) -> HypernetworkC
         base_architecture=base.architecture,
         hidden_size=base.model.config.get_text_config().hidden_size,
         layers=tuple(range(count // 2, count)),
-        module_dims=dims,
+        module_dims={module: dims[module] for module in modules},
+        shared_dims={module: dims[module] for module in shared_modules},
         encoder_layers=tuple(dict.fromkeys((0, count // 3, 2 * count // 3, count))),
         # padded, a window must still fit the base
         window=min(HypernetworkConfig.window, base.context_length // PAD_TO * PAD_TO),

@@ -30,7 +30,8 @@ class LoraWeights:
 
     @property
     def rank(self) -> int:
-        return next(iter(self.modules.values()))[0].shape[2]
+        """Of the modules, the highest: a part of its own for each module need not be of one rank."""
+        return max(a.shape[2] for a, _ in self.modules.values())
 
     def rows(self, index: list[int] | Tensor) -> "LoraWeights":
         """The adapters that `index` names, one for each row of a batch; a skill may come several times."""
@@ -42,12 +43,44 @@ class LoraWeights:
         return LoraWeights(self.layers, moved)
 
     def join(self, other: "LoraWeights") -> "LoraWeights":
-        """Both LoRA at once: ranks side by side, so the deltas add up. A single skill is repeated to fit."""
-        joined = {}
-        for module, pair in self.modules.items():
-            factors = zip(pair, other.modules[module], strict=True)
-            joined[module] = tuple(torch.cat([x, y.expand(x.shape[0], -1, -1, -1)], dim=2) for x, y in factors)
+        """Both LoRA at once: ranks side by side, so the deltas add up. A single skill is repeated to fit.
+
+        A module that only one of them has keeps that one's factors.
+        """
+        joined = dict(self.modules)
+        for module, pair in other.modules.items():
+            fitting = tuple(y.expand(self.skills, -1, -1, -1) for y in pair)
+            factors = zip(self.modules[module], fitting, strict=True) if module in self.modules else ()
+            joined[module] = tuple(torch.cat(both, dim=2) for both in factors) or fitting
         return LoraWeights(self.layers, joined)
+
+    def scaled(self, factor: float | Tensor) -> "LoraWeights":
+        """Every `B A` times a factor: one number, or [skills, layers x modules] in the order of `delta_norms`."""
+        count = len(self.modules)
+        by_module = (
+            factor.unflatten(1, (count, len(self.layers)))[..., None, None].unbind(1)  # each [skills, layers, 1, 1]
+            if isinstance(factor, Tensor)
+            else [factor] * count
+        )
+        pairs = zip(self.modules.items(), by_module, strict=True)
+        return LoraWeights(self.layers, {m: (a, (b * by).to(b.dtype)) for (m, (a, b)), by in pairs})
+
+    def summed(self) -> "LoraWeights":
+        """All adapters as one: their ranks side by side [1, layers, skills x rank, dim], so the deltas add up."""
+        joined = {m: tuple(x.transpose(0, 1).flatten(1, 2)[None] for x in pair) for m, pair in self.modules.items()}
+        return LoraWeights(self.layers, joined)
+
+    def truncated(self, rank: int) -> "LoraWeights":
+        """The nearest LoRA of at most `rank` (truncated SVD of every `B A`), from the small factors alone."""
+        modules = {}
+        for module, (a, b) in self.modules.items():
+            q_a, r_a = torch.linalg.qr(a.double().mT)  # [skills, layers, d_in, k], [skills, layers, k, old rank]
+            q_b, r_b = torch.linalg.qr(b.double().mT)
+            u, s, v_t = torch.linalg.svd(r_b @ r_a.mT, full_matrices=False)
+            root = s[..., None, :rank].sqrt()  # half of each strength to either factor
+            factors = (q_a @ v_t.mT[..., :rank] * root, q_b @ u[..., :rank] * root)
+            modules[module] = tuple(new.mT.to(old.dtype) for new, old in zip(factors, (a, b), strict=True))
+        return LoraWeights(self.layers, modules)
 
     def delta_norms(self) -> Tensor:
         """Frobenius norm of every `B A` [skills, layers x modules], from the small factors alone."""

@@ -83,15 +83,18 @@ def load_base(folder: Path | str, quantization: str = "none", dtype: torch.dtype
         return Base.load(str(folder), quantization)
 
 
-def make_hypernetwork(base: Base, modules: tuple[str, ...] = MODULES, seed: int = 0, **options) -> Hypernetwork:
+def make_hypernetwork(
+    base: Base, modules: tuple[str, ...] = MODULES, seed: int = 0, shared_modules: tuple[str, ...] = (), **options
+) -> Hypernetwork:
     """A hypernetwork as after some training: its scales and its shared part are no longer zero."""
     torch.manual_seed(seed)
-    hypernetwork = Hypernetwork(config_for(base, modules, **{"width": 32, "blocks": 1, **options})).eval()
+    hypernetwork = Hypernetwork(config_for(base, modules, shared_modules, **{"width": 32, "blocks": 1, **options})).eval()
     with torch.no_grad():
         hypernetwork.calibrate(hypernetwork.read(base, ["Write the label of a report.", "End with a full stop."]))
         for head in hypernetwork.module_heads.values():
             head.scale.normal_(std=0.02)
-            head.shared_b.normal_(std=0.05)
+        for shared_b in hypernetwork.shared_b.values():
+            shared_b.normal_(std=0.05)
     return hypernetwork
 
 

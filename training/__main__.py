@@ -1,9 +1,11 @@
-"""The command line of training: `python -m training fit --config FILE`, `python -m training evaluate --data FILE`."""
+"""The command line of training: `python -m training fit --config FILE`, `python -m training evaluate --data WHAT`."""
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_origin
 
@@ -12,8 +14,14 @@ import yaml
 from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
-from training.evaluate import evaluate, family_lines, library_lines, read_lines, table
+from training.evaluate import evaluate, find_reader, spread
 from training.fit import Fit, FitConfig, FitError
+from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
+from training.metrics import ENCODER
+from training.report import picture, table
+
+INSTRUCTIONS = "instructions:"
+HELD_OUT = "held-out"  # the split `families` by itself: `families` asks for all four
 
 
 def read_config(path: Path) -> FitConfig:
@@ -55,12 +63,25 @@ def main(arguments: list[str] | None = None) -> int:
     fit = commands.add_parser("fit", help="train a hypernetwork; run it again to go on where it stopped")
     fit.add_argument("--config", type=Path, required=True, help="YAML file with the fields of FitConfig")
     fit.add_argument("--base", help="Hub name or folder of the base, instead of the config's")
-    score = commands.add_parser("evaluate", help="print the table: parametric against in context and the controls")
-    score.add_argument("--data", default="families", help="JSONL file, or families (new skills), or library (evals)")
+    score = commands.add_parser("evaluate", help="print the table: parametric against its rivals and the controls")
+    score.add_argument(
+        "--data",
+        default="families",
+        help=f"families (all four splits of generated skills), one of them (known, wordings, {HELD_OUT}, "
+        f"combinations), library (the evals of the skills that ship), a JSONL file, or {INSTRUCTIONS}FILE.jsonl.gz",
+    )
     score.add_argument("--base", help="Hub name or folder of the base")
     score.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
-    score.add_argument("--limit", type=int, help="at most so many lines, evenly spread")
+    score.add_argument("--skills", type=_positive, help="generated skills a family; else 500 questions or more a split")
+    score.add_argument("--limit", type=_positive, help="at most so many questions of each split, evenly spread")
+    score.add_argument(
+        "--ceiling", type=_positive, default=0, help="train a LoRA of its own for so many skills of each split"
+    )
+    score.add_argument("--bertscore", action="store_true", help="also BERTScore, on a local encoder")
+    score.add_argument("--judge-url", help="also a judge: an OpenAI-compatible endpoint; the key is OPENAI_API_KEY")
+    score.add_argument("--judge-model", help="the model that judges there")
     score.add_argument("--out", type=Path, help="also write the report as JSON")
+    score.add_argument("--picture", type=Path, help="also draw exact match by split and column, as PNG or SVG")
     options = parser.parse_args(arguments)
     try:
         if options.command == "fit":
@@ -75,18 +96,67 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    """Load what is asked for, evaluate, print the table and write the report."""
-    own = {"families": family_lines, "library": library_lines}
-    lines = own[options.data]() if options.data in own else read_lines(Path(options.data))
-    if options.limit and options.limit < len(lines):
-        lines = [lines[i * len(lines) // options.limit] for i in range(options.limit)]
-    base = Base.load(options.base)
+    """Load what is asked for, evaluate, print the tables and write the report."""
+    if bool(options.judge_url) != bool(options.judge_model):
+        raise DataError("A judge needs both --judge-url and --judge-model.")
+    extras = {"--bertscore": ("bert_score", ENCODER), "--picture": ("matplotlib",), "--judge-url": ("openai",)}
+    for option, modules in extras.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        if missing and getattr(options, option[2:].replace("-", "_")):
+            names = ", ".join(missing)
+            raise DataError(f"{option} needs {names}. Install it: pip install 'parametric-skills[proof]'")
+    lines = _lines(options)
+    judge = None
+    if options.judge_url:
+        from training.judge import Judge  # needs an extra
+
+        judge = Judge(options.judge_url, options.judge_model)
+    # a LoRA can't be trained through an NF4 base; dequantized it is the same function
+    base = Base.load(options.base, quantization="dequantized" if options.ceiling else "nf4")
+    hypernetwork = load_hypernetwork(base, options.checkpoint)
     report = evaluate(
-        base, load_hypernetwork(base, options.checkpoint), lines, lambda message: print(message, file=sys.stderr)
+        base,
+        hypernetwork,
+        lines,
+        lambda message: print(message, file=sys.stderr, flush=True),
+        reader=find_reader(base, options.checkpoint),
+        ceiling=options.ceiling,
+        bertscore=options.bertscore,
+        judge=judge,
     )
     print(table(report))
     if options.out:
         write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
+    if options.picture:
+        picture(report, options.picture)
+
+
+def _lines(options: argparse.Namespace) -> list[Line]:
+    """The lines that --data names, at most --limit of each split."""
+    own: dict[str, Callable[[], list[Line]]] = {
+        "families": lambda: [line for split in SPLITS for line in family_lines(split, options.skills)],
+        "library": library_lines,
+    }
+    for split in SPLITS:
+        name = HELD_OUT if split == "families" else split
+        own[name] = lambda split=split: family_lines(split, options.skills)
+    if options.data in own:
+        lines = own[options.data]()
+    elif options.data.startswith(INSTRUCTIONS):
+        lines = read_instructions(Path(options.data.removeprefix(INSTRUCTIONS)))
+    else:
+        lines = read_lines(Path(options.data))
+    if options.limit:
+        splits = dict.fromkeys(line.split for line in lines)
+        lines = [x for split in splits for x in spread([line for line in lines if line.split == split], options.limit)]
+    return lines
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"is {number}; it must be 1 or more")
+    return number
 
 
 if __name__ == "__main__":

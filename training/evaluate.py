@@ -1,156 +1,191 @@
-"""The table: what the base answers without the skill, with it in context, as parameters, and under the controls.
+"""The proof: what the base answers without the skill, with it in context, as parameters, and under the controls.
 
 The controls tell an effect of the skill from an effect of any adapter: another skill's adapter (of the same family
-where there is one), and the part that every adapter shares.
+where there is one), and the part that every adapter shares. The rivals are a LoRA that was trained to read skills in
+the prompt, and one that was trained by gradient for the one skill.
 """
 
-import json
-import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import torch
+
+from hypernet.adapter import Adapter
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
-from hypernet.hypernetwork import Hypernetwork
-from hypernet.lora import LoraWeights
-from skills.library import SkillLibrary
-from training.metrics import exact_match, paired_interval, token_f1
-from training.tasks import FAMILIES, sample_skill
+from hypernet.hypernetwork import Hypernetwork, default_checkpoint
+from hypernet.lora import LoraWeights, stack_skills
+from training.examples import Example, answer_logits
+from training.lines import DataError, Line, family_lines
+from training.metrics import bert_scores, exact_match, token_f1
+from training.own_lora import train_own_lora
+from training.report import OWN, READER, summary
+from training.tasks import Task
 
-COLUMNS = ("no skill", "in context", "parametric", "wrong skill", "shared only")
-ROWS_AT_ONCE = 32
+if TYPE_CHECKING:
+    from training.judge import Judge  # needs an extra
+
+__all__ = ["DataError", "Line", "evaluate", "family_lines", "find_reader"]
+
+EXAMPLES = 3  # solved questions that stand before the question
+ROWS_AT_ONCE = 32  # that are generated together
+SKILLS_AT_ONCE = 16  # that are read, or scored, together
+TOKENS_AT_ONCE = 32_768  # that are scored together, padding counted
+SKILLS_TRAINED_AT_ONCE = 4
 MAX_NEW_TOKENS = 48
-SKILLS_AT_ONCE = 8
 
-
-class DataError(ValueError):
-    """Lines that can't be evaluated; the message names the line and the fix."""
+Adapters = Callable[[list[str]], LoraWeights]  # texts of skills -> the adapter for each
+Scores = dict[str, dict[str, list[float | None]]]  # column -> measure -> a value for each line that has one
 
 
 @dataclass(frozen=True)
-class Line:
-    """A question to a skill, and the right answer."""
+class Column:
+    """One way to answer: what stands in the prompt, and which adapter the base runs under."""
 
-    skill: str
-    prompt: str
-    answer: str
-    subtask: str = ""
-    family: str = ""
-    messages: tuple[dict, ...] = field(default=())  # earlier turns
+    skill_in_prompt: bool = False
+    examples: int = 0  # solved questions in the prompt, as earlier turns
+    adapters: Adapters | None = None
 
-
-def read_lines(path: Path) -> list[Line]:
-    """Lines of a JSONL file.
-
-    Raises DataError for a line that is no object or lacks a text.
-    """
-    lines = []
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, raw in enumerate(file, 1):
-                if not raw.strip():
-                    continue
-                item = json.loads(raw)
-                texts = [item.get(name) for name in ("skill", "prompt", "answer")] if isinstance(item, dict) else [None]
-                if not all(isinstance(text, str) and text for text in texts):
-                    raise DataError(f"{path}:{number}: needs the texts skill, prompt and answer.")
-                names, turns = [item.get("subtask", ""), item.get("family", "")], item.get("messages", [])
-                if not all(isinstance(name, str) for name in names):
-                    raise DataError(f"{path}:{number}: subtask and family must be texts.")
-                if not isinstance(turns, list) or not all(map(_is_turn, turns)):
-                    raise DataError(
-                        f"{path}:{number}: messages must be a list of turns with the texts role and content."
-                    )
-                lines.append(Line(*texts, *names, tuple(turns)))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: is no JSON ({error.msg}). Write one object a line.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read as a text file: {error}.") from error
-    if not lines:
-        raise DataError(f"{path} has no lines.")
-    return lines
-
-
-def _is_turn(item: object) -> bool:
-    return isinstance(item, dict) and all(isinstance(item.get(name), str) for name in ("role", "content"))
-
-
-def family_lines(skills: int = 5, tasks: int = 7, seed: str = "evaluate") -> list[Line]:
-    """Questions to new skills of every family; the seed is never that of a training step."""
-    rng = random.Random(seed)
-    drawn = [sample_skill(family, rng, tasks) for family in FAMILIES for _ in range(skills)]
-    return [Line(s.text, t.prompt, t.answer, s.subtask, s.family) for s in drawn for t in s.tasks]
-
-
-def library_lines() -> list[Line]:
-    """The evals of the skills that ship: written by hand, none of them trained on."""
-    return [
-        Line(entry.text, ev.prompt, ev.expected_output, entry.subtask, entry.skill.name)
-        for entry in SkillLibrary().list()
-        for ev in entry.evals
-    ]
+    def prompt_ids(self, base: Base, line: Line) -> list[int]:
+        """Tokens of the prompt, up to where the answer starts."""
+        turns = [turn for task in line.others[: self.examples] for turn in _as_turns(task)]
+        return base.chat_ids(line.prompt, line.skill if self.skill_in_prompt else None, (*turns, *line.messages))
 
 
 def evaluate(
-    base: Base, hypernetwork: Hypernetwork, lines: list[Line], say: Callable[[str], None] = lambda _: None
+    base: Base,
+    hypernetwork: Hypernetwork,
+    lines: list[Line],
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    reader: LoraWeights | None = None,
+    ceiling: int = 0,
+    bertscore: bool = False,
+    judge: "Judge | None" = None,
 ) -> dict:
     """Answer every line in every column, greedily; gives the report that `table` prints.
 
-    Raises SkillTextError, HypernetworkError and DataError.
+    `reader` is the LoRA of the column "tuned reader", which else is left out. For `ceiling` skills of each split a LoRA
+    of their own is trained by gradient.
+    Raises SkillTextError, HypernetworkError, DataError and JudgeError.
     """
-    texts = list(dict.fromkeys(line.skill for line in lines))
-    adapters: dict[str, LoraWeights] = {}
-    for start in range(0, len(texts), SKILLS_AT_ONCE):
-        part = texts[start : start + SKILLS_AT_ONCE]
-        weights = hypernetwork.generate(base, part)
-        adapters |= {text: weights.rows([i]) for i, text in enumerate(part)}
-    shared = hypernetwork.shared().to(base.dtype)
-    wrong = _wrong_skills(lines)
-    scores: dict[str, list[tuple[float, float]]] = {}
-    prompt_tokens = {}
-    for column in COLUMNS:
-        rows = []
-        for line in lines:
-            skill_text = line.skill if column == "in context" else None
-            weights = {
-                "parametric": adapters[line.skill],
-                "wrong skill": adapters[wrong[line.skill]],
-                "shared only": shared,
-            }.get(column)
-            rows.append(Row(base.chat_ids(line.prompt, skill_text, line.messages), weights))
-        prompt_tokens[column] = round(sum(len(row.prompt_ids) for row in rows) / len(rows), 1)
-        answers = _answers(base, rows)
-        scores[column] = [
-            (exact_match(a, line.answer), token_f1(a, line.answer)) for a, line in zip(answers, lines, strict=True)
-        ]
-        say(f"{column}: {100 * sum(s[0] for s in scores[column]) / len(lines):.1f} % exact")
-    groups = {"all": list(range(len(lines)))}
-    for i, line in enumerate(lines):
-        for name in (line.subtask, line.family):
-            if name:
-                groups.setdefault(name, []).append(i)
-    return {
+    if ceiling and base.quantization == "nf4":
+        raise DataError("No LoRA can be trained through an NF4 base. Load it with quantization='dequantized'.")
+    if judge:
+        judge.check()
+    splits: dict[str, list[Line]] = {}
+    for line in lines:
+        splits.setdefault(line.split, []).append(line)
+    report = {
         "base": base.name,
         "base_fingerprint": base.fingerprint,
         "hypernetwork_fingerprint": hypernetwork.fingerprint,
-        "skills": len(texts),
-        "prompt_tokens": prompt_tokens,
-        "groups": {name: _summary(scores, index) for name, index in groups.items()},
+        "splits": {},
     }
+    for split, of_split in splits.items():
+        texts = list(dict.fromkeys(line.skill for line in of_split))
+        started = time.perf_counter()
+        made = _adapters(base, hypernetwork, texts)
+        numbers = {"skills": len(texts), "seconds_per_adapter": round((time.perf_counter() - started) / len(texts), 3)}
+        columns = _columns(base, hypernetwork, of_split, made, reader)
+        if ceiling:
+            columns[OWN] = _own_column(base, of_split, made, ceiling, say)
+        scores: Scores = {}
+        numbers |= {"prompt_tokens": {}, "seconds": {}}
+        for name, (column, asked) in columns.items():
+            started = time.perf_counter()
+            answers, tokens = _answers(base, column, [of_split[i] for i in asked])
+            numbers["seconds"][name] = round((time.perf_counter() - started) / len(asked), 4)
+            numbers["prompt_tokens"][name] = round(tokens / len(asked), 1)
+            scores[name] = _scores(of_split, asked, answers, bertscore, judge)
+            exact = sum(scores[name]["exact"][i] for i in asked) / len(asked)
+            say(f"{split}, {name}: {100 * exact:.1f} % exact of {len(asked)}")
+        report["splits"][split] = numbers | summary(of_split, scores)
+    return report
 
 
-def table(report: dict) -> str:
-    """The report as a Markdown table: exact match in percent, F1 of the parametric and in-context columns."""
-    head = "| | n | " + " | ".join(COLUMNS) + " | parametric - in context (95 %) | F1 in context -> parametric |"
-    lines = [head, "|---|" + "---:|" * (len(COLUMNS) + 3)]
-    for name, group in report["groups"].items():
-        exact = " | ".join(f"{100 * group['exact'][column]:.1f}" for column in COLUMNS)
-        low, high = (100 * bound for bound in group["interval"])
-        f1 = f"{100 * group['f1']['in context']:.1f} -> {100 * group['f1']['parametric']:.1f}"
-        lines.append(f"| {name} | {group['n']} | {exact} | {low:+.1f} to {high:+.1f} | {f1} |")
-    tokens = ", ".join(f"{column} {count:.0f}" for column, count in report["prompt_tokens"].items())
-    return "\n".join([*lines, "", f"Exact match in percent, greedy. Prompt tokens on average: {tokens}."])
+def find_reader(base: Base, checkpoint: str | Path | None = None) -> LoraWeights | None:
+    """The tuned reader in the folder `reader` in or beside a checkpoint's (none given: the one that ships), or None.
+
+    Raises AdapterError where it is damaged or belongs to another base.
+    """
+    folder = Path(checkpoint or default_checkpoint(base))
+    found = [place / "reader" for place in (folder, folder.parent) if (place / "reader").is_dir()]
+    return Adapter.load(found[0], base).weights.to(base.dtype) if found else None
+
+
+# ---- the columns ---------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def _adapters(base: Base, hypernetwork: Hypernetwork, texts: list[str]) -> Adapters:
+    """The adapter for each text, as `generate` gives them; only what is a skill's own is kept for each."""
+    own: dict[str, LoraWeights] = {}
+    for start in range(0, len(texts), SKILLS_AT_ONCE):
+        part = texts[start : start + SKILLS_AT_ONCE]
+        read = hypernetwork.read(base, part)
+        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
+            made = hypernetwork(read)
+        own |= {text: made.rows([i]).to(base.dtype) for i, text in enumerate(part)}
+    shared = hypernetwork.shared().to(base.dtype)
+    return lambda skills: stack_skills([own[text] for text in skills]).join(shared)
+
+
+def _columns(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], made: Adapters, reader: LoraWeights | None
+) -> dict[str, tuple[Column, list[int]]]:
+    """The columns that every line is asked in, with the lines' numbers."""
+    wrong = _wrong_skills(lines)
+    with torch.no_grad():
+        shared = hypernetwork.shared().to(base.dtype)
+    columns = {
+        "no skill": Column(),
+        "in context": Column(skill_in_prompt=True),
+        "in context with three examples": Column(skill_in_prompt=True, examples=EXAMPLES),
+        "parametric": Column(adapters=made),
+        "wrong skill": Column(adapters=lambda skills: made([wrong[text] for text in skills])),
+        "shared only": Column(adapters=lambda skills: shared.rows([0] * len(skills))),
+    }
+    if reader:
+        columns[READER] = Column(skill_in_prompt=True, adapters=lambda skills: reader.rows([0] * len(skills)))
+    return {name: (column, list(range(len(lines)))) for name, column in columns.items()}
+
+
+def _own_column(
+    base: Base, lines: list[Line], made: Adapters, count: int, say: Callable[[str], None]
+) -> tuple[Column, list[int]]:
+    """The column of LoRA trained for one skill each, with the numbers of the lines that ask these skills.
+
+    Trained on questions that no line asks, so a skill that has none beside its lines' can't be taken.
+    """
+    asked = {(line.skill, line.prompt) for line in lines}
+    questions = {
+        line.skill: tuple(task for task in line.others if (line.skill, task.prompt) not in asked) for line in lines
+    }
+    texts = [text for text, tasks in questions.items() if tasks]
+    if not texts:
+        raise DataError(
+            "No skill of this data has solved questions beside those that are asked, so no LoRA of its own can be "
+            "trained. Leave --ceiling out, or use data that has them (--data families)."
+        )
+    texts = spread(texts, count)
+    own: dict[str, LoraWeights] = {}
+    for start in range(0, len(texts), SKILLS_TRAINED_AT_ONCE):
+        part = texts[start : start + SKILLS_TRAINED_AT_ONCE]
+        trained = train_own_lora(base, made(part[:1]), [questions[text] for text in part])
+        own |= {text: trained.rows([i]) for i, text in enumerate(part)}
+        say(f"{OWN}: trained for {len(own)} of {len(texts)} skills")
+    column = Column(adapters=lambda skills: stack_skills([own[text] for text in skills]))
+    return column, [i for i, line in enumerate(lines) if line.skill in own]
+
+
+def spread(items: list, count: int) -> list:
+    """At most so many of the items, evenly spread over them."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def _wrong_skills(lines: list[Line]) -> dict[str, str]:
@@ -170,28 +205,82 @@ def _wrong_skills(lines: list[Line]) -> dict[str, str]:
     return others
 
 
-def _answers(base: Base, rows: list[Row]) -> list[str]:
-    """Greedy answers of all rows, rows of like length together; a prompt over the context counts as no answer."""
-    room = base.context_length - MAX_NEW_TOKENS
-    fitting = [i for i, row in enumerate(rows) if len(row.prompt_ids) <= room]
-    order = sorted(fitting, key=lambda i: len(rows[i].prompt_ids))
-    texts = [""] * len(rows)
-    for start in range(0, len(order), ROWS_AT_ONCE):
-        part = order[start : start + ROWS_AT_ONCE]
-        answers = answer_all(base, [rows[i] for i in part], Sampling(max_new_tokens=MAX_NEW_TOKENS))
-        for i, answer in zip(part, answers, strict=True):
+def _as_turns(task: Task) -> list[dict[str, str]]:
+    return [
+        *task.messages,
+        {"role": "user", "content": task.prompt},
+        {"role": "assistant", "content": task.answer},
+    ]
+
+
+# ---- the answers ---------------------------------------------------------------------------------------------------
+
+
+def _answers(base: Base, column: Column, lines: list[Line]) -> tuple[list[str], int]:
+    """A column's greedy answers, and how many tokens their prompts have together.
+
+    A prompt over the context counts as no answer. Where the right answer is what greedy decoding gives, one pass over
+    prompt and answer shows it; only the others are generated.
+    """
+    prompts = [column.prompt_ids(base, line) for line in lines]
+    right = [[*base.encode(line.answer), base.tokenizer.eos_token_id] for line in lines]
+    fitting = [i for i, ids in enumerate(prompts) if len(ids) + MAX_NEW_TOKENS <= base.context_length]
+    texts = [""] * len(lines)
+    # a longer answer than may be generated is right in no column
+    for part in _batches([i for i in fitting if len(right[i]) <= MAX_NEW_TOKENS], prompts, lines):
+        skills = list(dict.fromkeys(lines[i].skill for i in part))
+        examples = [Example(skills.index(lines[i].skill), prompts[i], right[i]) for i in part]
+        with torch.no_grad():
+            weights = column.adapters(skills) if column.adapters else None
+            exact = answer_logits(base, examples, weights).exact(len(part))
+        for i, hit in zip(part, exact.tolist(), strict=True):
+            texts[i] = lines[i].answer if hit else ""
+    missing = sorted((i for i in fitting if not texts[i]), key=lambda i: len(prompts[i]))
+    for start in range(0, len(missing), ROWS_AT_ONCE):
+        part = missing[start : start + ROWS_AT_ONCE]
+        rows = [Row(prompts[i], column.adapters([lines[i].skill]) if column.adapters else None) for i in part]
+        for i, answer in zip(part, answer_all(base, rows, Sampling(max_new_tokens=MAX_NEW_TOKENS)), strict=True):
             texts[i] = base.decode(answer.ids)
-    return texts
+    return texts, sum(map(len, prompts))
 
 
-def _summary(scores: dict[str, list[tuple[float, float]]], index: list[int]) -> dict:
-    def mean(column: str, which: int) -> float:
-        return sum(scores[column][i][which] for i in index) / len(index)
+def _batches(index: list[int], prompts: list[list[int]], lines: list[Line]) -> Iterator[list[int]]:
+    """Lines to score together, those of a skill behind one another: limited in skills and in tokens."""
+    of_skill: dict[str, list[int]] = {}
+    for i in index:
+        of_skill.setdefault(lines[i].skill, []).append(i)
+    part, skills, longest = [], 0, 0
+    # skills of like length side by side, so that little is padding
+    for group in sorted(of_skill.values(), key=lambda group: max(len(prompts[i]) for i in group)):
+        longest = max(len(prompts[i]) for i in group) + MAX_NEW_TOKENS
+        if part and (skills == SKILLS_AT_ONCE or longest * (len(part) + len(group)) > TOKENS_AT_ONCE):
+            yield part
+            part, skills = [], 0
+        part, skills = part + group, skills + 1
+    if part:
+        yield part
 
-    exact = {column: [scores[column][i][0] for i in index] for column in ("parametric", "in context")}
+
+def _scores(
+    lines: list[Line], asked: list[int], answers: list[str], bertscore: bool, judge: "Judge | None"
+) -> dict[str, list[float | None]]:
+    """Each measure's value for every line, None for a line that has none."""
+    right = [(lines[i].answer, *lines[i].also) for i in asked]
+    pairs = list(zip(answers, right, strict=True))
+    found: dict[str, list[float | None]] = {
+        "exact": [max(exact_match(answer, r) for r in rights) for answer, rights in pairs],
+        "f1": [max(token_f1(answer, r) for r in rights) for answer, rights in pairs],
+        "checks": [
+            float(all(check.holds(answer) for check in lines[i].checks)) if lines[i].checks else None
+            for i, answer in zip(asked, answers, strict=True)
+        ],
+    }
+    if bertscore:
+        found["bertscore"] = bert_scores(answers, right)
+    if judge:
+        found["judge"] = judge.grades([(lines[i], answer) for i, answer in zip(asked, answers, strict=True)])
+    place = {i: position for position, i in enumerate(asked)}
     return {
-        "n": len(index),
-        "exact": {column: round(mean(column, 0), 4) for column in COLUMNS},
-        "f1": {column: round(mean(column, 1), 4) for column in COLUMNS},
-        "interval": [round(bound, 4) for bound in paired_interval(exact["parametric"], exact["in context"])],
+        measure: [values[place[i]] if i in place else None for i in range(len(lines))]
+        for measure, values in found.items()
     }

@@ -1,6 +1,12 @@
-"""Examples as token rows, and the one way to score answers under an adapter: logits at the answer's positions only."""
+"""Examples as token rows, and the one way to score answers under an adapter: logits at the answer's positions only.
 
+The questions to one skill share a row: what their prompts begin with is read once, and each question sees that
+beginning and itself alone. So an adapter is applied to one long row instead of many short ones.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -9,7 +15,9 @@ from hypernet.base import Base
 from hypernet.lora import LoraWeights, apply_lora
 from training.tasks import Task
 
-PAD_TO = 8  # few distinct shapes: CPU kernels are compiled anew for each
+PAD_TO = 16  # few distinct shapes: CPU kernels are compiled anew for each
+SAME_START = 4  # prompts of one skill that agree in so many tokens share a row
+ROW_TOKENS = 768  # a row takes no further question beyond so many tokens
 
 
 @dataclass(frozen=True)
@@ -21,32 +29,72 @@ class Example:
     answer_ids: list[int]  # ends with the end-of-turn token
 
 
-def to_example(base: Base, skill: int, task: Task) -> Example:
-    """Token rows of a task, without the skill's text."""
-    return Example(skill, base.chat_ids(task.prompt), [*base.encode(task.answer), base.tokenizer.eos_token_id])
+@dataclass(frozen=True)
+class Scored:
+    """What the base under the adapters says at the answers' positions, in the order of the examples."""
+
+    logits: Tensor  # [answer tokens of all examples, vocabulary]
+    right: Tensor  # [answer tokens], the right token of each
+    example: Tensor  # [answer tokens], which example it belongs to
+
+    def exact(self, examples: int) -> Tensor:
+        """Whether greedy decoding would give the whole answer [examples]: each token the likeliest after the right ones."""
+        wrong = torch.zeros(examples, device=self.logits.device)
+        return wrong.index_add(0, self.example, (self.logits.argmax(-1) != self.right).float()) == 0
 
 
-def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Run prompts with their answers under each example's adapter.
+def to_example(base: Base, skill: int, task: Task, skill_text: str | None = None) -> Example:
+    """Token rows of a task; with `skill_text`, the skill is in the prompt."""
+    prompt_ids = base.chat_ids(task.prompt, skill_text, task.messages)
+    return Example(skill, prompt_ids, [*base.encode(task.answer), base.tokenizer.eos_token_id])
 
-    Gives logits [answer tokens of all rows, vocabulary], the right tokens [answer tokens] and the row of
-    each [answer tokens]. A prompt's own tokens are not scored: the head is a fifth of a small model's work.
-    """
-    rows = [example.prompt_ids + example.answer_ids for example in examples]
-    longest = -(-max(map(len, rows)) // PAD_TO) * PAD_TO
-    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=base.device)  # [rows, tokens]
-    answered = torch.zeros_like(ids, dtype=torch.bool)
-    for i, example in enumerate(examples):
-        answered[i, len(example.prompt_ids) : len(rows[i])] = True
-    per_row = weights.rows([example.skill for example in examples]) if weights else None
+
+def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> Scored:
+    """Run prompts with their answers under each example's adapter; `weights` None is the plain base."""
+    rows = list(_rows(examples))
+    lengths = [prefix + sum(len(tail) for _, tail in tails) for prefix, tails in rows]
+    longest = -(-max(lengths) // PAD_TO) * PAD_TO
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    segment = torch.full_like(ids, -1)  # 0: the shared beginning; 1, 2, ...: a question; -1: padding
+    position = torch.zeros_like(ids)
+    places: dict[int, list[int]] = {}  # example -> flat positions whose logits give its answer
+    for row, (prefix, tails) in enumerate(rows):
+        ids[row, :prefix] = torch.tensor(examples[tails[0][0]].prompt_ids[:prefix])
+        segment[row, :prefix], position[row, :prefix] = 0, torch.arange(prefix)
+        start = prefix
+        for number, (i, tail) in enumerate(tails, 1):
+            end = start + len(tail)
+            ids[row, start:end], segment[row, start:end] = torch.tensor(tail), number
+            position[row, start:end] = torch.arange(prefix, prefix + len(tail))
+            places[i] = [row * longest + p - 1 for p in range(end - len(examples[i].answer_ids), end)]
+            start = end
+    ids, segment, position = (tensor.to(base.device) for tensor in (ids, segment, position))
+    seen = (segment[:, None] == 0) | (segment[:, None] == segment[:, :, None])  # [rows, tokens, tokens]
+    mask = torch.zeros(seen.shape, dtype=base.dtype, device=base.device)
+    mask.masked_fill_(~seen.tril(), torch.finfo(base.dtype).min)
+    per_row = weights.rows([examples[tails[0][0]].skill for _, tails in rows]) if weights else None
     with apply_lora(base.model, per_row):
-        hidden = base.model.base_model(ids, use_cache=False).last_hidden_state  # causal: padding at the end is harmless
-    logits = base.model.get_output_embeddings()(hidden[:, :-1][answered[:, 1:]])
-    row_of = torch.arange(len(rows), device=base.device)[:, None].expand_as(ids)[answered]
-    return logits, ids[answered], row_of
+        hidden = base.model.base_model(
+            ids, attention_mask=mask[:, None], position_ids=position, use_cache=False
+        ).last_hidden_state
+    flat = torch.tensor([place for i in range(len(examples)) for place in places[i]], device=base.device)
+    logits = base.model.get_output_embeddings()(hidden.flatten(0, 1)[flat])
+    right = torch.tensor([token for example in examples for token in example.answer_ids], device=base.device)
+    owner = [i for i, example in enumerate(examples) for _ in example.answer_ids]
+    return Scored(logits, right, torch.tensor(owner, device=base.device))
 
 
-def exact_rows(logits: Tensor, right: Tensor, row_of: Tensor, rows: int) -> Tensor:
-    """Whether greedy decoding would give the whole answer [rows]: each token is the likeliest after the right ones."""
-    wrong = torch.zeros(rows, device=logits.device)
-    return wrong.index_add(0, row_of, (logits.argmax(-1) != right).float()) == 0
+def _rows(examples: list[Example]) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
+    """Rows of examples: the length of their common beginning, and each example's index and tokens after it."""
+    groups: dict[tuple, list[list[int]]] = {}
+    for i, example in enumerate(examples):
+        parts = groups.setdefault((example.skill, *example.prompt_ids[:SAME_START]), [[]])
+        size = len(example.prompt_ids) + len(example.answer_ids)
+        if parts[-1] and sum(len(examples[j].prompt_ids) + len(examples[j].answer_ids) for j in parts[-1]) + size > ROW_TOKENS:
+            parts.append([])
+        parts[-1].append(i)
+    for part in (part for parts in groups.values() for part in parts):
+        prompts = [examples[i].prompt_ids[:-1] for i in part]
+        # a token of each prompt stays behind, so that every answer has a position before it in its own segment
+        common = len(list(takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))))
+        yield common, [(i, (examples[i].prompt_ids + examples[i].answer_ids)[common:]) for i in part]

@@ -13,12 +13,12 @@ from transformers import LlamaForCausalLM
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
-from hypernet.lora import apply_lora
+from hypernet.lora import LoraWeights, apply_lora
 from training.__main__ import main, read_config
 from training.evaluate import family_lines
-from training.examples import answer_logits, exact_rows, to_example
+from training.examples import Example, Scored, answer_logits, to_example
 from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate
-from training.tasks import FAMILIES, Task, sample_skill
+from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, Task, TaskSkill, sample_skill
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,8 +39,15 @@ def small(out: Path, **changes: object) -> FitConfig:
         "save_every": 100,
         "evaluate_every": 100,
         "held_out_skills": 1,
+        "tasks_per_skill": 2,
+        "neutral": 0.0,
     }
     return FitConfig(out=str(out), **{**settings, **changes})
+
+
+def steps(fit: Fit, count: int) -> list[float]:
+    """The losses of the run's next steps."""
+    return [fit.train_step(draw_batch(fit.config, fit.step))["loss"] for _ in range(count)]
 
 
 def state(out: Path) -> dict[str, torch.Tensor]:
@@ -52,7 +59,7 @@ def state(out: Path) -> dict[str, torch.Tensor]:
 
 def test_the_loss_falls(dequantized: Base, tmp_path: Path):
     fit = Fit(small(tmp_path, steps=24, skills_per_step=4, learning_rate=5e-3), dequantized)
-    losses = [fit.train_step()["loss"] for _ in range(18)]
+    losses = steps(fit, 18)
     assert sum(losses[-3:]) / 3 < sum(losses[:3]) / 3 - 1
 
 
@@ -69,8 +76,8 @@ def test_a_run_leaves_a_checkpoint_a_curve_and_its_settings(dequantized: Base, t
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert [line["step"] for line in curve] == [0, 1, 1, 2, 2]
     assert curve[0]["settings"]["steps"] == 2
-    assert set(curve[1]) == {"step", "loss", "exact", "grad_norm", "rate", "seconds"}
-    assert set(curve[2]["held_out"]) == {"parametric", "wrong skill", "shared only", "limits"}
+    assert set(curve[1]) == {"step", "answers", "loss", "exact", "grad_norm", "rate", "seconds"}
+    assert set(curve[2]["held_out"]) == {"parametric", "wrong skill", "shared only", "loss", "limits"}
     after = snapshot(dequantized)
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -79,8 +86,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(dequantized: Bas
     Fit(small(tmp_path / "unbroken"), dequantized).run()
     first = Fit(small(tmp_path / "broken"), dequantized)
     write_settings(first)
-    for _ in range(2):
-        first.train_step()
+    steps(first, 2)
     first.save()
     torch.manual_seed(99)  # another process would have another random state
     second = Fit(small(tmp_path / "broken"), dequantized)
@@ -88,7 +94,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(dequantized: Bas
     second.run()
     unbroken, broken = state(tmp_path / "unbroken"), state(tmp_path / "broken")
     assert unbroken.keys() == broken.keys()
-    assert {name.split(".")[0] for name in unbroken} == {"model", "optimizer"}
+    assert {name.split(".")[0] for name in unbroken} == {"model", "mean", "optimizer"}
     assert all(torch.equal(unbroken[name], broken[name]) for name in unbroken)
 
 
@@ -103,10 +109,10 @@ def write_settings(fit: Fit) -> None:
 def test_an_interrupted_run_keeps_its_state(dequantized: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fit, step = Fit(small(tmp_path), dequantized), Fit.train_step
 
-    def interrupted(self: Fit) -> dict[str, float]:
+    def interrupted(self: Fit, skills: list[TaskSkill]) -> dict[str, float]:
         if self.step == 2:
             raise KeyboardInterrupt
-        return step(self)
+        return step(self, skills)
 
     with monkeypatch.context() as patch:
         patch.setattr(Fit, "train_step", interrupted)
@@ -117,9 +123,9 @@ def test_an_interrupted_run_keeps_its_state(dequantized: Base, tmp_path: Path, m
 
 def test_a_run_with_another_setting_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
     Fit(small(tmp_path, steps=1), dequantized).run()
-    with pytest.raises(FitError, match=r"holds a run with another learning_rate, seed\. Choose another folder"):
-        Fit(small(tmp_path, steps=1, seed=1, learning_rate=0.5), dequantized)
-    assert Fit(small(tmp_path, steps=9, save_every=7), dequantized).step == 1  # more steps go on
+    with pytest.raises(FitError, match=r"holds a run with another seed, skills_per_step\. Choose another folder"):
+        Fit(small(tmp_path, steps=1, seed=1, skills_per_step=3), dequantized)
+    assert Fit(small(tmp_path, steps=9, learning_rate=0.5), dequantized).step == 1  # more steps go on
 
 
 def test_a_run_on_another_base_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
@@ -135,14 +141,14 @@ def test_an_nf4_base_is_refused_even_before_it_has_generated(tiny_folder: Path, 
 
 
 def test_an_unknown_family_is_refused_with_those_there_are(dequantized: Base, tmp_path: Path):
-    with pytest.raises(FitError, match=r"There are no families nonsense\. There are: api_rename, "):
+    with pytest.raises(FitError, match=r"There are no families nonsense\. There are: alert_line, api_rename, "):
         Fit(small(tmp_path, families=("limits", "nonsense")), dequantized)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(dequantized: Base, tmp_path: Path):
     def first_steps(seed: int) -> list[float]:
         fit = Fit(small(tmp_path / "never-saved", seed=seed), dequantized)
-        return [fit.train_step()["loss"] for _ in range(2)]
+        return steps(fit, 2)
 
     assert first_steps(0) == first_steps(0)
     assert first_steps(0) != first_steps(1)
@@ -156,13 +162,20 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(tmp_path: Path):
     assert draw_batch(config, 3) == draw_batch(replace(config, steps=7, out="elsewhere"), 3)
     assert draw_batch(config, 3) != draw_batch(config, 4)
     assert draw_batch(config, 3) != draw_batch(replace(config, seed=1), 3)
-    drawn = [skill.family for skill in draw_batch(config, 3)]
-    assert {drawn.count(family) for family in FAMILIES} == {config.skills_per_step // len(FAMILIES)}
+
+
+def test_every_known_family_comes_equally_often_and_no_held_out_one_ever(tmp_path: Path):
+    config = FitConfig(out=str(tmp_path), skills_per_step=10)
+    assert set(config.families) == {*KNOWN, GRAMMAR}
+    assert not set(config.families) & set(HELD_OUT)
+    drawn = [skill.family for step in range(len(config.families)) for skill in draw_batch(config, step)]
+    assert {drawn.count(family) for family in KNOWN} == {10}
+    assert drawn.count(GRAMMAR) == 10 * config.families.count(GRAMMAR)
 
 
 def test_held_out_skills_are_never_trained_on(tmp_path: Path):
     config, rng = FitConfig(out=str(tmp_path)), random.Random(HELD_OUT_SEED)
-    trained = {skill.text for step in range(200) for skill in draw_batch(config, step)}
+    trained = {skill.text for step in range(100) for skill in draw_batch(config, step)}
     held_out = {sample_skill(f, rng, 4).text for f in config.families for _ in range(config.held_out_skills)}
     assert not trained & held_out
     assert not trained & {line.skill for line in family_lines()}
@@ -184,21 +197,81 @@ def test_answers_are_scored_as_a_full_pass_would(base: Base, hypernetwork: Hyper
     weights = hypernetwork.generate(base, skill_texts[:2])
     tasks = [(0, Task("Latency was 120 ms", "slow")), (1, Task("Report: it crashed at start", "QX-47"))]
     examples = [to_example(base, skill, task) for skill, task in tasks]
-    logits, right, row_of = answer_logits(base, examples, weights)
-    assert row_of.tolist() == [0] * len(examples[0].answer_ids) + [1] * len(examples[1].answer_ids)
-    assert right.tolist() == examples[0].answer_ids + examples[1].answer_ids
-    assert right[row_of == 1][-1] == base.tokenizer.eos_token_id
-    for row, example in enumerate(examples):
+    scored = answer_logits(base, examples, weights)
+    assert scored.example.tolist() == [0] * len(examples[0].answer_ids) + [1] * len(examples[1].answer_ids)
+    assert scored.right.tolist() == examples[0].answer_ids + examples[1].answer_ids
+    assert scored.right[scored.example == 1][-1] == base.tokenizer.eos_token_id
+    assert_like_full_passes(base, examples, weights, scored)
+
+
+def test_questions_to_one_skill_share_a_row_and_do_not_see_one_another(base: Base, hypernetwork: Hypernetwork):
+    skills = [sample_skill(family, random.Random(3), 4, Style(turns=0.5)) for family in ("limits", "routing", "grammar")]
+    weights = hypernetwork.generate(base, [skill.text for skill in skills])
+    for skill_in_prompt in (False, True):
+        examples = [
+            to_example(base, i, task, skill.text if skill_in_prompt else None)
+            for i, skill in enumerate(skills)
+            for task in skill.tasks
+        ]
+        examples.insert(3, Example(1, [7], [8, 9, 10]))  # begins like none of the others
+        with torch.no_grad():
+            scored = answer_logits(base, examples, weights)
+        assert_like_full_passes(base, examples, weights, scored)
+
+
+def assert_like_full_passes(base: Base, examples: list[Example], weights: LoraWeights, scored: Scored) -> None:
+    for i, example in enumerate(examples):
         ids = torch.tensor([example.prompt_ids + example.answer_ids])
         with torch.no_grad(), apply_lora(base.model, weights.rows([example.skill])):
             full = base.model(ids).logits[0, len(example.prompt_ids) - 1 : -1]
-        torch.testing.assert_close(logits[row_of == row], full, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(scored.logits[scored.example == i], full, rtol=1e-4, atol=1e-4)
 
 
-def test_a_row_is_exact_where_every_token_is_the_likeliest():
-    right = torch.tensor([1, 2, 0, 1])
+def test_an_answer_is_exact_where_every_token_is_the_likeliest():
     logits = torch.nn.functional.one_hot(torch.tensor([1, 2, 0, 3]), 4).float()
-    assert exact_rows(logits, right, torch.tensor([0, 0, 1, 1]), 2).tolist() == [True, False]
+    scored = Scored(logits, torch.tensor([1, 2, 0, 1]), torch.tensor([0, 0, 1, 1]))
+    assert scored.exact(2).tolist() == [True, False]
+
+
+# ---- neutral prompts, the running mean, a checkpoint to begin with ----------------------------------------------------
+
+
+def test_without_an_adapter_nothing_diverges_on_neutral_prompts_and_with_one_it_does(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path, neutral=1.0), dequantized)
+    skills = draw_batch(fit.config, 0)
+    assert fit.loss_of(skills, random.Random(0))["kl"].item() == pytest.approx(0, abs=1e-5)  # step 0 is the base
+    steps(fit, 2)
+    assert fit.loss_of(skills, random.Random(0))["kl"].item() > 0
+
+
+def test_the_checkpoint_is_the_running_mean_of_the_weights(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path, ema=0.5), dequantized)
+    before = {name: p.detach().clone() for name, p in fit.hypernetwork.named_parameters()}
+    steps(fit, 1)
+    averaged = dict(fit.averaged().named_parameters())
+    keep = 1 / 11  # short runs forget their beginning faster
+    for name, now in fit.hypernetwork.named_parameters():
+        torch.testing.assert_close(averaged[name], keep * before[name] + (1 - keep) * now)
+
+
+def test_a_run_can_begin_with_a_checkpoint_and_its_card_counts_both(dequantized: Base, tmp_path: Path):
+    Fit(small(tmp_path / "first", steps=2), dequantized).run()
+    checkpoint = tmp_path / "first" / "checkpoint"
+    second = Fit(small(tmp_path / "second", start=str(checkpoint), steps=3), dequantized)
+    saved = load_file(checkpoint / "model.safetensors")
+    assert all(torch.equal(saved[name].float(), p) for name, p in second.hypernetwork.named_parameters())
+    second.run()
+    trained = load_hypernetwork(dequantized, tmp_path / "second" / "checkpoint").config.trained
+    assert (trained["steps"], trained["prompts seen"]) == (5, 20)
+
+
+def test_a_stack_adds_the_next_skills_own_part_where_it_is_drawn(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path, stacked=1.0), dequantized)
+    steps(fit, 2)
+    skills = draw_batch(fit.config, 9)
+    alone = Fit(small(tmp_path / "alone", stacked=0.0), dequantized)
+    alone.hypernetwork = fit.hypernetwork
+    assert fit.loss_of(skills, random.Random(0))["answers"] != alone.loss_of(skills, random.Random(0))["answers"]
 
 
 def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Base):
@@ -206,8 +279,8 @@ def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Ba
     skills = [sample_skill(family, rng, 2) for family in ("limits", "routing") for _ in range(2)]
     new = Hypernetwork(config_for(dequantized, ("mlp.down_proj",), width=32))
     scores = glance(dequantized, new, skills)
-    assert set(scores) == {"parametric", "wrong skill", "shared only", "limits", "routing"}
-    assert all(0 <= score <= 1 for score in scores.values())
+    assert set(scores) == {"parametric", "wrong skill", "shared only", "loss", "limits", "routing"}
+    assert all(0 <= scores[name] <= 1 for name in scores.keys() - {"loss"})
 
 
 # ---- settings and the command line ---------------------------------------------------------------------------------
@@ -216,7 +289,7 @@ def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Ba
 def test_the_run_that_ships_can_be_read():
     config = read_config(ROOT / "training" / "default.yaml")
     assert config.out == "runs/default"
-    assert set(config.families) == set(FAMILIES)
+    assert set(config.families) == {*KNOWN, GRAMMAR}
 
 
 @pytest.mark.parametrize(

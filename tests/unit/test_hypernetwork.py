@@ -66,7 +66,7 @@ def test_a_new_hypernetwork_leaves_the_logits_exactly_as_they_are(base: Base, sk
 
 def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base, skill_texts: list[str]):
     torch.manual_seed(0)
-    new = Hypernetwork(config_for(base, MODULES, width=32))
+    new = Hypernetwork(config_for(base, MODULES, ("self_attn.q_proj",), width=32))
     read = new.read(base, skill_texts[:2])
     ids = torch.tensor([base.chat_ids("prompt 1"), base.chat_ids("prompt 2")])
     optimizer = torch.optim.SGD(new.parameters(), lr=0.1)
@@ -81,8 +81,18 @@ def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base
         return moved
 
     first = moved_by_a_step()
-    assert {name.rsplit(".", 1)[1] for name in first} == {"scale", "shared_b"}
+    assert {name for name in first if not name.startswith("shared_b.")} == {f"module_heads.{m}.scale" for m in new.module_heads}
+    assert {name for name in first if name.startswith("shared_b.")} == {f"shared_b.{m}" for m in new.shared_b}
     assert moved_by_a_step() == {name for name, _ in new.named_parameters()}
+
+
+def test_modules_with_the_shared_part_alone_have_the_rank_of_the_others(base: Base, skill_texts: list[str]):
+    made = make_hypernetwork(base, ("mlp.down_proj",), shared_modules=("self_attn.q_proj", "mlp.up_proj"))
+    weights = made.generate(base, skill_texts[:2])
+    assert list(weights.modules) == ["mlp.down_proj", "self_attn.q_proj", "mlp.up_proj"]
+    assert {a.shape[:3] for a, _ in weights.modules.values()} == {(2, 2, made.config.rank + made.config.shared_rank)}
+    first, second = (weights.rows([i]).modules["self_attn.q_proj"] for i in (0, 1))
+    assert all(torch.equal(x, y) for x, y in zip(first, second, strict=True))
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------

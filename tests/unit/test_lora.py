@@ -303,3 +303,38 @@ def test_a_deeper_base_uses_its_own_layer_list(tmp_path: Path):
     assert len(decoder_layers(base.model)) == 6
     assert make_hypernetwork(base).config.layers == (3, 4, 5)
     assert replace(base, name="x").device.type == "cpu"
+
+
+def deltas(lora: LoraWeights) -> dict[str, Tensor]:
+    """Every `B A` in full [skills, layers, d_out, d_in]."""
+    return {m: torch.einsum("slrd,slro->slod", a, b) for m, (a, b) in lora.modules.items()}
+
+
+def test_scaling_an_adapter_is_strength_and_to_zero_it_is_the_base_bit_for_bit(
+    base: Base, ids: Tensor, weights: LoraWeights
+):
+    torch.testing.assert_close(logits(base, ids, weights.scaled(0.7)), logits(base, ids, weights, 0.7))
+    assert torch.equal(logits(base, ids, weights.scaled(0.0)), logits(base, ids))
+
+
+def test_scaling_by_a_factor_for_each_delta_follows_the_order_of_the_norms(weights: LoraWeights):
+    norms = weights.delta_norms()
+    factors = torch.rand(norms.shape, generator=torch.Generator().manual_seed(4)) + 0.5
+    torch.testing.assert_close(weights.scaled(factors).delta_norms(), factors * norms)
+
+
+def test_the_sum_of_adapters_has_the_sum_of_their_deltas(weights: LoraWeights):
+    summed = weights.summed()
+    assert (summed.skills, summed.rank) == (1, 3 * weights.rank)
+    for module, delta in deltas(summed).items():
+        torch.testing.assert_close(delta, deltas(weights)[module].sum(0, keepdim=True))
+
+
+def test_truncating_gives_the_best_adapter_of_a_rank(weights: LoraWeights):
+    summed = weights.summed()
+    assert summed.truncated(5).rank == 5
+    for module, full in deltas(summed).items():
+        u, s, v_t = torch.linalg.svd(full, full_matrices=False)
+        best = u[..., :5] * s[..., None, :5] @ v_t[..., :5, :]
+        torch.testing.assert_close(deltas(summed.truncated(5))[module], best, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(deltas(summed.truncated(summed.rank))[module], full, rtol=1e-4, atol=1e-5)

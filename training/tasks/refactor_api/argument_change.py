@@ -74,8 +74,8 @@ def draft(rng: random.Random) -> Draft:
     names = [f"{a}_{b}" for a, b in zip(rng.sample(FIRST, 4), rng.sample(LAST, 4), strict=True)]
     renamed = dict(zip(rng.sample(list(KEYWORDS), 2), names, strict=False))
     word = rng.choice((*ANIMALS, *COLOURS))
-    literal = rng.choice((str(rng.randint(2, 99)), "True", "False", f'"{word}"'))
-    added = f"{names[2]}={literal}"
+    new_value = rng.choice((str(rng.randint(2, 99)), "True", "False", f'"{word}"'))
+    added = f"{names[2]}={new_value}"
     adding = rng.choice(("always", "unless", "unless", "never"))
     spared = rng.choice([key for key in KEYWORDS if key not in renamed])
 

@@ -5,6 +5,7 @@ The mark, the message and the labels, one of them for functions of a certain kin
 
 import ast
 import random
+import re
 
 from training.tasks.content import ANIMALS, COLOURS, NOUNS, code
 from training.tasks.refactor_api import one_call, statements
@@ -15,7 +16,7 @@ OPEN = True
 HELD_OUT = False
 OLD_VERBS = ["load", "save", "parse", "send", "open", "merge", "render", "check"]
 NEW_VERBS = ["read", "write", "scan", "post", "start", "join", "draw", "verify"]
-MARKS = ("deprecated", "retired", "obsolete", "old_api", "moved", "sunset", "outdated", "phase_out")
+MARKS = ("deprecated", "retired", "obsolete", "legacy", "moved", "sunset", "outdated", "phase_out")
 MESSAGES = (
     "LABEL: use NEW",
     "use NEW (LABEL)",
@@ -25,7 +26,15 @@ MESSAGES = (
     "LABEL, call NEW instead",
     "OLD: see NEW / LABEL",
 )
-SHAPES = ('@MARK("{m}")', "@MARK('{m}')", 'MARK("{m}")', '@lib.MARK("{m}")', "# MARK {m}", "# MARK: {m}", 'lib.MARK("{m}")')
+SHAPES = (
+    '@MARK("{m}")',
+    "@MARK('{m}')",
+    'MARK("{m}")',
+    '@lib.MARK("{m}")',
+    "# MARK {m}",
+    "# MARK: {m}",
+    'lib.MARK("{m}")',
+)
 CONDITIONS = {  # which functions get the second label
     "_": ("whose name begins with an underscore", "with an underscore in front"),
     ".": ("with a dot in its name", "that belongs to a class, as the dot in its name shows"),
@@ -44,7 +53,9 @@ def check(answer: str) -> bool:
     """Whether this is a decorator with arguments, a call, or a comment, on one line."""
     if answer.startswith("@"):
         body = statements(f"{answer}\ndef f(): pass") if "\n" not in answer else []
-        return len(body) == 1 and isinstance(body[0], ast.FunctionDef) and isinstance(body[0].decorator_list[0], ast.Call)
+        return (
+            len(body) == 1 and isinstance(body[0], ast.FunctionDef) and isinstance(body[0].decorator_list[0], ast.Call)
+        )
     return one_call(answer) is not None or (answer.startswith("# ") and len(answer) > 6 and "\n" not in answer)
 
 
@@ -69,9 +80,7 @@ def draft(rng: random.Random) -> Draft:
         old = f"{nouns[1].capitalize()}.{old}" if which == "." else which + old
         new = f"{rng.choice(NEW_VERBS)}_{rng.choice(nouns)}"
         filled = {"LABEL": second if sign and which == sign else label, "OLD": old, "NEW": new}
-        answer = " ".join(line.split(" "))
-        for key, value in filled.items():
-            answer = answer.replace(key, value)
+        answer = re.sub(r"\b(LABEL|OLD|NEW)\b", lambda found: filled[found[0]], line)
         return Task(rng.choice(FORMS).format(o=old, n=new), answer)
 
     if sign:

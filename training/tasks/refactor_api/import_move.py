@@ -57,14 +57,16 @@ def draft(rng: random.Random) -> Draft:
         if not by_kind and old not in new and rng.random() < 0.5:
             old = rng.choice(list(new))
         key = kind if by_kind else old
-        answer = f"from {new[key]} import {name}{extra.replace('NAME', name)}" if key in new else f"from {old} import {name}"
+        answer = (
+            f"from {new[key]} import {name}{extra.replace('NAME', name)}" if key in new else f"from {old} import {name}"
+        )
         return Task(rng.choice(FORMS).format(m=old, n=name), answer)
 
     if by_kind:
         moved = wordings_of(new, "kind", "module", "we import a {key} from `{value}`")
         others = (
             "A name in capitals is a constant, one that opens with a capital letter a class, any other a function.",
-            "Classes look like `BigFox`, functions like `big_fox` and constants like `BIG_FOX`; the old module is ignored.",
+            "Classes look like `BigFox`, functions like `big_fox` and constants like `BIG_FOX`; ignore the old module.",
             "The spelling tells the kind: `BigFox` is a class, `big_fox` a function, `BIG_FOX` a constant.",
             "Where a name was before plays no role, only whether it is written `BigFox` (class), `big_fox` (function) "
             "or `BIG_FOX` (constant).",

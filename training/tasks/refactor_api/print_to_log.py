@@ -93,7 +93,9 @@ def draft(rng: random.Random) -> Draft:
     if not front:
         del rules[1]
     if calls:
-        rules.insert(0, wordings_of(calls, "last word of the message", "call", "a message that ends in {key} goes to `{value}`"))
+        rules.insert(
+            0, wordings_of(calls, "last word of the message", "call", "a message that ends in {key} goes to `{value}`")
+        )
     return Draft(
         name=rng.choice(("print-to-log", "no-more-prints", "log-calls", "replace-prints")),
         title=rng.choice(("Logging instead of printing", "From print to log", "Our log calls")),

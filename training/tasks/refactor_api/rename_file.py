@@ -79,7 +79,7 @@ def draft(rng: random.Random) -> Draft:
                 f"The folder `{default}` takes all other files{also.replace('so does', 'also')}.",
                 f"Any file with another ending goes to `{default}`{also}.",
                 f"Whatever has no folder yet goes to `{default}`{also}.",
-                f"What ends differently goes to `{default}`{also}.",
+                f"A file that ends differently goes to `{default}`{also}.",
             ),
             (
                 f"Write the name in {style}: {meaning}.",

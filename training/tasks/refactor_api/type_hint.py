@@ -114,7 +114,9 @@ def draft(rng: random.Random) -> Draft:
             )
         ),
         rules=(
-            wordings_of(known, f"{place} of the name", "type", f"a parameter that {does} with {{key}} is a `{{value}}`"),
+            wordings_of(
+                known, f"{place} of the name", "type", f"a parameter that {does} with {{key}} is a `{{value}}`"
+            ),
             others,
             returning,
             (

@@ -1,0 +1,34 @@
+"""Own parts of several skills as one: side by side, calibrated, averaged factor by factor, or merged step by step."""
+
+from hypernet.lora import LoraWeights
+
+
+def concatenated(own: LoraWeights) -> LoraWeights:
+    """Ranks side by side: the deltas add up [1, layers, skills x rank, dim]."""
+    return own.summed()
+
+
+def calibrated(own: LoraWeights) -> LoraWeights:
+    """Ranks side by side, each delta scaled to the mean norm of the single ones in its layer and module."""
+    summed = own.summed()
+    wanted = own.delta_norms().mean(0, keepdim=True)  # [1, layers x modules]
+    return summed.scaled(wanted / summed.delta_norms().clamp_min(1e-12))
+
+
+def averaged(own: LoraWeights) -> LoraWeights:
+    """The mean of the A and the mean of the B ("linear"): cross terms come in, and the rank stays."""
+    modules = {m: (a.mean(0, keepdim=True), b.mean(0, keepdim=True)) for m, (a, b) in own.modules.items()}
+    return LoraWeights(own.layers, modules)
+
+
+def ema(old: LoraWeights, incoming: LoraWeights, beta: float, rank: int) -> LoraWeights:
+    """beta x old + (1 - beta) x incoming, on the deltas, at most of rank `rank`."""
+    return old.scaled(beta).join(incoming.scaled(1 - beta)).truncated(rank)
+
+
+def ema_in_order(own: LoraWeights, beta: float) -> LoraWeights:
+    """The skills merged one after another, at the rank of one."""
+    merged = own.rows([0])
+    for skill in range(1, own.skills):
+        merged = ema(merged, own.rows([skill]), beta, own.rank)
+    return merged

@@ -1,0 +1,157 @@
+"""What an evaluation's answers come to: a report of plain numbers, its tables in Markdown, and a picture."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypernet.files import write_atomically
+from training.metrics import paired_interval
+
+if TYPE_CHECKING:
+    from training.evaluate import Scores
+    from training.lines import Line
+
+READER, OWN = "tuned reader", "own LoRA"
+RIVALS = ("in context", READER)  # what the parametric column is compared with
+FAMILIES_SHOWN = 60  # rows of a table; the report has them all
+MEASURES = {"f1": "token F1", "bertscore": "BERTScore", "judge": "judge", "checks": "checks passed"}
+
+
+def summary(lines: list["Line"], scores: "Scores") -> dict:
+    """The numbers of a split: of all its lines, of each subtask and of each family."""
+    subtasks, families = {}, {}
+    for i, line in enumerate(lines):
+        for groups, name in ((subtasks, line.subtask), (families, line.family)):
+            if name:
+                groups.setdefault(name, []).append(i)
+    return {
+        "all": _group(scores, range(len(lines))),
+        "subtasks": {name: _group(scores, index) for name, index in sorted(subtasks.items())},
+        "families": {name: _group(scores, index) for name, index in sorted(families.items())},
+    }
+
+
+def _group(scores: "Scores", index: Iterable[int]) -> dict:
+    index = list(index)
+    group = {"n": len(index), "exact_interval": {}}
+    for column, measures in scores.items():
+        for measure, values in measures.items():
+            some = [values[i] for i in index if values[i] is not None]
+            if some:
+                group.setdefault(measure, {})[column] = round(sum(some) / len(some), 4)
+            if measure == "judge":
+                asked = sum(measures["exact"][i] is not None for i in index)
+                group["unread"] = group.get("unread", 0) + asked - len(some)
+            if measure == "exact" and some:
+                group["exact_interval"][column] = _rounded(paired_interval(some, [0.0] * len(some)))
+    exact = {column: measures["exact"] for column, measures in scores.items()}
+    group["difference"] = {
+        rival: _rounded(paired_interval([exact["parametric"][i] for i in index], [exact[rival][i] for i in index]))
+        for rival in RIVALS
+        if rival in exact
+    }
+    sample = [i for i in index if exact.get(OWN) and exact[OWN][i] is not None]
+    if sample:  # the LoRA of one skill are few: what they are compared with is the same lines
+        same = sum(exact["parametric"][i] for i in sample) / len(sample)
+        group["ceiling"] = {"n": len(sample), "parametric": round(same, 4)}
+    return group
+
+
+def _rounded(interval: tuple[float, float]) -> list[float]:
+    return [round(bound, 4) for bound in interval]
+
+
+def table(report: dict) -> str:
+    """The report in Markdown: for each split exact match by group, then the other measures of all its lines."""
+    return "\n\n".join(part for name, split in report["splits"].items() for part in _split_tables(name, split))
+
+
+def _split_tables(name: str, split: dict) -> Iterator[str]:
+    columns, everything = list(split["prompt_tokens"]), split["all"]
+    rivals = list(everything["difference"])
+    yield f"### {name}: {everything['n']} questions to {split['skills']} skills"
+
+    groups = {"all": everything, **split["subtasks"]}
+    shown = len(split["families"]) <= FAMILIES_SHOWN
+    if shown:
+        groups |= split["families"]
+    rows = [["", "n", *columns, *(f"parametric - {rival} (95 %)" for rival in rivals)]]
+    for label, group in groups.items():
+        cells = [_exact_cell(group, column) for column in columns]
+        rows.append([label, str(group["n"]), *cells, *(_interval(group["difference"][rival]) for rival in rivals)])
+    yield _markdown(rows)
+
+    rows = [["all", *columns]]
+    for measure, label in MEASURES.items():
+        if measure in everything:
+            rows.append([label, *(_percent(everything[measure].get(column)) for column in columns)])
+    rows.append(["tokens in the prompt", *(f"{split['prompt_tokens'][column]:.0f}" for column in columns)])
+    rows.append(["seconds an answer", *(f"{split['seconds'][column]:.2f}" for column in columns)])
+    yield _markdown(rows)
+    yield " ".join(_notes(split, columns, shown))
+
+
+def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[str]:
+    everything = split["all"]
+    yield f"Exact match in percent, greedy; {split['seconds_per_adapter']:.2f} seconds to make an adapter."
+    if READER not in columns:
+        yield "The column *tuned reader* is left out: there is no folder `reader` beside the checkpoint."
+    if "ceiling" in everything:
+        sample = everything["ceiling"]
+        yield (
+            f"*{OWN}*, trained by gradient for the one skill, is measured on {sample['n']} questions (in brackets); "
+            f"on the same ones *parametric* has {_percent(sample['parametric'])}."
+        )
+    if everything.get("unread"):
+        yield f"The judge gave no grade for {everything['unread']} answers, which are left out of its row."
+    if not families_shown:
+        yield f"The {len(split['families'])} families are in the report (--out)."
+
+
+def _exact_cell(group: dict, column: str) -> str:
+    said = _percent(group["exact"].get(column))
+    return f"{said} ({group['ceiling']['n']})" if column == OWN and "ceiling" in group else said
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def _interval(bounds: list[float]) -> str:
+    return f"{100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}"
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    head, *body = (f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+    return "\n".join([head, "|---|" + "---:|" * (len(rows[0]) - 1), *body])
+
+
+def picture(report: dict, target: Path) -> None:
+    """Draw exact match by split and column, with 95 % intervals, into a file whose ending says its kind (PNG, SVG)."""
+    from matplotlib.figure import Figure  # slow to import, and an extra
+
+    splits = report["splits"]
+    columns = list(dict.fromkeys(column for split in splits.values() for column in split["all"]["exact"]))
+    figure = Figure(figsize=(2.2 + 1.7 * len(splits), 3.4), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    width = 0.85 / len(columns)
+    for position, column in enumerate(columns):
+        drawn = [(x, split["all"]) for x, split in enumerate(splits.values()) if column in split["all"]["exact"]]
+        heights = [100 * group["exact"][column] for _, group in drawn]
+        bounds = [[100 * bound for bound in group["exact_interval"][column]] for _, group in drawn]
+        errors = [
+            [max(0, height - low) for height, (low, _) in zip(heights, bounds, strict=True)],
+            [max(0, high - height) for height, (_, high) in zip(heights, bounds, strict=True)],
+        ]
+        places = [x + (position - (len(columns) - 1) / 2) * width for x, _ in drawn]
+        error_style = {"elinewidth": 0.8, "ecolor": "0.3"}
+        axes.bar(places, heights, width, yerr=errors, label=column, color=f"C{position}", error_kw=error_style)
+    axes.set_xticks(range(len(splits)), [f"{name}\nn = {split['all']['n']}" for name, split in splits.items()])
+    axes.set_ylim(0, 100)
+    axes.set_ylabel("exact match, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", linewidth=0.4)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=4, fontsize="small", frameon=False)
+    kind = target.suffix.lstrip(".") or "png"
+    write_atomically(target, lambda path: figure.savefig(path, format=kind))
