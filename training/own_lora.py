@@ -1,7 +1,7 @@
 """What one skill's LoRA can do at best: trained by gradient on solved questions of that skill, for each skill anew.
 
-It has the layers, modules and ranks of the adapter that the hypernetwork makes in one forward pass, so it is the ceiling
-for that adapter.
+It has the layers, modules and ranks of the adapter that the hypernetwork makes in one forward pass, so it is the
+ceiling for that adapter.
 """
 
 import torch
@@ -26,10 +26,8 @@ def train_own_lora(base: Base, like: LoraWeights, questions: list[tuple[Task, ..
     modules = {}
     for module, (a, b) in like.modules.items():
         down = torch.randn(skills, *a.shape[1:], device=base.device) / a.shape[-1] ** 0.5
-        modules[module] = (
-            down.requires_grad_(),
-            torch.zeros(skills, *b.shape[1:], device=base.device).requires_grad_(),
-        )
+        up = torch.zeros(skills, *b.shape[1:], device=base.device)  # so that training starts at the plain base
+        modules[module] = (down.requires_grad_(), up.requires_grad_())
     weights = LoraWeights(like.layers, modules)
     optimizer = torch.optim.AdamW([factor for pair in modules.values() for factor in pair], lr=LEARNING_RATE)
     examples = [to_example(base, skill, task) for skill, tasks in enumerate(questions) for task in tasks]

@@ -7,13 +7,12 @@ from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from training.properties.combine import calibrated, ema_in_order
 from training.properties.material import new_skills, own_parts, seeded, with_shared
-from training.properties.scoring import hits, kept, markdown, mean, percent, questions, verdict
+from training.properties.scoring import hits, kept, markdown, mean, percent, questions
 
 SERIES = 4  # of skills, each merged in its order
 COUNTS = (1, 2, 4, 8, 16)
 BETAS = (0.5, 0.8)  # of the EMA: what stays of the old at each step
 CONCATENATED = "concatenated"
-GOAL_COUNT, GOAL = 4, 0.7  # so many merged skills keep that share of what each reaches alone, on average
 
 
 def ways(betas: tuple[float, ...]) -> dict[str, Callable[[LoraWeights], LoraWeights]]:
@@ -77,9 +76,9 @@ def section(report: dict) -> str:
     for points in zip(*report["ways"].values(), strict=True):
         shares = [point[part] for point in points for part in ("mean", "first", "last")]
         rows.append([str(points[0]["merged"]), *map(percent, shares)])
-    most = max((p for p in report["ways"][CONCATENATED] if p["merged"] <= GOAL_COUNT), key=lambda p: p["merged"])
-    said = (
-        f"{most['merged']} concatenated skills keep {percent(most['mean'])} % of what each reaches alone "
-        f"({percent(report['alone'])} % exact); the goal is {percent(GOAL)} %."
+    kept_by = {name: report["ways"][name][-1]["mean"] for name in names}
+    said = ", ".join(f"{name} {percent(share)} %" for name, share in kept_by.items())
+    return (
+        f"{markdown(head, rows)}\n\nOf what each skill reaches alone ({percent(report['alone'])} % exact), "
+        f"{report['ways'][names[0]][-1]['merged']} merged ones keep: {said}."
     )
-    return f"{markdown(head, rows)}\n\n{verdict((most['mean'] or 0.0) >= GOAL, said)}"

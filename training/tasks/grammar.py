@@ -300,7 +300,10 @@ class Mark(Literal):
 
     @classmethod
     def draw(cls, source, kind, context):
-        return cls(source, source, context.fresh(lambda: words.affix(context.rng, True).strip()))
+        rng = context.rng
+        return cls(
+            source, source, context.fresh(lambda: rng.choice(words.PREFIXES + words.LABELS) + rng.choice("-/:.#"))
+        )
 
     def change(self, value):
         return tuple(self.choice + item for item in value)

@@ -76,7 +76,7 @@ def draft(rng: random.Random) -> Draft:
     word = rng.choice((*ANIMALS, *COLOURS))
     new_value = rng.choice((str(rng.randint(2, 99)), "True", "False", f'"{word}"'))
     added = f"{names[2]}={new_value}"
-    adding = rng.choice(("always", "unless", "unless", "never"))
+    adding = rng.choice(("always", "unless", "unless", "never" if order != "keep" else "always"))
     spared = rng.choice([key for key in KEYWORDS if key not in renamed])
 
     def ask(rng: random.Random) -> Task:

@@ -47,6 +47,7 @@ FORMS = (
     "We now have {n}. What goes on {o}?",
     "{o}, to be replaced by {n}",
 )
+COMMENT = re.compile(r"# [A-Z_]+:? \S.*\S")
 
 
 def check(answer: str) -> bool:
@@ -56,7 +57,7 @@ def check(answer: str) -> bool:
         return (
             len(body) == 1 and isinstance(body[0], ast.FunctionDef) and isinstance(body[0].decorator_list[0], ast.Call)
         )
-    return one_call(answer) is not None or (answer.startswith("# ") and len(answer) > 6 and "\n" not in answer)
+    return one_call(answer) is not None or COMMENT.fullmatch(answer) is not None
 
 
 def draft(rng: random.Random) -> Draft:
