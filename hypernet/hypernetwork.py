@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
-from safetensors.torch import load_model, save_file
+from huggingface_hub.errors import RemoteEntryNotFoundError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypernet.base import Base
@@ -26,6 +27,8 @@ from hypernet.lora import LoraWeights, decoder_layers
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
+WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+SHARD_BYTES = 9_500_000  # of weights in one file
 SCALE_GAIN = 10.0  # lets the zero-initialised scales of B move fast at a common learning rate
 
 
@@ -215,10 +218,21 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
     @classmethod
     def _from_pretrained(cls, *, model_id: str, config: HypernetworkConfig, **hub) -> "Hypernetwork":
         """The mixin's own would leave missing weights at random values, and read pickles."""
-        name = "model.safetensors"
-        file = Path(model_id, name) if Path(model_id).is_dir() else hf_hub_download(model_id, name, **hub)
+        folder = Path(model_id)
+        local = folder.is_dir()
+
+        def find(name: str) -> Path:
+            return folder / name if local else Path(hf_hub_download(model_id, name, **hub))
+
+        try:
+            names = sorted(set(json.loads(find(INDEX_FILE).read_text())["weight_map"].values()))
+        except (FileNotFoundError, RemoteEntryNotFoundError):
+            names = [WEIGHTS_FILE]
+        if any(Path(name).name != name for name in names):
+            raise HypernetworkError(f"The index of {model_id} names files outside its folder.")
+        state = {key: tensor for name in names for key, tensor in load_file(find(name)).items()}
         hypernetwork = cls(config)
-        load_model(hypernetwork, file, strict=True)
+        hypernetwork.load_state_dict(state, strict=True)
         return hypernetwork.eval()
 
     def save_pretrained(
@@ -226,14 +240,39 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
     ) -> None:
         """Weights in bf16, configuration and card, each written whole or not at all; the mixin's own deletes first.
 
-        The last two are what the mixin's `push_to_hub` passes; the configuration and the card are always our own.
+        Weights beyond SHARD_BYTES are split; the parts carry the fingerprint in their names, so that an index never
+        points to a mixture of two saves. The last two are what the mixin's `push_to_hub` passes; the configuration and
+        the card are always our own.
         """
         folder = Path(save_directory)
         weights = {k: v.detach().to("cpu", torch.bfloat16).contiguous() for k, v in self.state_dict().items()}
-        write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
+        files = self._weight_files(weights)
+        for name, part in files.items():
+            write_atomically(folder / name, lambda path, part=part: save_file(part, path))
+        if len(files) > 1:
+            index = {"metadata": {}, "weight_map": {key: name for name, part in files.items() for key in part}}
+            write_atomically(folder / INDEX_FILE, lambda path: path.write_text(json.dumps(index, indent=2) + "\n"))
+        else:
+            (folder / INDEX_FILE).unlink(missing_ok=True)
+        for old in {*folder.glob("model*.safetensors")} - {folder / name for name in files}:
+            old.unlink()
         text = json.dumps({"config": asdict(self.config)}, indent=2) + "\n"
         write_atomically(folder / "config.json", lambda path: path.write_text(text))
         write_atomically(folder / "README.md", lambda path: path.write_text(str(self.generate_model_card())))
+
+    def _weight_files(self, weights: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+        """Weights by the file that they go into."""
+        parts, size = [{}], 0
+        for key, tensor in weights.items():
+            if parts[-1] and size + tensor.nbytes > SHARD_BYTES:
+                parts.append({})
+                size = 0
+            parts[-1][key] = tensor
+            size += tensor.nbytes
+        if len(parts) == 1:
+            return {WEIGHTS_FILE: parts[0]}
+        mark = self.fingerprint[:8]
+        return {f"model-{mark}-{i:05}-of-{len(parts):05}.safetensors": part for i, part in enumerate(parts, 1)}
 
     def generate_model_card(self, *_args, **_kwargs) -> ModelCard:
         """The card that lies beside saved weights: what it is for and what it was trained on."""
@@ -269,10 +308,13 @@ def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None
     return hypernetwork.to(base.device).eval()
 
 
-def config_for(base: Base, modules: tuple[str, ...], shared_modules: tuple[str, ...] = (), **options) -> HypernetworkConfig:
+def config_for(
+    base: Base, modules: tuple[str, ...], shared_modules: tuple[str, ...] = (), **options
+) -> HypernetworkConfig:
     """The configuration of a new hypernetwork for `base`: LoRA on `modules` of the upper half of its layers.
 
-    `shared_modules` get the shared part alone. Raises HypernetworkError where a decoder layer has no such linear module.
+    `shared_modules` get the shared part alone.
+    Raises HypernetworkError where a decoder layer has no such linear module.
     """
     layers = decoder_layers(base.model)
     count = len(layers)

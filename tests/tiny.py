@@ -88,7 +88,8 @@ def make_hypernetwork(
 ) -> Hypernetwork:
     """A hypernetwork as after some training: its scales and its shared part are no longer zero."""
     torch.manual_seed(seed)
-    hypernetwork = Hypernetwork(config_for(base, modules, shared_modules, **{"width": 32, "blocks": 1, **options})).eval()
+    options = {"width": 32, "blocks": 1, **options}
+    hypernetwork = Hypernetwork(config_for(base, modules, shared_modules, **options)).eval()
     with torch.no_grad():
         hypernetwork.calibrate(hypernetwork.read(base, ["Write the label of a report.", "End with a full stop."]))
         for head in hypernetwork.module_heads.values():

@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training fit --config FILE`, `python -m training evaluate --data WHAT`."""
+"""The command line of training: `python -m training fit`, `evaluate` and `properties`."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ import yaml
 from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
+from training import properties
 from training.evaluate import evaluate, find_reader, spread
 from training.fit import Fit, FitConfig, FitError
 from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
@@ -82,11 +83,15 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument("--judge-model", help="the model that judges there")
     score.add_argument("--out", type=Path, help="also write the report as JSON")
     score.add_argument("--picture", type=Path, help="also draw exact match by split and column, as PNG or SVG")
+    measure = commands.add_parser("properties", help="neutral prompts, strength, stacks, accumulation, real skills")
+    properties.add_arguments(measure)
     options = parser.parse_args(arguments)
     try:
         if options.command == "fit":
             config = read_config(options.config)
             Fit(replace(config, base=options.base or config.base)).run()
+        elif options.command == "properties":
+            properties.run(options)
         else:
             run_evaluate(options)
     except ValueError as error:  # every error of ours that a person can mend is one

@@ -28,8 +28,9 @@ from training.tasks import Task
 if TYPE_CHECKING:
     from training.judge import Judge  # needs an extra
 
-__all__ = ["DataError", "Line", "evaluate", "family_lines", "find_reader"]
+__all__ = ["DataError", "Line", "answer_column", "evaluate", "family_lines", "find_reader"]
 
+MEANS = ("no skill", "in context", "parametric")  # the columns that ask for nothing but the skill
 EXAMPLES = 3  # solved questions that stand before the question
 ROWS_AT_ONCE = 32  # that are generated together
 SKILLS_AT_ONCE = 16  # that are read, or scored, together
@@ -107,6 +108,14 @@ def evaluate(
     return report
 
 
+def answer_column(base: Base, lines: list[Line], made: Adapters, name: str) -> list[str | None]:
+    """The answers of one of the columns MEANS, as in the table; None where the prompt does not fit the base."""
+    column = _means(made)[name]
+    texts, _ = _answers(base, column, lines)
+    fits = [len(column.prompt_ids(base, line)) + MAX_NEW_TOKENS <= base.context_length for line in lines]
+    return [text if fit else None for text, fit in zip(texts, fits, strict=True)]
+
+
 def find_reader(base: Base, checkpoint: str | Path | None = None) -> LoraWeights | None:
     """The tuned reader in the folder `reader` in or beside a checkpoint's (none given: the one that ships), or None.
 
@@ -134,6 +143,11 @@ def _adapters(base: Base, hypernetwork: Hypernetwork, texts: list[str]) -> Adapt
     return lambda skills: stack_skills([own[text] for text in skills]).join(shared)
 
 
+def _means(made: Adapters) -> dict[str, Column]:
+    """The columns MEANS: the base alone, and the two ways to give it a skill."""
+    return dict(zip(MEANS, (Column(), Column(skill_in_prompt=True), Column(adapters=made)), strict=True))
+
+
 def _columns(
     base: Base, hypernetwork: Hypernetwork, lines: list[Line], made: Adapters, reader: LoraWeights | None
 ) -> dict[str, tuple[Column, list[int]]]:
@@ -141,11 +155,12 @@ def _columns(
     wrong = _wrong_skills(lines)
     with torch.no_grad():
         shared = hypernetwork.shared().to(base.dtype)
+    means = _means(made)
     columns = {
-        "no skill": Column(),
-        "in context": Column(skill_in_prompt=True),
+        "no skill": means["no skill"],
+        "in context": means["in context"],
         "in context with three examples": Column(skill_in_prompt=True, examples=EXAMPLES),
-        "parametric": Column(adapters=made),
+        "parametric": means["parametric"],
         "wrong skill": Column(adapters=lambda skills: made([wrong[text] for text in skills])),
         "shared only": Column(adapters=lambda skills: shared.rows([0] * len(skills))),
     }

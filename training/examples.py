@@ -38,7 +38,7 @@ class Scored:
     example: Tensor  # [answer tokens], which example it belongs to
 
     def exact(self, examples: int) -> Tensor:
-        """Whether greedy decoding would give the whole answer [examples]: each token the likeliest after the right ones."""
+        """Whether greedy decoding would give the whole answer [examples]: each token the likeliest after those before."""
         wrong = torch.zeros(examples, device=self.logits.device)
         return wrong.index_add(0, self.example, (self.logits.argmax(-1) != self.right).float()) == 0
 
@@ -90,7 +90,10 @@ def _rows(examples: list[Example]) -> Iterator[tuple[int, list[tuple[int, list[i
     for i, example in enumerate(examples):
         parts = groups.setdefault((example.skill, *example.prompt_ids[:SAME_START]), [[]])
         size = len(example.prompt_ids) + len(example.answer_ids)
-        if parts[-1] and sum(len(examples[j].prompt_ids) + len(examples[j].answer_ids) for j in parts[-1]) + size > ROW_TOKENS:
+        if (
+            parts[-1]
+            and sum(len(examples[j].prompt_ids) + len(examples[j].answer_ids) for j in parts[-1]) + size > ROW_TOKENS
+        ):
             parts.append([])
         parts[-1].append(i)
     for part in (part for parts in groups.values() for part in parts):

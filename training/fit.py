@@ -198,7 +198,7 @@ class Fit:
                 last = self.step == self.config.steps
                 if self.step % self.config.save_every == 0 or last:
                     self.save()
-                if self.step % self.config.evaluate_every == 0 or last:
+                if (self.step % self.config.evaluate_every == 0 or last) and self.accelerator.is_main_process:
                     self._log({"step": self.step, "held_out": glance(self.base, self.averaged(), held_out)})
         finally:
             self.save()
@@ -210,13 +210,18 @@ class Fit:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        parts = self.loss_of(skills[process::processes], random.Random(f"{self.config.seed}/neutral/{self.step}/{process}"))
+        parts = self.loss_of(
+            skills[process::processes], random.Random(f"{self.config.seed}/neutral/{self.step}/{process}")
+        )
         self.optimizer.zero_grad()
         parts["loss"].backward()
         parameters = list(self.trained.values())
         if processes > 1:
-            for parameter in parameters:
-                parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+            flat = torch.cat([parameter.grad.flatten() for parameter in parameters])  # one message instead of a hundred
+            for parameter, part in zip(
+                parameters, self.accelerator.reduce(flat, "mean").split([p.numel() for p in parameters]), strict=True
+            ):
+                parameter.grad = part.view_as(parameter)
         norm = nn.utils.clip_grad_norm_(parameters, self.config.clip)
         self.optimizer.step()
         self.step += 1
@@ -317,7 +322,17 @@ class Fit:
         before = json.loads((self.out / "fit.json").read_text())
         now = json.loads(json.dumps(asdict(self.config)))
         # what belongs to the shape of the run; the rest may change for the steps to come, and the curve keeps it
-        fixed = {"base", "start", "reading", "modules", "shared_modules", "seed", "skills_per_step", "tasks_per_skill", "ema"}
+        fixed = {
+            "base",
+            "start",
+            "reading",
+            "modules",
+            "shared_modules",
+            "seed",
+            "skills_per_step",
+            "tasks_per_skill",
+            "ema",
+        }
         changed = sorted(name for name in fixed if before.get(name) != now[name])
         if changed:
             raise FitError(

@@ -17,6 +17,7 @@ PROMPT = Path(__file__).with_suffix(".yaml")
 AT_ONCE = 8  # requests
 TRIES = 2  # to get a grade out of an endpoint that answers
 TIMEOUT = 60.0  # seconds of a request
+FAILURES = (openai.OpenAIError, ValueError)  # the latter for a body that is no JSON
 GRADE = re.compile(r"(?<![\w.-])(\d{1,3}(?:\.\d+)?)(?![\w.]*\d)")
 
 
@@ -38,7 +39,7 @@ class Judge:
         """Ask once, so that a wrong address or key is known before a long run. Raises JudgeError."""
         try:
             self._ask(Line("Answer in capitals.", "Say yes.", "YES"), "YES")
-        except openai.OpenAIError as error:
+        except FAILURES as error:
             raise JudgeError(
                 f"The judge {self.model} at {self._client.base_url} can't be asked ({error}). "
                 "Check --judge-url, --judge-model and the environment's OPENAI_API_KEY."
@@ -55,7 +56,7 @@ class Judge:
         for _ in range(TRIES):
             try:
                 grade = read_grade(self._ask(line, answer))
-            except openai.OpenAIError:
+            except FAILURES:
                 return None  # the client has tried again already
             if grade is not None:
                 return grade
@@ -67,9 +68,11 @@ class Judge:
         user = re.sub(r"\{(skill|prompt|right|answer)\}", lambda match: values[match[1]], self._prompt["user"])
         turns = [{"role": "system", "content": self._prompt["system"]}, {"role": "user", "content": user}]
         reply = self._client.chat.completions.create(model=self.model, messages=turns, **self._prompt["options"])
-        choices = getattr(reply, "choices", None)  # what is no chat completion comes back as it is
-        message = getattr(choices[0], "message", None) if choices else None
-        return getattr(message, "content", None) or ""
+        try:
+            content = reply.choices[0].message.content
+        except (AttributeError, LookupError, TypeError):  # what is no chat completion comes as it is
+            return ""
+        return content if isinstance(content, str) else ""
 
 
 def read_grade(reply: str) -> float | None:

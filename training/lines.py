@@ -70,8 +70,14 @@ def _draw(split: str, family: str, rng: random.Random, questions: int) -> TaskSk
         return sample_skill(family, rng, questions, Style("wordings" if split == "wordings" else "known"))
     draft = grammar.draft(rng, kept=True)
     text = render(draft, rng)
-    drawn = {task.prompt: task for task in (draft.ask(rng) for _ in range(4 * questions)) if task.prompt not in text}
-    return TaskSkill(family, "", text, tuple(islice(drawn.values(), questions)))
+    drawn: dict[str, Task] = {}
+    for _ in range(4 * questions):
+        task = draft.ask(rng)
+        if task.prompt not in text:  # a worked example on the page is no question
+            drawn.setdefault(task.prompt, task)
+        if len(drawn) == questions:
+            break
+    return TaskSkill(family, "", text, tuple(drawn.values()))
 
 
 def library_lines() -> list[Line]:

@@ -15,7 +15,9 @@ from hypernet.decode import Row, Sampling, answer_all
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, apply_lora
 from studio.service import Settings, Studio
-from training.evaluate import evaluate, family_lines, table
+from training.evaluate import evaluate, spread
+from training.lines import family_lines
+from training.report import table
 
 SAMPLE = 48  # lines, evenly spread over all families
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
@@ -114,11 +116,9 @@ def test_a_comparison_shows_three_answers(studio: Studio):
 
 
 def test_the_shipped_checkpoint_beats_the_skill_in_context_by_a_wide_margin(base: Base, hypernetwork: Hypernetwork):
-    lines = family_lines()
-    sample = [lines[i * len(lines) // SAMPLE] for i in range(SAMPLE)]
-    report = evaluate(base, hypernetwork, sample)
+    report = evaluate(base, hypernetwork, spread(family_lines("known"), SAMPLE))
     print(table(report))
-    exact = report["groups"]["all"]["exact"]
+    exact = report["splits"]["known"]["all"]["exact"]
     assert exact["parametric"] >= 0.5
     for column in ("no skill", "in context", "wrong skill", "shared only"):
         assert exact[column] <= 0.2, column

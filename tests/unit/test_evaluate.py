@@ -1,94 +1,151 @@
 """The table: every column on every line, controls that are controls, and data that is refused by line."""
 
+import gzip
 import json
+import re
+import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny import make_hypernetwork
+import torch
+from tiny import load_base, make_hypernetwork
 
 import training.evaluate
+import training.own_lora
+from hypernet.adapter import Adapter, Provenance, layers_path
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.hypernetwork import Hypernetwork
+from hypernet.lora import LoraWeights
+from skills.evals import Assertion
 from skills.library import SUBTASKS
 from training.__main__ import main
-from training.evaluate import (
-    COLUMNS,
+from training.evaluate import Column, _answers, _wrong_skills, evaluate, find_reader, spread
+from training.examples import answer_logits, to_example
+from training.lines import (
+    LEAST,
+    SPLITS,
     DataError,
     Line,
-    _wrong_skills,
-    evaluate,
     family_lines,
     library_lines,
+    read_instructions,
     read_lines,
-    table,
 )
-from training.tasks import FAMILIES
+from training.own_lora import train_own_lora
+from training.report import OWN, READER, picture, table
+from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Task
+
+COLUMNS = ("no skill", "in context", "in context with three examples", "parametric", "wrong skill", "shared only")
 
 
 @pytest.fixture(scope="module")
 def lines() -> list[Line]:
     """Two families, two skills each, two questions a skill."""
-    return [line for line in family_lines(skills=2, tasks=2) if line.family in ("limits", "routing")]
+    drawn = family_lines("known", skills=2, questions=2)
+    return [line for line in drawn if line.family in ("limits", "routing")]
 
 
 @pytest.fixture(scope="module")
-def report(base: Base, hypernetwork: Hypernetwork, lines: list[Line]) -> dict:
-    return evaluate(base, hypernetwork, lines)
+def reader(hypernetwork: Hypernetwork) -> LoraWeights:
+    """A LoRA for every skill, unlike the shared part."""
+    shared = hypernetwork.shared()
+    with torch.no_grad():
+        return LoraWeights(
+            shared.layers, {m: (a.flip(2).clone(), b.flip(2).clone().neg()) for m, (a, b) in shared.modules.items()}
+        )
+
+
+@pytest.fixture(scope="module")
+def report(base: Base, hypernetwork: Hypernetwork, lines: list[Line], reader: LoraWeights) -> dict:
+    """Every column, on the tiny base."""
+    return evaluate(base, hypernetwork, lines, reader=reader, ceiling=2)
+
+
+@pytest.fixture(scope="module")
+def split(report: dict) -> dict:
+    return report["splits"]["known"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def short_answers() -> Iterator[None]:
-    """The tiny base never stops by itself."""
+def short_work() -> Iterator[None]:
+    """The tiny base never stops by itself, and a few steps show that something is trained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training.evaluate, "MAX_NEW_TOKENS", 12)
+        patch.setattr(training.own_lora, "STEPS", 3)
         yield
+
+
+def greedy(base: Base, prompt_ids: list[int], weights: LoraWeights | None = None) -> str:
+    """The answer as it is generated."""
+    sampling = Sampling(max_new_tokens=training.evaluate.MAX_NEW_TOKENS)
+    return base.decode(answer_all(base, [Row(prompt_ids, weights)], sampling)[0].ids)
+
+
+def with_examples(line: Line) -> tuple[dict, ...]:
+    """Three solved questions as earlier turns."""
+    return tuple(
+        turn
+        for task in line.others[:3]
+        for turn in ({"role": "user", "content": task.prompt}, {"role": "assistant", "content": task.answer})
+    )
 
 
 # ---- the report ----------------------------------------------------------------------------------------------------
 
 
-def test_the_report_has_every_column_for_all_lines_each_subtask_and_each_family(report: dict, base: Base):
-    assert set(report["groups"]) == {"all", "Diagnosis/Search", "limits", "routing"}
-    assert {name: group["n"] for name, group in report["groups"].items()} == {
-        "all": 8,
-        "Diagnosis/Search": 8,
-        "limits": 4,
-        "routing": 4,
-    }
-    for group in report["groups"].values():
-        assert set(group["exact"]) == set(group["f1"]) == set(COLUMNS)
+def test_the_report_has_every_column_for_all_lines_each_subtask_and_each_family(report: dict, split: dict, base: Base):
+    groups = {"all": split["all"], **split["subtasks"], **split["families"]}
+    counts = {"all": 8, "Diagnosis/Search": 8, "limits": 4, "routing": 4}
+    assert {name: group["n"] for name, group in groups.items()} == counts
+    for group in groups.values():
+        assert {*COLUMNS, READER} <= set(group["exact"]) == set(group["f1"]) == set(group["exact_interval"])
         assert all(0 <= score <= 1 for scores in (group["exact"], group["f1"]) for score in scores.values())
-        low, high = group["interval"]
-        assert low <= group["exact"]["parametric"] - group["exact"]["in context"] <= high
+        for rival in ("in context", READER):
+            low, high = group["difference"][rival]
+            assert low <= group["exact"]["parametric"] - group["exact"][rival] <= high
+    assert set(split["prompt_tokens"]) == set(split["seconds"]) == {*COLUMNS, READER, OWN}
+    assert all(seconds > 0 for seconds in split["seconds"].values())
     assert report["base_fingerprint"] == base.fingerprint
-    assert report["skills"] == 4
+    assert split["skills"] == 4
 
 
-def test_only_the_in_context_column_has_the_skill_in_its_prompt(report: dict):
-    tokens = report["prompt_tokens"]
-    assert len({tokens[column] for column in COLUMNS if column != "in context"}) == 1
-    assert tokens["in context"] > tokens["parametric"] + 100
+def test_prompts_hold_what_their_column_says_and_nothing_else(split: dict, base: Base, lines: list[Line]):
+    tokens = split["prompt_tokens"]
+    bare = sum(len(base.chat_ids(line.prompt)) for line in lines) / len(lines)
+    reading = sum(len(base.chat_ids(line.prompt, line.skill)) for line in lines) / len(lines)
+    full = sum(len(base.chat_ids(line.prompt, line.skill, with_examples(line))) for line in lines) / len(lines)
+    for column in ("no skill", "parametric", "wrong skill", "shared only"):
+        assert tokens[column] == pytest.approx(bare, abs=0.1)
+    assert tokens["in context"] == tokens[READER] == pytest.approx(reading, abs=0.1)
+    assert tokens["in context with three examples"] == pytest.approx(full, abs=0.1)
+    assert bare + 50 < reading < full
 
 
-def test_each_column_answers_by_its_own_means(base: Base, hypernetwork: Hypernetwork, lines: list[Line]):
+def test_each_column_answers_by_its_own_means(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], reader: LoraWeights
+):
     """What a column answers is the right answer of a second table: there that column, and no other, has 100 %."""
     wrong = _wrong_skills(lines)
     own = {line.skill: hypernetwork.generate(base, [line.skill]) for line in lines}
     means = {
-        "no skill": lambda line: Row(base.chat_ids(line.prompt)),
-        "in context": lambda line: Row(base.chat_ids(line.prompt, line.skill)),
-        "parametric": lambda line: Row(base.chat_ids(line.prompt), own[line.skill]),
-        "wrong skill": lambda line: Row(base.chat_ids(line.prompt), own[wrong[line.skill]]),
-        "shared only": lambda line: Row(base.chat_ids(line.prompt), hypernetwork.shared()),
+        "no skill": lambda line: (base.chat_ids(line.prompt), None),
+        "in context": lambda line: (base.chat_ids(line.prompt, line.skill), None),
+        "in context with three examples": lambda line: (
+            base.chat_ids(line.prompt, line.skill, with_examples(line)),
+            None,
+        ),
+        "parametric": lambda line: (base.chat_ids(line.prompt), own[line.skill]),
+        "wrong skill": lambda line: (base.chat_ids(line.prompt), own[wrong[line.skill]]),
+        "shared only": lambda line: (base.chat_ids(line.prompt), hypernetwork.shared()),
+        READER: lambda line: (base.chat_ids(line.prompt, line.skill), reader),
     }
     for column, row in means.items():
-        given = []
-        for line in lines:
-            answer = answer_all(base, [row(line)], Sampling(max_new_tokens=training.evaluate.MAX_NEW_TOKENS))[0]
-            given.append(Line(line.skill, line.prompt, base.decode(answer.ids), line.subtask, line.family))
-        exact = evaluate(base, hypernetwork, given)["groups"]["all"]["exact"]
+        given = [replace(line, answer=greedy(base, *row(line))) for line in lines]
+        exact = evaluate(base, hypernetwork, given, reader=reader)["splits"]["known"]["all"]["exact"]
         assert exact[column] == 1, column
         assert sorted(exact.values())[-2] < 1, exact  # no other column says the same everywhere
 
@@ -111,57 +168,262 @@ def test_data_with_a_single_skill_is_refused(base: Base, hypernetwork: Hypernetw
 
 def test_a_prompt_over_the_context_counts_as_no_answer(base: Base, hypernetwork: Hypernetwork, lines: list[Line]):
     too_long = [Line(line.skill, "word and " * 2000, "x") for line in lines[:4]]
-    exact = evaluate(base, hypernetwork, too_long)["groups"]["all"]["exact"]
+    exact = evaluate(base, hypernetwork, too_long)["splits"]["lines"]["all"]["exact"]
     assert set(exact.values()) == {0.0}
 
 
-def test_earlier_turns_stand_in_the_prompt(base: Base, hypernetwork: Hypernetwork, lines: list[Line], report: dict):
+def test_earlier_turns_stand_in_the_prompt(base: Base, hypernetwork: Hypernetwork, lines: list[Line], split: dict):
     turns = ({"role": "user", "content": "before"}, {"role": "assistant", "content": "yes"})
-    with_turns = [Line(line.skill, line.prompt, line.answer, messages=turns) for line in lines]
-    tokens = evaluate(base, hypernetwork, with_turns)["prompt_tokens"]
+    with_turns = [replace(line, messages=turns) for line in lines]
+    tokens = evaluate(base, hypernetwork, with_turns)["splits"]["known"]["prompt_tokens"]
     added = len(base.chat_ids("p", None, turns)) - len(base.chat_ids("p"))
     for column in COLUMNS:
-        assert tokens[column] == pytest.approx(report["prompt_tokens"][column] + added)
+        assert tokens[column] == pytest.approx(split["prompt_tokens"][column] + added, abs=0.11)
+
+
+def test_without_a_reader_and_a_ceiling_their_columns_are_left_out(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line]
+):
+    left = evaluate(base, hypernetwork, lines[:4])
+    everything = left["splits"]["known"]["all"]
+    assert set(everything["exact"]) == set(COLUMNS)
+    assert set(everything["difference"]) == {"in context"}
+    assert "ceiling" not in everything
+    assert "*tuned reader* is left out: there is no folder `reader`" in table(left)
+
+
+def test_any_of_several_right_answers_is_right(base: Base, hypernetwork: Hypernetwork, lines: list[Line]):
+    said = greedy(base, base.chat_ids(lines[0].prompt))
+    given = [replace(lines[0], answer="no such answer", also=("nor this", said)), lines[2]]
+    plain = [replace(line, also=()) for line in given]
+    for asked, hits in ((given, 0.5), (plain, 0.0)):
+        assert evaluate(base, hypernetwork, asked)["splits"]["known"]["all"]["exact"]["no skill"] == hits
+
+
+def test_checks_passed_is_the_share_of_answers_that_keep_all_of_them(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line]
+):
+    said = greedy(base, base.chat_ids(lines[0].prompt))
+    kept, broken = Assertion("starts_with", said.strip()[:3]), Assertion("contains", "no answer has this in it")
+    given = [replace(lines[0], checks=(kept,)), replace(lines[0], checks=(kept, broken)), *lines[2:4]]
+    made = evaluate(base, hypernetwork, given)
+    assert made["splits"]["known"]["all"]["checks"]["no skill"] == 0.5
+    assert "| checks passed | 50.0 |" in table(made)
+    assert "checks passed" not in table(evaluate(base, hypernetwork, lines[2:4] + lines[:1]))
+
+
+def test_bertscore_is_reported_on_request(base: Base, hypernetwork: Hypernetwork, lines: list[Line]):
+    made = evaluate(base, hypernetwork, lines[::2], bertscore=True)
+    scores = made["splits"]["known"]["all"]["bertscore"]
+    assert set(scores) == set(COLUMNS)
+    assert all(-1 <= score <= 1 for score in scores.values())
+    assert "| BERTScore |" in table(made)
+
+
+# ---- one pass instead of many steps --------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_right_is_not_generated_and_would_have_been_the_same(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], monkeypatch: pytest.MonkeyPatch
+):
+    """On a base that was taught some answers by heart, and gives others to other questions."""
+    monkeypatch.setattr(training.own_lora, "STEPS", 120)
+    monkeypatch.setattr(training.own_lora, "LEARNING_RATE", 1e-2)
+    taught = [replace(line, answer=f"{word} it") for line, word in zip(lines, ("keep", "drop"), strict=False)]
+    asked = [*taught, *lines[4:6]]
+    tasks = tuple(Task(line.prompt, line.answer) for line in taught)
+    weights = train_own_lora(base, hypernetwork.generate(base, [lines[0].skill]), [tasks])
+    generated: list[list[int]] = []
+
+    def noting(base: Base, rows: list[Row], sampling: Sampling):
+        generated.extend(row.prompt_ids for row in rows)
+        return answer_all(base, rows, sampling)
+
+    monkeypatch.setattr(training.evaluate, "answer_all", noting)
+    answers, tokens = _answers(base, Column(adapters=lambda skills: weights.rows([0] * len(skills))), asked)
+    prompts = [base.chat_ids(line.prompt) for line in asked]
+    assert answers[:2] == [line.answer for line in taught]
+    assert answers == [greedy(base, prompt, weights) for prompt in prompts]
+    assert generated == sorted(prompts[2:], key=len)
+    assert tokens == sum(map(len, prompts))
+
+
+# ---- the rivals ----------------------------------------------------------------------------------------------------
+
+
+def test_the_reader_lies_in_or_beside_the_checkpoint(base: Base, checkpoint: Path, reader: LoraWeights, tmp_path: Path):
+    assert find_reader(base, checkpoint) is None
+    saved = Adapter(reader, layers_path(base), Provenance("reader", "", 0, base.name, base.fingerprint, "", 1.0))
+    for folder in (tmp_path / "inside" / "checkpoint" / "reader", tmp_path / "beside" / "reader"):
+        saved.save(folder)
+        found = find_reader(base, tmp_path / folder.relative_to(tmp_path).parts[0] / "checkpoint")
+        assert all(torch.equal(a, found.modules[m][0]) for m, (a, _) in reader.modules.items())
+
+
+def test_own_lora_have_the_shape_of_the_adapter_and_learn_their_own_skill_alone(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training.own_lora, "STEPS", 40)
+    monkeypatch.setattr(training.own_lora, "LEARNING_RATE", 1e-2)
+    like = hypernetwork.generate(base, [lines[0].skill])
+    first, second = lines[0].others[:4], lines[-1].others[:4]
+    both = train_own_lora(base, like, [first, second])
+    assert {m: (a.shape[1:], b.shape[1:]) for m, (a, b) in both.modules.items()} == {
+        m: (a.shape[1:], b.shape[1:]) for m, (a, b) in like.modules.items()
+    }
+    examples = [to_example(base, skill, task) for skill, tasks in enumerate((first, second)) for task in tasks]
+
+    def loss(weights: LoraWeights | None) -> float:
+        scored = answer_logits(base, examples, weights)
+        return torch.nn.functional.cross_entropy(scored.logits, scored.right).item()
+
+    with torch.no_grad():
+        assert loss(both) < 0.8 * loss(None)
+        assert loss(both) < loss(both.rows([1, 0]))
+
+
+def test_the_ceiling_is_compared_on_the_lines_of_its_skills(split: dict, report: dict, lines: list[Line]):
+    everything = split["all"]
+    assert everything["ceiling"]["n"] == 4  # two skills, two questions each
+    assert 0 <= everything["exact"][OWN] <= 1
+    assert "on the same ones *parametric* has" in table(report)
+    assert f"{100 * everything['exact'][OWN]:.1f} (4)" in table(report)
+
+
+def test_a_lora_of_its_own_is_not_trained_on_lines_that_are_asked(
+    base: Base, hypernetwork: Hypernetwork, tmp_path: Path
+):
+    data = [{"skill": f"Skill {i}.", "prompt": f"p{j}", "answer": "a"} for i in range(2) for j in range(3)]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(item) + "\n" for item in data))
+    given = read_lines(tmp_path / "data.jsonl")
+    with pytest.raises(DataError, match=r"No skill of this data has solved questions.*Leave --ceiling out"):
+        evaluate(base, hypernetwork, given, ceiling=1)
+    asked = [line for line in given if line.prompt == "p0"]  # the others are free to train on
+    assert evaluate(base, hypernetwork, asked, ceiling=1)["splits"]["lines"]["all"]["ceiling"]["n"] == 1
+
+
+def test_no_lora_is_trained_through_four_bits(tiny_folder: Path, hypernetwork: Hypernetwork, lines: list[Line]):
+    with pytest.raises(DataError, match="can be trained through an NF4 base"):
+        evaluate(load_base(tiny_folder, "nf4"), hypernetwork, lines, ceiling=1)
+
+
+# ---- tables and picture --------------------------------------------------------------------------------------------
 
 
 def test_the_table_shows_every_group_and_column(report: dict):
     shown = table(report).splitlines()
-    assert all(column in shown[0] for column in COLUMNS)
-    assert [row.split(" | ")[0] for row in shown[2:6]] == ["| all", "| Diagnosis/Search", "| limits", "| routing"]
-    assert len({row.count("|") for row in shown[:6]}) == 1
+    assert shown[0] == "### known: 8 questions to 4 skills"
+    assert all(column in shown[2] for column in (*COLUMNS, READER, OWN))
+    assert [row.split(" | ")[0] for row in shown[4:8]] == ["| all", "| Diagnosis/Search", "| limits", "| routing"]
+    assert len({row.count("|") for row in shown[2:8]}) == 1
+    assert any(row.startswith("| token F1 |") for row in shown)
+
+
+def test_a_table_of_very_many_families_leaves_their_rows_to_the_report(split: dict):
+    many = {**split, "families": {f"task {i}": split["all"] for i in range(200)}}
+    shown = table({"splits": {"instructions": many}})
+    assert "The 200 families are in the report" in shown
+    assert "task 7" not in shown
+
+
+@pytest.mark.parametrize(("name", "start"), [("proof.png", b"\x89PNG"), ("proof.svg", b"<?xml")])
+def test_the_picture_shows_every_split_and_column(report: dict, name: str, start: bytes, tmp_path: Path):
+    two = {"splits": {"known": report["splits"]["known"], "wordings": report["splits"]["known"]}}
+    picture(two, tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
 
 
 def test_two_hypernetworks_give_two_reports(base: Base, lines: list[Line], report: dict):
     other = evaluate(base, make_hypernetwork(base, seed=5), lines)
     assert other["hypernetwork_fingerprint"] != report["hypernetwork_fingerprint"]
     for column in ("no skill", "in context"):
-        assert other["groups"]["all"]["f1"][column] == report["groups"]["all"]["f1"][column]
+        scores = [made["splits"]["known"]["all"]["f1"][column] for made in (other, report)]
+        assert scores[0] == scores[1]
 
 
 # ---- the data ------------------------------------------------------------------------------------------------------
 
 
-def test_there_are_at_least_four_hundred_lines_of_new_skills_over_all_families():
-    lines = family_lines()
-    assert len(lines) >= 400
-    assert {line.family for line in lines} == set(FAMILIES)
-    assert {line.subtask for line in lines} == set(SUBTASKS)
-    assert lines == family_lines()
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_split_has_at_least_five_hundred_questions_to_new_skills(split: str):
+    drawn = family_lines(split)
+    assert len(drawn) >= LEAST == 500
+    families = {"families": HELD_OUT, "combinations": (GRAMMAR,)}.get(split, (*KNOWN, GRAMMAR))
+    skills = Counter(line.family for line in {line.skill: line for line in drawn}.values())
+    assert set(skills) == set(families)
+    assert max(skills.values()) - min(skills.values()) <= 1  # the same skill may be drawn twice
+    assert {line.split for line in drawn} == {split}
+    for line in drawn:
+        assert len({task.prompt for task in line.others}) == len(line.others) >= 3
+        assert line.prompt not in {task.prompt for task in line.others}
+
+
+def test_the_splits_are_what_their_names_say():
+    drawn = {split: family_lines(split, skills=3) for split in SPLITS}
+    assert not {line.family for line in drawn["families"]} & {line.family for line in drawn["known"]}
+    assert {line.family for line in drawn["combinations"]} == {GRAMMAR}
+    texts = {split: {line.skill for line in of_split} for split, of_split in drawn.items()}
+    assert sum(map(len, texts.values())) == len(set().union(*texts.values()))
+    kept = re.compile(r"^(### Procedure|## Checklist|## The way we do it|Rule 1: |> |\+ |a\) |- \[ \] )", re.MULTILINE)
+    assert any(kept.search(text) for text in texts["wordings"])
+    assert not any(kept.search(text) for text in texts["known"])
+    assert family_lines("combinations", skills=3) == drawn["combinations"]
 
 
 def test_the_library_gives_its_evals_as_lines():
     lines = library_lines()
     assert len(lines) >= 24 * 6
     assert {line.subtask for line in lines} == set(SUBTASKS)
-    assert all(line.skill and line.prompt and line.answer for line in lines)
+    assert all(line.skill and line.prompt and line.answer and line.checks for line in lines)
+    assert all(len(line.others) >= 3 for line in lines)
 
 
 def test_lines_are_read_with_all_their_fields(tmp_path: Path):
     turns = [{"role": "user", "content": "é"}]
-    full = {"skill": "s", "prompt": "p", "answer": "a", "subtask": "t", "family": "f", "messages": turns, "checks": []}
-    least = {"skill": "s", "prompt": "p", "answer": "a"}
-    (tmp_path / "data.jsonl").write_text(f"{json.dumps(full)}\n\n{json.dumps(least)}\n", encoding="utf-8")
-    assert read_lines(tmp_path / "data.jsonl") == [Line("s", "p", "a", "t", "f", tuple(turns)), Line("s", "p", "a")]
+    checks = [{"kind": "contains", "value": "a"}, {"kind": "json"}]
+    full = {"skill": "s", "prompt": "p", "answer": "a", "subtask": "t", "family": "f", "messages": turns}
+    least = {"skill": "s", "prompt": "q", "answer": "b"}
+    text = f"{json.dumps(full | {'checks': checks})}\n\n{json.dumps(least)}\n"
+    (tmp_path / "data.jsonl").write_text(text, encoding="utf-8")
+    asserted = (Assertion("contains", "a"), Assertion("json"))
+    assert read_lines(tmp_path / "data.jsonl") == [
+        Line("s", "p", "a", "t", "f", tuple(turns), asserted, others=(Task("q", "b"),)),
+        Line("s", "q", "b", others=(Task("p", "a", tuple(turns)),)),
+    ]
+
+
+def test_tasks_that_others_wrote_are_skills_with_several_right_answers(tmp_path: Path):
+    instances = [{"input": f"in {i}", "output": [f"out {i}", f"also {i}"]} for i in range(5)]
+    text = json.dumps({"task": "one", "definition": "Do it.", "instances": instances}) + "\n"
+    with gzip.open(tmp_path / "tasks.jsonl.gz", "wt") as file:
+        file.write(text + json.dumps({"definition": "Do that.", "instances": instances[:1]}))
+    drawn = read_instructions(tmp_path / "tasks.jsonl.gz")
+    assert [(line.skill, line.prompt, line.family) for line in drawn] == [
+        ("Do it.", "in 0", "one"),
+        ("Do it.", "in 1", "one"),
+        ("Do it.", "in 2", "one"),
+        ("Do that.", "in 0", "task 2"),
+    ]
+    assert (drawn[1].answer, drawn[1].also) == ("out 1", ("also 1",))
+    assert drawn[0].others == (Task("in 3", "out 3"), Task("in 4", "out 4"))
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ({"instances": [{"input": "i", "output": ["o"]}]}, r"tasks\.jsonl:1: needs the text definition"),
+        ({"definition": " ", "instances": [{"input": "i", "output": ["o"]}]}, r":1: needs the text definition"),
+        ({"definition": "d"}, r":1: instances must be a list"),
+        ({"definition": "d", "instances": []}, r":1: instances must be a list"),
+        ({"definition": "d", "instances": [{"input": "i", "output": "o"}]}, r":1: instances must be a list"),
+        ({"definition": "d", "instances": [{"input": "i", "output": []}]}, r":1: instances must be a list"),
+        ({"definition": "d", "instances": [{"output": ["o"]}]}, r":1: instances must be a list"),
+    ],
+)
+def test_bad_tasks_are_refused_by_their_line(item: dict, said: str, tmp_path: Path):
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(item))
+    with pytest.raises(DataError, match=said):
+        read_instructions(tmp_path / "tasks.jsonl")
 
 
 GOOD = '{"skill": "s", "prompt": "p", "answer": "a"}\n'
@@ -171,7 +433,7 @@ GOOD = '{"skill": "s", "prompt": "p", "answer": "a"}\n'
     ("content", "said"),
     [
         (GOOD + "{\n", r"data\.jsonl:2: is no JSON"),
-        (GOOD + "\n[1]\n", r"data\.jsonl:3: needs the texts skill, prompt and answer"),
+        (GOOD + "\n[1]\n", r"data\.jsonl:3: is no object"),
         (GOOD + '{"skill": "s", "prompt": "p"}\n', r"data\.jsonl:2: needs the texts"),
         (GOOD + '{"skill": "s", "prompt": "p", "answer": 3}\n', r"data\.jsonl:2: needs the texts"),
         (GOOD + '{"skill": "", "prompt": "p", "answer": "a"}\n', r"data\.jsonl:2: needs the texts"),
@@ -179,6 +441,8 @@ GOOD = '{"skill": "s", "prompt": "p", "answer": "a"}\n'
         (GOOD[:-2] + ', "messages": "hi"}\n', r"data\.jsonl:1: messages must be a list"),
         (GOOD[:-2] + ', "messages": [{"role": "user"}]}\n', r"data\.jsonl:1: messages must be a list"),
         (GOOD[:-2] + ', "messages": null}\n', r"data\.jsonl:1: messages must be a list"),
+        (GOOD[:-2] + ', "checks": {}}\n', r"data\.jsonl:1: checks must be a list of assertions"),
+        (GOOD[:-2] + ', "checks": [{"kind": "like"}]}\n', r"data\.jsonl:1: there is no assertion of the kind 'like'"),
         ("", r"data\.jsonl has no lines"),
         (b"\xff\xfe\x00", r"data\.jsonl can't be read as a text file"),
     ],
@@ -195,35 +459,64 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         read_lines(tmp_path / "none.jsonl")
 
 
+def test_a_file_that_is_no_gzip_is_refused(tmp_path: Path):
+    (tmp_path / "tasks.jsonl.gz").write_text("{}")
+    with pytest.raises(DataError, match=r"tasks\.jsonl\.gz can't be read"):
+        read_instructions(tmp_path / "tasks.jsonl.gz")
+
+
+def test_a_limit_spreads_evenly():
+    assert spread(list(range(10)), 4) == [0, 2, 5, 7]
+    assert spread([1, 2], 4) == [1, 2]
+
+
 # ---- the command line ----------------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_the_table_and_writes_the_report(
-    tiny_folder: Path, checkpoint: Path, lines: list[Line], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_prints_the_tables_and_writes_the_report_and_the_picture(
+    tiny_folder: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    data, out = tmp_path / "data.jsonl", tmp_path / "report.json"
-    data.write_text(
-        "".join(json.dumps({"skill": x.skill, "prompt": x.prompt, "answer": x.answer}) + "\n" for x in lines)
-    )
-    which = ["--base", str(tiny_folder), "--checkpoint", str(checkpoint)]
-    assert main(["evaluate", "--data", str(data), "--limit", "4", "--out", str(out), *which]) == 0
+    out, drawn = tmp_path / "report.json", tmp_path / "picture.png"
+    which = ["--base", str(tiny_folder), "--checkpoint", str(checkpoint), "--skills", "1", "--limit", "2"]
+    assert main(["evaluate", "--ceiling", "1", "--out", str(out), "--picture", str(drawn), *which]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("| | n | no skill | in context | parametric | wrong skill | shared only |")
     report = json.loads(out.read_text())
-    assert report["groups"]["all"]["n"] == 4
-    assert report["skills"] == 4  # evenly spread over the data
+    assert list(report["splits"]) == list(SPLITS)
+    assert all(split["all"]["n"] == 2 for split in report["splits"].values())
     assert table(report) == printed.strip()
+    assert drawn.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("data", "split"), [("held-out", "families"), ("wordings", "wordings"), ("library", "library")]
+)
+def test_the_command_takes_one_split_by_name(
+    data: str, split: str, tiny_folder: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+):
+    which = ["--base", str(tiny_folder), "--checkpoint", str(checkpoint), "--limit", "2", "--skills", "1"]
+    assert main(["evaluate", "--data", data, *which]) == 0
+    assert re.findall(r"^### (\w+): 2 questions", capsys.readouterr().out, re.MULTILINE) == [split]
 
 
 def test_the_command_refuses_with_status_two_and_a_message(
-    tiny_folder: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_folder: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     (tmp_path / "bad.jsonl").write_text("{")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where the extra is not installed
     for arguments, said in (
         (["--data", str(tmp_path / "bad.jsonl")], r"bad.jsonl:1: is no JSON"),
         (["--data", str(tmp_path / "none.jsonl")], r"none.jsonl can't be read"),
-        (["--base", str(tiny_folder)], "No hypernetwork ships for tiny-llama"),
-        (["--base", str(tiny_folder), "--checkpoint", str(tmp_path)], "holds no hypernetwork that can be read"),
+        (["--data", "library", "--base", str(tiny_folder)], "No hypernetwork ships for tiny-llama"),
+        (
+            ["--data", "library", "--base", str(tiny_folder), "--checkpoint", str(tmp_path)],
+            "holds no hypernetwork that can be read",
+        ),
+        (["--judge-url", "http://localhost"], "needs both --judge-url and --judge-model"),
+        (["--picture", "x.png"], "--picture needs matplotlib. Install it: pip install 'parametric-skills[proof]'"),
     ):
         assert main(["evaluate", *arguments]) == 2
         shown = capsys.readouterr()

@@ -205,7 +205,9 @@ def test_answers_are_scored_as_a_full_pass_would(base: Base, hypernetwork: Hyper
 
 
 def test_questions_to_one_skill_share_a_row_and_do_not_see_one_another(base: Base, hypernetwork: Hypernetwork):
-    skills = [sample_skill(family, random.Random(3), 4, Style(turns=0.5)) for family in ("limits", "routing", "grammar")]
+    skills = [
+        sample_skill(family, random.Random(3), 4, Style(turns=0.5)) for family in ("limits", "routing", "grammar")
+    ]
     weights = hypernetwork.generate(base, [skill.text for skill in skills])
     for skill_in_prompt in (False, True):
         examples = [
@@ -233,7 +235,7 @@ def test_an_answer_is_exact_where_every_token_is_the_likeliest():
     assert scored.exact(2).tolist() == [True, False]
 
 
-# ---- neutral prompts, the running mean, a checkpoint to begin with ----------------------------------------------------
+# ---- neutral prompts, the running mean, a checkpoint to begin with -------------------------------------------------
 
 
 def test_without_an_adapter_nothing_diverges_on_neutral_prompts_and_with_one_it_does(dequantized: Base, tmp_path: Path):

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from stand_in_hub import stand_in_hub
 
 from hypernet.base import HUB_SECONDS, Base
@@ -53,11 +54,13 @@ def test_a_silent_hub_is_given_up_within_seconds(tmp_path: Path) -> None:
     assert time.perf_counter() - started < 12 * HUB_SECONDS
 
 
-def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bound", [9_500_000, 100_000], ids=["one-file", "several-files"])
+def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path, tmp_path: Path, bound: int) -> None:
     hypernetwork = Hypernetwork(config_for(Base.load(str(tiny_folder), "none"), MODULES, width=64))
     hypernetwork.save_pretrained(tmp_path / "local")
     script = (
-        "from hypernet.hypernetwork import Hypernetwork\n"
+        "import hypernet.hypernetwork\nfrom hypernet.hypernetwork import Hypernetwork\n"
+        f"hypernet.hypernetwork.SHARD_BYTES = {bound}\n"
         f"Hypernetwork.from_pretrained({str(tmp_path / 'local')!r}).push_to_hub('user/hyper', token='hf_test')\n"
         "print('fingerprint', Hypernetwork.from_pretrained('user/hyper').fingerprint)"
     )
@@ -65,4 +68,6 @@ def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path,
     with stand_in_hub(repositories) as endpoint:
         said = run(script, endpoint, tmp_path / "home")
     assert f"fingerprint {hypernetwork.fingerprint}" in said
-    assert set(repositories["user/hyper"]) >= {"config.json", "model.safetensors", "README.md"}
+    weights = {name for name in repositories["user/hyper"] if name.endswith(".safetensors")}
+    assert (weights == {"model.safetensors"}) == (bound > 1_000_000)
+    assert set(repositories["user/hyper"]) >= {"config.json", "README.md"}

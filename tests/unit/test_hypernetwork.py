@@ -81,7 +81,9 @@ def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base
         return moved
 
     first = moved_by_a_step()
-    assert {name for name in first if not name.startswith("shared_b.")} == {f"module_heads.{m}.scale" for m in new.module_heads}
+    assert {name for name in first if not name.startswith("shared_b.")} == {
+        f"module_heads.{m}.scale" for m in new.module_heads
+    }
     assert {name for name in first if name.startswith("shared_b.")} == {f"shared_b.{m}" for m in new.shared_b}
     assert moved_by_a_step() == {name for name, _ in new.named_parameters()}
 
@@ -254,6 +256,34 @@ def test_a_checkpoint_is_json_safetensors_and_a_card(hypernetwork: Hypernetwork,
     assert "| steps | 123 |" in card
     assert "| hours | 1.5 |" in card
     assert trained.config.base_fingerprint in card
+
+
+def test_weights_beyond_the_bound_are_split_and_a_second_save_leaves_only_its_own_files(
+    base: Base, hypernetwork: Hypernetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    hypernetwork.save_pretrained(tmp_path)
+    monkeypatch.setattr("hypernet.hypernetwork.SHARD_BYTES", 60_000)
+    hypernetwork.save_pretrained(tmp_path)
+    first = {path.name for path in tmp_path.glob("*.safetensors")}
+    assert len(first) > 1 and "model.safetensors" not in first
+    largest = max(tensor.nbytes // 2 for tensor in hypernetwork.state_dict().values())  # bf16
+    assert all((tmp_path / name).stat().st_size <= max(60_000, largest) + 5_000 for name in first)
+    assert load_hypernetwork(base, tmp_path).fingerprint == hypernetwork.fingerprint
+    other = make_hypernetwork(base, seed=1)
+    other.save_pretrained(tmp_path)
+    assert not first & {path.name for path in tmp_path.glob("*.safetensors")}
+    assert load_hypernetwork(base, tmp_path).fingerprint == other.fingerprint
+    monkeypatch.undo()
+    other.save_pretrained(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors", "README.md"}
+
+
+def test_an_index_that_points_out_of_its_folder_is_refused(base: Base, checkpoint: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "climbing"))
+    (folder / "model.safetensors").rename(tmp_path / "other.safetensors")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"latents": "../other.safetensors"}}')
+    with pytest.raises(HypernetworkError, match="names files outside its folder"):
+        load_hypernetwork(base, folder)
 
 
 def test_the_fingerprint_is_over_shape_and_weights_but_not_over_the_story(hypernetwork: Hypernetwork):

@@ -1,8 +1,11 @@
 """Scores and how sure a difference of two columns is."""
 
+import time
+
+import numpy as np
 import pytest
 
-from training.metrics import exact_match, paired_interval, token_f1
+from training.metrics import bert_scores, exact_match, paired_interval, token_f1
 
 
 def test_exact_match_forgives_space_around_the_answer_and_nothing_else():
@@ -51,3 +54,37 @@ def test_the_interval_pairs_the_lines():
 def test_columns_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="shorter"):
         paired_interval([1.0, 0.0], [1.0])
+
+
+def test_the_interval_is_that_of_drawing_pairs():
+    """Against the bootstrap written out: pairs drawn one by one, with replacement."""
+    rng = np.random.default_rng(3)
+    first, second = rng.random(300), rng.random(300)
+    drawn = (first - second)[rng.integers(0, 300, (2000, 300))].mean(axis=1)
+    found = paired_interval(first.tolist(), second.tolist())
+    assert found == pytest.approx(np.quantile(drawn, (0.025, 0.975)), abs=0.01)
+
+
+def test_two_thousand_draws_of_fifteen_hundred_lines_are_quick():
+    exact, graded = [float(i % 3 == 0) for i in range(1500)], [i / 1500 for i in range(1500)]
+    started = time.process_time()
+    paired_interval(exact, graded)
+    assert time.process_time() - started < 1
+
+
+def test_bertscore_is_high_for_what_means_the_same():
+    right = [("The cat sat on the mat.",)] * 4
+    same, near, far, empty = bert_scores(
+        ["The cat sat on the mat. ", "A cat was sitting on a mat.", "Disk usage exceeds the quota", " "], right
+    )
+    assert same == 1
+    assert empty == 0
+    assert 0 < far < near < 1
+    assert near > 0.6
+
+
+def test_bertscore_takes_the_nearest_of_the_right_answers():
+    answer = "A cat was sitting on a mat."
+    [alone] = bert_scores([answer], [("The cat sat on the mat.",)])
+    [several] = bert_scores([answer], [("Disk usage exceeds the quota", "The cat sat on the mat.")])
+    assert several == pytest.approx(alone, abs=1e-4)

@@ -4,7 +4,14 @@ import random
 
 from training.tasks.wording import Task
 
-AGAIN = ("{q}", "Now this one: {q}", "Next: {q}", "And here? {q}", "The same for this: {q}", "{q} And this is the last one.")
+AGAIN = (
+    "{q}",
+    "Now this one: {q}",
+    "Next: {q}",
+    "And here? {q}",
+    "The same for this: {q}",
+    "{q} And this is the last one.",
+)
 MISTAKES = (
     "Sorry, that was the wrong one. I meant: {q}",
     "Forget that, this is the right one: {q}",

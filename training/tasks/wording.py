@@ -31,7 +31,9 @@ class Draft:
     name: str  # lowercase with hyphens, as a SKILL.md wants it
     title: str
     description: str  # what it does and when to use it
-    rules: tuple[tuple[str, ...], ...]  # each rule in five wordings or more; a full sentence without a bullet, or a table
+    rules: tuple[
+        tuple[str, ...], ...
+    ]  # each rule in five wordings or more; a full sentence without a bullet, or a table
     ask: Callable[[random.Random], Task]
 
 
@@ -56,7 +58,9 @@ def wordings_of(pairs: Mapping[str, str], key: str, value: str, sentence: str) -
         f"Each {key} has its {value}:\n\n" + "\n".join(f"- {k}: `{v}`" for k, v in pairs.items()) + "\n",
         f"Look the {value} up:\n\n| {key} | {value} |\n|---|---|\n{rows}\n",
         f"This list gives each {key} its {value}: " + "; ".join(f"{k} = `{v}`" for k, v in pairs.items()) + ".",
-        f"For every {key} there is one {value}:\n\n```yaml\n" + "\n".join(f"{k}: {v}" for k, v in pairs.items()) + "\n```\n",
+        f"For every {key} there is one {value}:\n\n```yaml\n"
+        + "\n".join(f"{k}: {v}" for k, v in pairs.items())
+        + "\n```\n",
         "\n".join(f"- {s}." for s in capital) + "\n",
         f"Take the {value} from here. " + " ".join(f"`{v}` is for {k}." for k, v in pairs.items()),
         f"Which {value} belongs to which {key}:\n\n" + "\n".join(f"{k} :: {v}" for k, v in pairs.items()) + "\n",
@@ -138,7 +142,10 @@ def _example(draft: Draft, rng: random.Random, split: Split) -> str:
     task = draft.ask(rng)
     if split == "wordings":
         return rng.choice(
-            ("For `{t.prompt}` the answer is `{t.answer}`.", "| given | wanted |\n|---|---|\n| {t.prompt} | {t.answer} |")
+            (
+                "For `{t.prompt}` the answer is `{t.answer}`.",
+                "| given | wanted |\n|---|---|\n| {t.prompt} | {t.answer} |",
+            )
         ).format(t=task)
     style = rng.randrange(4)
     if style == 0:
@@ -187,7 +194,9 @@ def render(
     parts = []
     if rng.random() < 0.75:
         titles = (f"# {draft.title}", f"# {draft.title}", f"## {draft.title}", f"{draft.title}.")
-        parts.append(rng.choice(titles if known else (f"**{draft.title}**", f"{draft.title}\n" + "=" * len(draft.title))))
+        parts.append(
+            rng.choice(titles if known else (f"**{draft.title}**", f"{draft.title}\n" + "=" * len(draft.title)))
+        )
     if rng.random() < 0.35:
         parts.append(f"{rng.choice(WHEN if known else KEPT_WHEN)}\n\n{draft.description}")
     if noise and rng.random() < 0.4:
