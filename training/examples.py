@@ -38,7 +38,7 @@ class Scored:
     example: Tensor  # [answer tokens], which example it belongs to
 
     def exact(self, examples: int) -> Tensor:
-        """Whether greedy decoding would give the whole answer [examples]: each token the likeliest after those before."""
+        """Whether greedy decoding gives the whole answer [examples]: every token is the likeliest one."""
         wrong = torch.zeros(examples, device=self.logits.device)
         return wrong.index_add(0, self.example, (self.logits.argmax(-1) != self.right).float()) == 0
 

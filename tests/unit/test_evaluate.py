@@ -477,7 +477,7 @@ def test_the_command_prints_the_tables_and_writes_the_report_and_the_picture(
     tiny_folder: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     out, drawn = tmp_path / "report.json", tmp_path / "picture.png"
-    which = ["--base", str(tiny_folder), "--checkpoint", str(checkpoint), "--skills", "1", "--limit", "2"]
+    which = ["--base", str(tiny_folder), "--checkpoint", str(checkpoint), "--skills", "2", "--limit", "2"]
     assert main(["evaluate", "--ceiling", "1", "--out", str(out), "--picture", str(drawn), *which]) == 0
     printed = capsys.readouterr().out
     report = json.loads(out.read_text())
