@@ -1,9 +1,10 @@
-"""The command line over the service: `python -m studio generate | compare | validate | bench`."""
+"""The command line over the service: `python -m studio generate | compare | check | validate | bench`."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from skills.evals import load_evals
 from skills.skill import MAX_TEXT, validate
 from studio.service import PANES, Settings, Studio, StudioError
 
@@ -64,6 +65,32 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
+    """Print how many of a skill's own examples pass without it, with it in the prompt, and with it as parameters."""
+    studio = Studio(options.base, options.checkpoint)
+    if options.skill.exists():
+        text = read_text(options.skill)
+        file = (options.skill if options.skill.is_dir() else options.skill.parent) / "evals" / "evals.json"
+        evals = load_evals(file) if file.exists() else ()
+    else:
+        entry = studio.library.get(str(options.skill))
+        text, evals = entry.text, entry.evals
+    checks = studio.check(SESSION, text, evals)
+    if evals:
+        studio.start()
+    last, said = None, ""
+    for last in checks:
+        if last.message != said:
+            print(f"{last.message} ...", file=sys.stderr)
+            said = last.message
+    found = last.fidelity
+    for column, passed in found.passed.items():
+        marks = "".join("+" if right else "-" for right in passed)
+        print(f"{column:<12} {marks}  {sum(passed)} of {found.n}")
+    print("\n".join(part for part in (found.verdict, found.note) if part))
+    return 0
+
+
+def validate_text(options: argparse.Namespace) -> int:
     """Print every problem of a SKILL.md; the exit status is 1 where there is an error."""
     text = read_text(options.skill)
     folder = options.skill.resolve() if options.skill.is_dir() else options.skill.resolve().parent
@@ -105,9 +132,13 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--strength", type=float, default=Settings.strength)
     command.set_defaults(run=compare)
 
-    command = commands.add_parser("validate", help=check.__doc__)
-    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    command = commands.add_parser("check", parents=[model], help=check.__doc__)
+    command.add_argument("skill", type=Path, help="a SKILL.md, its folder, or the name of a skill of the library")
     command.set_defaults(run=check)
+
+    command = commands.add_parser("validate", help=validate_text.__doc__)
+    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    command.set_defaults(run=validate_text)
 
     command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
     command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")

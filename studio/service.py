@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from skills.evals import Assertion, word_diff
+from skills.evals import Assertion, Eval, word_diff
 from skills.library import SkillLibrary
 from skills.skill import MAX_TEXT, Problem, Skill, SkillError, validate
+from studio import fidelity
+from studio.fidelity import Check, Fidelity
 
 if TYPE_CHECKING:
     from hypernet.adapter import Adapter
@@ -351,8 +353,7 @@ class Studio:
         def judged(pane: PaneView) -> PaneView:
             if not pane.done or expected is None or (not pane.tokens and pane.note):
                 return pane
-            holds = [assertion.holds(pane.text) for assertion in assertions]
-            passed = all(holds) if holds else pane.text.strip() == expected.strip()
+            passed = fidelity.passes(pane.text, expected, assertions)
             return replace(pane, passed=passed, diff=tuple(word_diff(expected, pane.text)))
 
         started = time.perf_counter()
@@ -365,6 +366,45 @@ class Studio:
         except ValueError as error:
             raise StudioError(str(error)) from error
         yield Comparison("done", f"Done in {time.perf_counter() - started:.1f} s", info, views)
+
+    # ---- checking ----
+
+    def check(self, session: str, text: str, evals: Sequence[Eval]) -> Iterator[Check]:
+        """Answer a skill's evals without it, with its text in the prompt and with its adapter, greedily; judge them.
+
+        As in `evaluate`, whose code answers. The last state has the verdict; without evals it says what is missing.
+        Closing the iterator ends the work. Raises StudioError: for a prompt that can't be at the call, for the rest
+        while iterating.
+        """
+        for ev in evals:
+            if len(ev.prompt) > MAX_PROMPT:
+                raise StudioError(
+                    f"The prompt of example {ev.id} has {len(ev.prompt):,} characters; it may have at most "
+                    f"{MAX_PROMPT:,}."
+                )
+        return self._check(session, text, evals)
+
+    def _check(self, session: str, text: str, evals: Sequence[Eval]) -> Iterator[Check]:
+        examined = self.examine(text)
+        name = examined.skill.name if examined.skill else ""
+        if not evals:
+            yield Check("done", "No examples", Fidelity(name, verdict=fidelity.UNKNOWN))
+            return
+        found = Fidelity(name, "")
+        while not self._over.wait(0.5):
+            yield Check("loading", self._status.message, found)
+        base = self._model().base
+        if self.adapter_info(session, text) is None:
+            yield Check("generating", "Generating the adapter", found)
+        weights = self._adapter(session, text).adapter.weights
+        total = len(fidelity.COLUMNS) * min(len(evals), fidelity.MAX_CHECKED)
+        try:
+            for found in fidelity.answer(base, name, text, evals, weights):
+                given = sum(map(len, found.passed.values()))
+                yield Check("answering", f"Answering the examples in three ways: {given} of {total}", found)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        yield Check("done", f"Checked in {found.seconds:.1f} s", found)
 
 
 def _delete_files(dropped: Iterable[_Held]) -> None:

@@ -1,8 +1,9 @@
-"""The public endpoints, for programs and, as MCP tools, for agents: validate, generate and compare.
+"""The public endpoints, for programs and, as MCP tools, for agents: validate, generate, compare and check.
 
 They say the same as the page and go through the same service; everything else of the page is private.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -10,6 +11,8 @@ from uuid import uuid4
 
 import gradio as gr
 
+from skills.evals import Eval, parse_evals
+from skills.skill import SkillError, is_valid_name
 from studio.service import PANES, Settings, Studio, StudioError
 from studio.views.compare_panel import MODEL
 from studio.views.gpu import on_gpu
@@ -33,6 +36,14 @@ def register(studio: Studio) -> None:
                 panes = [{"pane": title} | asdict(view) for title, view in zip(PANES, comparison.panes, strict=True)]
                 adapter = asdict(comparison.adapter) if comparison.adapter else None
                 yield {"phase": comparison.phase, "message": comparison.message, "adapter": adapter, "panes": panes}
+
+    @on_gpu
+    def model_check(session: str, skill: str, evals: tuple[Eval, ...]) -> Iterator[dict]:
+        with closing(studio.check(session, skill, evals)) as checks:
+            for check in checks:
+                found = check.fidelity
+                counted = {"n": found.n, "passes": found.passes, "kept": found.kept}
+                yield {"phase": check.phase, "message": check.message} | counted | asdict(found)
 
     def validate(skill: str) -> dict:
         """Check the text of a SKILL.md against the Agent Skills specification. Fast, and needs no model.
@@ -108,11 +119,58 @@ def register(studio: Studio) -> None:
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
+    def check(skill: str, request: gr.Request, evals: list[dict] | None = None) -> Iterator[dict]:
+        """Find out how well a skill does on its own examples: without it, with its text in the prompt, as an adapter.
+
+        Ask this before an adapter is used in place of the text. Takes seconds to minutes. At most 32 examples are
+        answered. Assertions are such as {"kind": "contains", "value": "x"}; without any, an answer must be the expected
+        one.
+
+        Args:
+            skill: The whole text of a SKILL.md, at most 8,192 tokens; or the name of a skill of the studio's library.
+            evals: Examples with prompt, expected_output and, if you like, assertions; null for a library skill's own.
+
+        Returns:
+            phase: 'done' in the last result; the ones before hold the columns as far as they are answered.
+            verdict: In words, what the numbers mean and what to do; '' until the last result.
+            n: How many examples are answered, 0 where the skill has none: then the verdict says what to add.
+            passes, passed, answers: For 'no skill', 'in context' and 'parametric' how many pass, which, and the texts.
+            kept: Share of the in-context effect that the adapter keeps, null where reading the skill has none.
+            beyond: Whether the skill is too much for this base. Then use another base; the adapter will not help.
+            note: What the numbers leave out.
+        """
+        try:
+            text, given = _with_evals(studio, skill, evals)
+            if given:
+                studio.wait()
+            with closing(model_check(_session(request), text, given)) as results:
+                yield from results
+        except (StudioError, SkillError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
     gr.api(validate, api_name="validate", queue=False, api_visibility="public")
     gr.api(generate, api_name="generate", api_visibility="public", **MODEL)
     gr.api(compare, api_name="compare", api_visibility="public", **MODEL)
+    gr.api(check, api_name="check", api_visibility="public", **MODEL)
 
 
 def _session(request: gr.Request) -> str:
     """The caller's session; one that nobody can guess where the caller has none."""
     return request.session_hash or uuid4().hex
+
+
+def _with_evals(studio: Studio, skill: str, evals: list[dict] | None) -> tuple[str, tuple[Eval, ...]]:
+    """(text, evals) of a skill, given as text or by name; an eval needs no id and no assertions. Raises SkillError."""
+    own: tuple[Eval, ...] = ()
+    if is_valid_name(skill):
+        entry = studio.library.get(skill)
+        skill, own = entry.text, entry.evals
+    if not evals:
+        return skill, own
+    filled = [
+        {"id": number, "assertions": [{"kind": "equals", "value": ev.get("expected_output")}]} | ev
+        if isinstance(ev, dict)
+        else ev
+        for number, ev in enumerate(evals, 1)
+    ]
+    return skill, parse_evals(json.dumps({"skill_name": "skill", "evals": filled}).encode(), "evals")

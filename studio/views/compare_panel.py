@@ -16,6 +16,7 @@ from gradio.components import Component
 
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
+from studio.fidelity import Check
 from studio.service import Comparison, Settings, Studio, StudioError
 from studio.views import render
 from studio.views.gpu import on_gpu
@@ -32,6 +33,7 @@ _PLAIN = {"interactive": False, "show_line_numbers": False, "wrap_lines": True, 
 _BEGIN = """() => [
   '<p class="line" data-state="busy">Waiting for the model</p>',
   {visible: true, __type__: "update"},
+  {interactive: false, __type__: "update"},
   {interactive: false, __type__: "update"},
 ]"""
 
@@ -58,6 +60,7 @@ class ComparePanel:
         """`source` are the inputs of `source_text`, `chosen` the name of the library skill that was opened, or ''."""
         self.studio, self.source, self.chosen = studio, source, chosen
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
+        self.checked = gr.State("")  # digest of the text that the check on show is of
         prompt = first.evals[0].prompt if first.evals else ""
         with gr.Column(elem_id="work"):
             self.prompt = gr.Textbox(
@@ -74,6 +77,9 @@ class ComparePanel:
             )
             with gr.Row(elem_classes="tight", elem_id="go"):
                 self.compare = gr.Button("Compare", variant="primary", size="md", min_width=110, elem_id="compare")
+                self.check = gr.Button(
+                    "Check on its examples", size="md", min_width=180, visible=bool(first.evals), elem_id="check"
+                )
                 self.stop = gr.Button("Stop", size="md", min_width=80, visible=False, elem_id="stop")
                 with gr.Column(elem_id="status", min_width=160):
                     self.state = gr.HTML(render.model_state(studio.status()), js_on_load=LIVE_REGION)
@@ -89,6 +95,10 @@ class ComparePanel:
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
+            self.check_stale = gr.HTML("", elem_id="check-stale", js_on_load=LIVE_REGION)
+            self.fidelity = gr.HTML(
+                render.fidelity(None, bool(first.evals)), elem_id="fidelity", js_on_load=LIVE_REGION
+            )
             with gr.Column(elem_id="adapter"):
                 gr.HTML("<h2>Adapter</h2>", elem_classes="heading")
                 self.stale = gr.HTML("", elem_id="stale", js_on_load=LIVE_REGION)
@@ -99,8 +109,16 @@ class ComparePanel:
                 with gr.Accordion("Use the adapter with PEFT or vLLM", open=False, visible=False) as self.use:
                     self.peft = gr.Code(label="PEFT", lines=2, **_PLAIN)
                     self.vllm = gr.Code(label="vLLM", lines=2, **_PLAIN)
-        self.offered = [self.prompt, self.examples, self.expected]
-        self._model_work = on_gpu(self._model_work)
+        self.offered = [
+            self.prompt,
+            self.examples,
+            self.expected,
+            self.check,
+            self.fidelity,
+            self.check_stale,
+            self.checked,
+        ]
+        self._model_work, self._model_check = on_gpu(self._model_work), on_gpu(self._model_check)
         self._wire()
 
     def offer(self, chosen: str, before: str, prompt: str) -> list[Any]:
@@ -108,7 +126,8 @@ class ComparePanel:
         evals = evals_of(self.studio.library, chosen)
         own = prompt.strip() and eval_of(self.studio.library, before, prompt) is None
         prompt = prompt if own or not evals else evals[0].prompt
-        return [prompt, gr.Dataset(**self._samples(evals)), self.expected_line(chosen, prompt)]
+        check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
+        return [prompt, gr.Dataset(**self._samples(evals)), self.expected_line(chosen, prompt), *check]
 
     def expected_line(self, chosen: str, prompt: str) -> str:
         """The markup of what the panes are held against."""
@@ -134,63 +153,94 @@ class ComparePanel:
         self.examples.click(self._take_example, example, [self.prompt, self.expected], **QUICK)
         typing("#prompt").input(self.expected_line, [self.chosen, self.prompt], self.expected, **QUICK)
 
-        ends = [self.activity, self.stop, self.compare]
+        ends = [self.activity, self.stop, self.compare, self.check]
         adapter = [self.stale, self.card, self.download, self.use, self.peft, self.vllm, self.made_from]
         settings = [self.temperature, self.length, self.seed, self.strength]
-        self.compare.click(None, outputs=ends, js=_BEGIN, api_visibility="private")
-        run = self.compare.click(
-            self._answers,
-            {*self.source, self.chosen, self.prompt, *settings},
-            [*ends, self.panes, *adapter],
-            show_progress="minimal",
-            show_progress_on=self.activity,
-            trigger_mode="multiple",  # the button is disabled meanwhile; "once" would ignore it after a stop
-            api_visibility="private",
-            **MODEL,
-        )
+        works = {
+            self.compare: (self._answers, [*ends, self.panes, *adapter], {self.prompt, *settings}),
+            self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked], set()),
+        }
+        runs = []
+        for button, (work, shown, asked) in works.items():
+            button.click(None, outputs=ends, js=_BEGIN, api_visibility="private")
+            run = button.click(
+                work,
+                {*self.source, self.chosen, *asked},
+                shown,
+                show_progress="minimal",
+                show_progress_on=self.activity,
+                trigger_mode="multiple",  # the button is disabled meanwhile; "once" would ignore it after a stop
+                api_visibility="private",
+                **MODEL,
+            )
+            runs.append(run)
         # Only after the cancel: what was on its way until then would overwrite the message.
-        self.stop.click(None, cancels=run, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
+        self.stop.click(None, cancels=runs, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
 
     def _stopped(self) -> list[Any]:
         message = "Stopped. The answers are as far as they came."
-        return [render.activity(message), gr.Button(visible=False), gr.Button(interactive=True)]
+        return [render.activity(message), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
 
-    def _answers(self, values: dict, request: gr.Request) -> Iterator[dict]:
-        text = source_text(*(values[component] for component in self.source))
-        prompt = values[self.prompt]
-        ev = eval_of(self.studio.library, values[self.chosen], prompt)
-        expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
-        message, state, shown = "", "busy", False
-        yield {self.activity: render.activity("Reading the prompt", state), self.panes: render.panes(None)}
+    def _reported(self, work: Iterator[tuple[str, str, dict]], button: str) -> Iterator[dict]:
+        """What a click on a button shows: the wait for the model, the (message, state, update) of the work, its end."""
+        message, state = "", "busy"
         # Waited for here, not in the GPU's process, which would not see the loading end.
         while (status := self.studio.status()).state == "loading":
             yield {self.activity: render.activity(f"Waiting for the model. {status.message}", state)}
             time.sleep(0.5)
         try:
-            settings = Settings(
-                values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
-            )
-            with closing(self._model_work(request.session_hash, text, prompt, settings, *expectation)) as work:
-                for comparison, saved in work:
-                    message = comparison.message
-                    state = "done" if comparison.phase == "done" else "busy"
-                    update = {self.activity: render.activity(message, state), self.panes: render.panes(comparison)}
-                    if comparison.adapter and not shown:
-                        update |= {self.stale: "", self.made_from: digest(text)}
-                    if comparison.adapter and (not shown or saved):
-                        update |= self._adapter(comparison, saved)
-                        shown = True
-                    yield update
+            with closing(work):
+                for message, state, update in work:
+                    yield {self.activity: render.activity(message, state), **update}
         except StudioError as error:
             message, state = str(error), "failed"
         except Exception:
-            logging.exception("a comparison failed")
-            message, state = "Something went wrong in the studio. Press Compare once more.", "failed"
+            logging.exception("%s failed", button)
+            message, state = f"Something went wrong in the studio. Press {button} once more.", "failed"
         yield {
             self.activity: render.activity(message, state),
             self.stop: gr.Button(visible=False),
             self.compare: gr.Button(interactive=True),
+            self.check: gr.Button(interactive=True),
         }
+
+    def _answers(self, values: dict, request: gr.Request) -> Iterator[dict]:
+        yield {self.activity: render.activity("Reading the prompt", "busy"), self.panes: render.panes(None)}
+        yield from self._reported(self._compared(values, request.session_hash), "Compare")
+
+    def _compared(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
+        text = source_text(*(values[component] for component in self.source))
+        prompt, shown = values[self.prompt], False
+        ev = eval_of(self.studio.library, values[self.chosen], prompt)
+        expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
+        settings = Settings(
+            values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
+        )
+        with closing(self._model_work(session, text, prompt, settings, *expectation)) as work:
+            for comparison, saved in work:
+                update = {self.panes: render.panes(comparison)}
+                if comparison.adapter and not shown:
+                    update |= {self.stale: "", self.made_from: digest(text)}
+                if comparison.adapter and (not shown or saved):
+                    update |= self._adapter(comparison, saved)
+                    shown = True
+                yield comparison.message, "done" if comparison.phase == "done" else "busy", update
+
+    def _check(self, values: dict, request: gr.Request) -> Iterator[dict]:
+        yield {self.activity: render.activity("Reading the examples", "busy"), self.fidelity: "", self.check_stale: ""}
+        yield from self._reported(self._checked(values, request.session_hash), self.check.value)
+
+    def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
+        text = source_text(*(values[component] for component in self.source))
+        with closing(self._model_check(session, text, evals_of(self.studio.library, values[self.chosen]))) as work:
+            for check in work:
+                found = check.fidelity
+                update = {self.fidelity: render.fidelity(found), self.checked: digest(text)} if found.n else {}
+                yield check.message, "done" if check.phase == "done" else "busy", update
+
+    def _model_check(self, session: str, text: str, evals: tuple[Eval, ...]) -> Iterator[Check]:
+        with closing(self.studio.check(session, text, evals)) as checks:
+            yield from checks
 
     def _model_work(
         self, session: str, text: str, prompt: str, settings: Settings, expected: str | None, assertions: tuple

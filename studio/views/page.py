@@ -77,13 +77,16 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
         except SkillError as error:
             return {skill.live: render.notice(str(error))}
 
-    def typed_form(made_from: str, *source: str) -> tuple[str, str, str]:
-        text = source_text(*source)
-        return text, skill.live_line(text), render.stale_line(bool(made_from) and digest(text) != made_from)
+    def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
+        old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))
+        return render.stale_line(old), render.stale_check(found_for_old)
 
-    def typed_raw(made_from: str, raw: str) -> tuple[str, ...]:
-        stale = render.stale_line(bool(made_from) and digest(raw) != made_from)
-        return *form_values(raw), skill.live_line(raw), stale
+    def typed_form(made_from: str, checked: str, *source: str) -> tuple[str, ...]:
+        text = source_text(*source)
+        return text, skill.live_line(text), *stale(text, made_from, checked)
+
+    def typed_raw(made_from: str, checked: str, raw: str) -> tuple[str, ...]:
+        return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked)
 
     page = [skill.chosen, compare.prompt, compare.made_from]
     target = [
@@ -99,9 +102,9 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     skill.new.click(new, page, target, **QUICK)
     skill.upload.upload(upload, [skill.upload, *page], target, **QUICK)
 
-    live = [skill.live, compare.stale]
-    skill.form_typed.input(typed_form, [compare.made_from, *skill.source], [skill.raw, *live], **QUICK)
-    skill.raw_typed.input(typed_raw, [compare.made_from, skill.raw], [*skill.form, *live], **QUICK)
+    live, seen = [skill.live, compare.stale, compare.check_stale], [compare.made_from, compare.checked]
+    skill.form_typed.input(typed_form, [*seen, *skill.source], [skill.raw, *live], **QUICK)
+    skill.raw_typed.input(typed_raw, [*seen, skill.raw], [*skill.form, *live], **QUICK)
 
     def watch() -> tuple[str, gr.Timer]:
         status = studio.status()

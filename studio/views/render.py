@@ -6,6 +6,7 @@ Skills, prompts and answers are untrusted. Every text passes through `escape` he
 from html import escape
 
 from skills.skill import Problem
+from studio.fidelity import COLUMNS, UNKNOWN, Fidelity
 from studio.service import PANES, AdapterInfo, Comparison, Examination, PaneView, Status
 
 NBSP = "\u00a0"  # keeps a number and its unit on one line
@@ -74,6 +75,20 @@ def panes(comparison: Comparison | None) -> str:
     return f'<div class="panes">{"".join(_pane(title, empty, view, answering) for title, empty, view in bodies)}</div>'
 
 
+def fidelity(found: Fidelity | None, has_examples: bool = True) -> str:
+    """How a skill does on its examples: a row of marks for each column, and what they mean; None: not checked."""
+    if found is None:
+        return "" if has_examples else f'<p class="hint">{UNKNOWN}</p>'
+    rows = "".join(_marks(title, column, found) for title, column in zip(PANES, COLUMNS, strict=True))
+    heading = f"<h3>{escape(found.skill_name)} on {_count(found.n, 'example')}</h3>"
+    verdict = ""
+    if found.verdict:
+        kind = ' data-severity="warning"' if found.beyond else ""
+        verdict = f'<p class="verdict"{kind}>{escape(found.verdict)}</p>'
+    note = f'<p class="note">{escape(found.note)}</p>' if found.note else ""
+    return f'<section class="fidelity">{heading}<table><tbody>{rows}</tbody></table>{verdict}{note}</section>'
+
+
 def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "") -> str:
     """Where the adapter came from and what it costs; `saved`: prompt tokens that it spares each call."""
     if info is None:
@@ -90,6 +105,12 @@ def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "")
     facts.append(("For", f"{escape(info.base_name)} <code>{escape(info.base_fingerprint[:12])}</code>"))
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     return f"<dl>{rows}</dl>" + (notice(problem) if problem else "")
+
+
+def stale_check(stale: bool) -> str:
+    """A warning that the check on show and the editor hold different texts."""
+    text = "This was found for an earlier text. Check again to see how the new one does."
+    return f'<p class="problem" data-severity="warning">{text}</p>' if stale else ""
 
 
 def stale_line(stale: bool) -> str:
@@ -121,6 +142,23 @@ def _pane(title: str, empty: str, view: PaneView | None, answering: bool) -> str
     answer = f'<pre class="answer" {label}>{escape(view.text)}{nothing}{caret}</pre>'
     details = f"{answer}{note}{_cost(view)}{_diff(view)}"
     return f'<section class="pane"><h3>{escape(title)}{chip}</h3>{details}</section>'
+
+
+def _marks(title: str, column: str, found: Fidelity) -> str:
+    """A row: the column's name, a mark for each example, and how many pass."""
+    passed = found.passed.get(column, ())
+    marks = []
+    for number, prompt in enumerate(found.prompts, 1):
+        state = "open" if number > len(passed) else "passes" if passed[number - 1] else "differs"
+        said = f"{number}. {prompt}\nAnswer: {found.answers[column][number - 1]}" if state != "open" else prompt
+        marks.append(f'<span class="mark" data-verdict="{state}" title="{escape(said)}"></span>')
+    share = f"{sum(passed)} of {found.n}" if found.n and len(passed) == found.n else "…"
+    which = ", ".join(str(number) for number, right in enumerate(passed, 1) if right) or "none"
+    label = f"Examples that pass: {which}"
+    return (
+        f'<tr><th scope="row">{escape(title)}</th>'
+        f'<td><span class="marks" role="img" aria-label="{label}">{"".join(marks)}</span></td><td>{share}</td></tr>'
+    )
 
 
 def _diff(view: PaneView) -> str:

@@ -131,6 +131,33 @@ def test_a_skill_is_picked_edited_compared_and_its_adapter_loads_in_peft(page: P
     assert (model(ids).logits - before).abs().max() > 0.1
 
 
+def test_a_skill_is_checked_on_its_examples_and_the_page_says_what_that_means(page: Page) -> None:
+    choose(page, "commit-line-for-payments")
+    page.locator("#check").click()
+    expect(page.locator("#compare")).to_be_disabled()
+    page.locator(DONE).wait_for(timeout=180_000)
+    assert page.locator("#fidelity tr").count() == 3
+    assert page.locator("#fidelity .mark").count() == 24
+    passed = [page.locator("#fidelity tr").nth(row).locator('[data-verdict="passes"]').count() for row in range(3)]
+    expect(page.locator("#fidelity .verdict")).to_contain_text(
+        f"The adapter passes {passed[2]} of 8; with the skill in the prompt the base passes {passed[1]}, "
+        f"without it {passed[0]}."
+    )
+    body = page.locator("#skill-body textarea")
+    body.fill(body.input_value() + "\n\nOne more line.")
+    expect(page.locator("#check-stale")).to_contain_text("earlier text")
+
+    page.locator("#check").click()
+    expect(page.locator("#activity")).to_contain_text("Answering the examples")
+    page.locator("#stop").click()
+    expect(page.locator("#activity")).to_contain_text("Stopped")
+    expect(page.locator("#check")).to_be_enabled()
+
+    page.get_by_role("button", name="New").click()
+    expect(page.locator("#check")).to_be_hidden()
+    expect(page.locator("#fidelity")).to_contain_text("Nothing is known yet of how well this skill does")
+
+
 def test_an_edited_text_makes_the_adapter_stale_until_compared_again(page: Page) -> None:
     choose(page, "checkout-latency-levels")
     compare(page)

@@ -1,5 +1,6 @@
 """`python -m studio`: what it prints, what it writes, and its exit status. `python -m training` is in its own tests."""
 
+import json
 import os
 import subprocess
 import sys
@@ -213,6 +214,33 @@ def test_a_command_exits_with_its_status_and_leaves_no_files(skill: Path, model:
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.endswith("none.md can't be read: No such file or directory.\n")
     assert [path.name for path in temporary.iterdir() if path.name.startswith("parametric-skills")] == []
+
+
+# ---- check ---------------------------------------------------------------------------------------------------------
+
+
+def test_check_prints_the_columns_and_the_verdict_for_a_folder_and_for_a_name(
+    skill: Path, model: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("training.evaluate.MAX_NEW_TOKENS", 12)
+    (skill / "evals").mkdir()
+    ev = {"id": 1, "prompt": "Say it.", "expected_output": "x", "assertions": [{"kind": "equals", "value": "x"}]}
+    (skill / "evals" / "evals.json").write_text(json.dumps({"skill_name": skill.name, "evals": [ev]}))
+    for named, n in ((str(skill), 1), (str(skill / "SKILL.md"), 1), ("release-train-commits", 8)):
+        assert main(["check", named, *model]) == 0
+        rows = capsys.readouterr().out.splitlines()
+        assert [row.split("  ")[0].strip() for row in rows[:3]] == ["no skill", "in context", "parametric"]
+        assert all(row.endswith(f"of {n}") for row in rows[:3])
+        assert rows[3].startswith("The adapter passes ")
+
+
+def test_check_without_examples_says_that_nothing_is_known_and_of_no_skill_what_there_is(
+    skill: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["check", str(skill)]) == 0
+    assert capsys.readouterr().out.startswith("Nothing is known yet of how well this skill does")
+    assert main(["check", "release-train-comits"]) == 2
+    assert "Did you mean release-train-commits" in capsys.readouterr().err
 
 
 def test_validating_needs_no_heavy_library(skill: Path):

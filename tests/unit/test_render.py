@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from skills.skill import validate
+from studio.fidelity import Fidelity
 from studio.service import AdapterInfo, Comparison, Examination, PaneView, Status
 from studio.views import render
 
@@ -52,6 +53,12 @@ def _comparison(*views: PaneView, phase: str = "done") -> Comparison:
     return Comparison(phase, "", INFO, tuple(views) if views else (PaneView(done=True),) * 3)
 
 
+def _fidelity(text: str) -> Fidelity:
+    passed = {"no skill": (False, False), "in context": (True, False)}
+    answers = {column: (text, text) for column in passed}
+    return Fidelity(text, text, (text, text), (text, text), answers, passed, 1.0, text, True, text)
+
+
 def _hostile_parts() -> dict[str, str]:
     view = PaneView(text=HOSTILE, done=True, note=HOSTILE, passed=False, diff=(("same", HOSTILE), ("add", HOSTILE)))
     text = f"---\nname: {HOSTILE}\ndescription: [{HOSTILE}\n---\n"
@@ -62,6 +69,7 @@ def _hostile_parts() -> dict[str, str]:
         "expected line": render.expected_line(HOSTILE, True),
         "activity": render.activity(HOSTILE, "failed"),
         "model state": render.model_state(Status("failed", HOSTILE)),
+        "fidelity": render.fidelity(_fidelity(HOSTILE)),
         "notice": render.notice(HOSTILE),
         "card": render.adapter_card(replace(INFO, skill_name=HOSTILE, base_name=HOSTILE), 1),
     }
@@ -101,6 +109,15 @@ def test_an_answer_equal_to_the_expected_one_shows_no_diff() -> None:
 def test_an_empty_answer_is_told_from_one_that_has_not_begun() -> None:
     assert "An empty answer." in render.panes(_comparison())
     assert "An empty answer." not in render.panes(_comparison(*[PaneView()] * 3, phase="answering"))
+
+
+def test_a_check_shows_a_mark_for_each_example_and_no_count_for_a_column_that_is_not_answered() -> None:
+    markup = render.fidelity(_fidelity("x"))
+    assert [markup.count(f'class="mark" data-verdict="{kind}"') for kind in ("passes", "differs", "open")] == [1, 3, 2]
+    for part in ("0 of 2", "1 of 2", "…"):
+        assert part in _text(markup)
+    assert "Nothing is known" in render.fidelity(None, False)
+    assert render.fidelity(None, True) == ""
 
 
 def test_a_problem_stands_with_its_line_and_the_way_to_mend_it() -> None:

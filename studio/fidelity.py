@@ -1,0 +1,162 @@
+"""How well a skill does on its own evals: without it, with its text in the prompt, and as an adapter.
+
+The answers come from the evaluation's own code, so that the studio and the table can't differ. Imports no torch before
+there is something to answer.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from skills.evals import Assertion, Eval
+
+if TYPE_CHECKING:
+    from hypernet.base import Base
+    from hypernet.lora import LoraWeights
+
+COLUMNS = ("no skill", "in context", "parametric")  # the evaluation's names
+MAX_CHECKED = 32  # evals that are answered: the model has one queue, and others wait in it
+AT_ONCE = 8  # evals that are answered before a stop is heard: all of a library skill's
+FEW = 4  # with fewer evals one more or less changes the verdict
+
+UNKNOWN = (
+    "Nothing is known yet of how well this skill does: it has no examples. Add some in evals/evals.json beside its "
+    "SKILL.md: prompts, each with the answer that the skill asks for."
+)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What a skill's evals say of it; while they are answered, what they have said so far."""
+
+    skill_name: str
+    base_name: str = ""
+    prompts: tuple[str, ...] = ()  # of the evals that are answered
+    expected: tuple[str, ...] = ()
+    answers: dict[str, tuple[str, ...]] = field(default_factory=dict)  # column -> an answer for each eval
+    passed: dict[str, tuple[bool, ...]] = field(default_factory=dict)
+    seconds: float = 0.0  # that answering took
+    verdict: str = ""  # once every column is answered
+    beyond: bool = False  # neither the adapter nor the text in the prompt passes more than chance
+    note: str = ""  # what the numbers leave out
+
+    @property
+    def n(self) -> int:
+        """How many evals are answered."""
+        return len(self.prompts)
+
+    @property
+    def passes(self) -> dict[str, int]:
+        """How many evals each column passes."""
+        return {column: sum(passed) for column, passed in self.passed.items()}
+
+    @property
+    def kept(self) -> float | None:
+        """The share of the in-context effect that the adapter keeps; None where there is no such effect."""
+        if not all(column in self.passed for column in COLUMNS):
+            return None
+        without, read, parametric = (self.passes[column] for column in COLUMNS)
+        return (parametric - without) / (read - without) if read > without else None
+
+
+@dataclass(frozen=True)
+class Check:
+    """The state of one check."""
+
+    phase: Literal["loading", "generating", "answering", "done"]
+    message: str
+    fidelity: Fidelity
+
+
+def passes(answer: str, expected: str, assertions: Sequence[Assertion]) -> bool:
+    """Whether an answer is right: all assertions hold, or without any it is the expected text."""
+    if assertions:
+        return all(assertion.holds(answer) for assertion in assertions)
+    return answer.strip() == expected.strip()
+
+
+def answer(
+    base: "Base", skill_name: str, text: str, evals: Sequence[Eval], weights: "LoraWeights"
+) -> Iterator[Fidelity]:
+    """Answer the evals column by column, with the weights of the skill's adapter; the last state has the verdict."""
+    from training.evaluate import MAX_NEW_TOKENS, answer_column, spread
+    from training.lines import Line
+
+    asked = spread(list(evals), MAX_CHECKED)
+    lines = [Line(text, ev.prompt, ev.expected_output, checks=ev.assertions) for ev in asked]
+    weights, started, unread = weights.to(base.dtype), time.perf_counter(), 0
+    found = Fidelity(skill_name, base.name, tuple(ev.prompt for ev in asked), tuple(ev.expected_output for ev in asked))
+    yield found
+    for column in COLUMNS:
+        given: list[str | None] = []
+        for start in range(0, len(lines), AT_ONCE):
+            # of one skill, so the adapter is always the same
+            given += answer_column(base, lines[start : start + AT_ONCE], lambda _: weights, column)
+            judged = tuple(
+                text is not None and passes(text, ev.expected_output, ev.assertions)
+                for ev, text in zip(asked, given, strict=False)
+            )
+            found = replace(
+                found,
+                answers=found.answers | {column: tuple(text or "" for text in given)},
+                passed=found.passed | {column: judged},
+                seconds=round(time.perf_counter() - started, 2),
+            )
+            yield found
+        unread += given.count(None)
+    long = sum(base.count_tokens(ev.expected_output) >= MAX_NEW_TOKENS for ev in asked)
+    remarks = {
+        f"{len(asked)} of the {len(evals)} examples were answered, evenly spread.": len(asked) < len(evals),
+        f"{_count(unread, 'prompt')} left no room for an answer in the base's context and did not pass.": unread,
+        f"{_count(long, 'expected answer')} cannot pass: answers here end after {MAX_NEW_TOKENS} tokens.": long,
+        f"{_count(found.n, 'example')} can only hint at it: add some.": found.n < FEW,
+    }
+    note = " ".join(remark for remark, holds in remarks.items() if holds)
+    yield replace(found, verdict=_verdict(found), beyond=_is_beyond(found), note=note)
+
+
+def _chance(found: Fidelity) -> int:
+    """How many evals one and the same answer to all of them would pass, the luckiest one taken."""
+    most = Counter(expected.strip() for expected in found.expected).most_common(1)[0][1]
+    return most if most < found.n else 0  # where all expect the same, nothing can be said of chance
+
+
+def _is_beyond(found: Fidelity) -> bool:
+    return max(found.passes.values()) <= _chance(found)
+
+
+def _verdict(found: Fidelity) -> str:
+    without, read, parametric = (found.passes[column] for column in COLUMNS)
+    counts = (
+        f"The adapter passes {parametric} of {found.n}; with the skill in the prompt the base passes {read}, "
+        f"without it {without}."
+    )
+    return f"{counts} {_meaning(found, without, read, parametric)}"
+
+
+def _meaning(found: Fidelity, without: int, read: int, parametric: int) -> str:
+    if _is_beyond(found):
+        return (
+            f"This skill is beyond {found.base_name.rsplit('/', 1)[-1]}: neither its adapter nor its text in the "
+            f"prompt passes more than chance ({_chance(found)} of {found.n}). "
+            "Try a bigger base, or add examples and train."
+        )
+    if without == found.n:
+        return "The base needs no skill for these examples, so they tell nothing of it. Add some that do need it."
+    if parametric > max(read, without):
+        return "The adapter beats reading: it does better than the skill's text in the prompt."
+    if parametric == read == without:
+        return "The skill changes nothing that these examples show."
+    if read <= without:
+        return "Neither helps here: the base does as well or better without the skill."
+    if parametric == read:
+        return "The adapter keeps all of what reading the skill gives."
+    if parametric > without:
+        return f"The adapter keeps {100 * found.kept:.0f} % of what reading the skill gives; the rest is lost."
+    return "The adapter keeps nothing of what reading the skill gives. Keep the skill in the prompt."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
