@@ -285,7 +285,9 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
             "Reads the text of a skill and gives a LoRA adapter, so that the frozen base acts by the skill without\n"
             "the skill in its prompt. After Parametric Skills (arXiv 2606.30015).\n\n"
             f"Base fingerprint `{config.base_fingerprint}`. LoRA of rank {config.rank} (own) and {config.shared_rank} "
-            f"(shared) on {', '.join(config.module_dims)} of layers {config.layers[0]} to {config.layers[-1]}.\n\n"
+            f"(shared) on {', '.join(config.module_dims)}"
+            f"{''.join(f', shared alone on {module}' for module in config.shared_dims)}, "
+            f"of layers {', '.join(map(str, config.layers))}.\n\n"
             f"## Training\n\n| | |\n|---|---|\n{facts}\n"
         )
 
@@ -311,7 +313,7 @@ def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None
 def config_for(
     base: Base, modules: tuple[str, ...], shared_modules: tuple[str, ...] = (), **options
 ) -> HypernetworkConfig:
-    """The configuration of a new hypernetwork for `base`: LoRA on `modules` of the upper half of its layers.
+    """The configuration of a new hypernetwork for `base`: LoRA on `modules` of its upper half and some layers below.
 
     `shared_modules` get the shared part alone.
     Raises HypernetworkError where a decoder layer has no such linear module.
@@ -331,7 +333,8 @@ def config_for(
         base_fingerprint=base.fingerprint,
         base_architecture=base.architecture,
         hidden_size=base.model.config.get_text_config().hidden_size,
-        layers=tuple(range(count // 2, count)),
+        # early, a key in a prompt looks as it did in the skill's text; every third layer is enough for that
+        layers=(*range(2, count // 2 - 1, 3), *range(count // 2, count)),
         module_dims={module: dims[module] for module in modules},
         shared_dims={module: dims[module] for module in shared_modules},
         encoder_layers=tuple(dict.fromkeys((0, count // 3, 2 * count // 3, count))),

@@ -32,7 +32,6 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
 NEUTRAL_TOKENS = 24  # of a base's answer to a neutral prompt, and twice as many of a plain text
-SHARED_MODULES = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj")
 
 
 @dataclass(frozen=True)
