@@ -1,5 +1,6 @@
 """The default base in NF4 with the checkpoint that ships: the whole chain, and that the skill acts as parameters."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,17 @@ from hypernet.base import DEFAULT_BASE, Base, locate
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, apply_lora
+from skills.library import SkillLibrary
 from studio.service import Settings, Studio
 from training.evaluate import evaluate, spread
-from training.lines import family_lines
+from training.lines import Line, family_lines, library_lines
+from training.properties.neutral import Quiz, effects
 from training.report import table
 
-SAMPLE = 48  # lines, evenly spread over all families
+SAMPLE = 48  # lines, evenly spread
+# what the shipped checkpoint reaches on these lines, less what another machine's rounding may cost
+LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.3, 0.08
+MEDIAN_PERPLEXITY = 1.2  # of plain texts under an adapter, as a ratio to the base's
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
 
 
@@ -115,10 +121,24 @@ def test_a_comparison_shows_three_answers(studio: Studio):
     assert plain == parametric < in_context
 
 
-def test_the_shipped_checkpoint_beats_the_skill_in_context_by_a_wide_margin(base: Base, hypernetwork: Hypernetwork):
-    report = evaluate(base, hypernetwork, spread(family_lines("known"), SAMPLE))
+@pytest.mark.parametrize(
+    ("lines", "least"),
+    [(library_lines(), LEAST_ON_THE_LIBRARY), (family_lines("known", 1), LEAST_ON_NEW_SKILLS)],
+    ids=["library", "new-skills"],
+)
+def test_the_shipped_adapters_beat_reading_and_every_control(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], least: float
+):
+    report = evaluate(base, hypernetwork, spread(lines, SAMPLE))
     print(table(report))
-    exact = report["splits"]["known"]["all"]["exact"]
-    assert exact["parametric"] >= 0.5
-    for column in ("no skill", "in context", "wrong skill", "shared only"):
-        assert exact[column] <= 0.2, column
+    (split,) = report["splits"].values()
+    exact = split["all"]["exact"]
+    assert exact["parametric"] >= least
+    for column in ("no skill", "in context", "in context with three examples", "wrong skill", "shared only"):
+        assert exact[column] <= exact["parametric"] / 2, column
+
+
+def test_unrelated_text_reads_about_as_before_under_an_adapter(base: Base, hypernetwork: Hypernetwork):
+    texts = [entry.text for entry in SkillLibrary().list()[:8]]
+    found = effects(base, hypernetwork.generate(base, texts), Quiz.load(base, 12).draw(random.Random(0)))
+    assert sorted(effect.text for effect in found)[len(found) // 2] < MEDIAN_PERPLEXITY
