@@ -22,9 +22,9 @@ from training.lines import Line, family_lines, library_lines
 from training.properties.neutral import Quiz, effects
 from training.report import table
 
-SAMPLE = 48  # lines, evenly spread
+SAMPLE = 24  # lines, evenly spread
 # what the shipped checkpoint reaches on these lines, less what another machine's rounding may cost
-LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.3, 0.08
+LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.4, 0.1
 MEDIAN_PERPLEXITY = 1.2  # of plain texts under an adapter, as a ratio to the base's
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
 
