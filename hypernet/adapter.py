@@ -19,6 +19,7 @@ from hypernet.lora import LoraWeights, decoder_layers
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 PROVENANCE_FILE, CARD_FILE = "provenance.json", "README.md"
+VERSION = "0.1.0"  # of this code, as in pyproject.toml: a Space runs it without installing it
 
 
 class AdapterError(ValueError):
@@ -36,6 +37,11 @@ class Provenance:
     base_fingerprint: str
     hypernetwork_fingerprint: str
     seconds: float  # that generating took
+    base_revision: str = ""  # commit of the base's repository on the Hub, where it came from there
+    alpha: float = 1.0  # the strength that is recommended: what the hypernetwork meant
+    seed: int = 0  # of what is drawn at random: generating draws nothing, answers of an evaluation are greedy
+    version: str = VERSION  # of the code that made it
+    refined_on: int = 0  # examples that it was trained on after it was generated; 0: it is as generated
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Adapter:
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
             "base_model_name_or_path": self.provenance.base_name,
+            "revision": self.provenance.base_revision or None,
             "r": rank,
             "lora_alpha": rank,  # so that PEFT's scaling is 1, which is what the hypernetwork meant
             "rank_pattern": others,
@@ -101,30 +108,18 @@ class Adapter:
         """
         try:
             provenance = Provenance(**json.loads((folder / PROVENANCE_FILE).read_text()))
-            config = json.loads((folder / CONFIG_FILE).read_text())
-            tensors = load((folder / WEIGHTS_FILE).read_bytes())
             if provenance.base_fingerprint != base.fingerprint and not base.is_copy_of(provenance.base_name):
                 raise AdapterError(
                     f"{folder} was made for {provenance.base_name} ({provenance.base_fingerprint[:12]}); the base "
                     f"here is {base.name} ({base.fingerprint[:12]}). Load that base, or generate the adapter again."
                 )
-            path, layers = layers_path(base), tuple(config["layers_to_transform"])
-            stems = [f"base_model.model.{path}.{layers[0]}.", ".lora_A.weight"]
-            modules = {}
-            for module in sorted(k[len(stems[0]) : -len(stems[1])] for k in tensors if k.startswith(stems[0])):
-                if not module or f"{stems[0]}{module}{stems[1]}" not in tensors:
-                    continue
-                keys = [f"base_model.model.{path}.{layer}.{module}" for layer in layers]
-                a = torch.stack([tensors[f"{key}.lora_A.weight"] for key in keys])[None]
-                b = torch.stack([tensors[f"{key}.lora_B.weight"].T for key in keys])[None]
-                modules[module] = (a.to(base.device), b.to(base.device))
-            if not modules:
-                raise KeyError("no weights for its layers")
+            path = layers_path(base)
+            weights = read_weights((folder / CONFIG_FILE).read_bytes(), (folder / WEIGHTS_FILE).read_bytes(), path)
         except (OSError, LookupError, TypeError, RuntimeError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise AdapterError(f"{folder} holds no whole adapter ({error}). Generate or download it again.") from error
         except SafetensorError as error:
             raise AdapterError(f"{folder / WEIGHTS_FILE} is damaged. Generate or download it again.") from error
-        return cls(LoraWeights(layers, modules), path, provenance)
+        return cls(weights.to(base.device), path, provenance)
 
     def card(self) -> str:
         """The model card, with a snippet that loads the adapter."""
@@ -155,6 +150,7 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
         skill_sha256=text_sha256(skill_text),
         skill_tokens=base.count_tokens(skill_text),
         base_name=base.name,
+        base_revision=base_revision(base),
         base_fingerprint=base.fingerprint,
         hypernetwork_fingerprint=hypernetwork.fingerprint,
         seconds=round(seconds, 3),
@@ -162,18 +158,39 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
     return Adapter(weights, layers_path(base), provenance)
 
 
+def read_weights(config: bytes, tensors: bytes, path: str) -> LoraWeights:
+    """The LoRA in PEFT's two files, on the CPU; `path` is where the base has its decoder layers.
+
+    Raises SafetensorError, ValueError, TypeError, LookupError or RuntimeError where the files are damaged.
+    """
+    layers, found = tuple(json.loads(config)["layers_to_transform"]), load(tensors)
+    stems = [f"base_model.model.{path}.{layers[0]}.", ".lora_A.weight"]
+    modules = {}
+    for module in sorted(k[len(stems[0]) : -len(stems[1])] for k in found if k.startswith(stems[0])):
+        if not module or f"{stems[0]}{module}{stems[1]}" not in found:
+            continue
+        keys = [f"base_model.model.{path}.{layer}.{module}" for layer in layers]
+        a = torch.stack([found[f"{key}.lora_A.weight"] for key in keys])[None]
+        b = torch.stack([found[f"{key}.lora_B.weight"].T for key in keys])[None]
+        modules[module] = (a, b)
+    if not modules:
+        raise KeyError("no weights for its layers")
+    return LoraWeights(layers, modules)
+
+
 def text_sha256(text: str) -> str:
     """SHA-256 of a text in UTF-8, in hex."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def peft_snippet(base_name: str, folder: str = "adapter") -> str:
-    """Python that loads the adapter with PEFT."""
+def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "") -> str:
+    """Python that loads the adapter with PEFT, the base at a commit where one is given."""
+    at = f', revision="{revision}"' if revision else ""
     return (
         "from peft import PeftModel\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        f'tokenizer = AutoTokenizer.from_pretrained("{base_name}")\n'
-        f'base = AutoModelForCausalLM.from_pretrained("{base_name}", dtype="bfloat16")\n'
+        f'tokenizer = AutoTokenizer.from_pretrained("{base_name}"{at})\n'
+        f'base = AutoModelForCausalLM.from_pretrained("{base_name}"{at}, dtype="bfloat16")\n'
         f'model = PeftModel.from_pretrained(base, "{folder}")\n'
         'messages = [{"role": "user", "content": "your prompt, without the skill"}]\n'
         "ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors='pt')\n"
@@ -182,12 +199,19 @@ def peft_snippet(base_name: str, folder: str = "adapter") -> str:
     )
 
 
-def vllm_snippet(base_name: str, rank: int, folder: str = "adapter") -> str:
-    """A shell command that serves the adapter with vLLM."""
-    return f"vllm serve {base_name} --enable-lora --max-lora-rank {rank} --lora-modules skill=./{folder}"
+def vllm_snippet(base_name: str, rank: int, folder: str = "adapter", revision: str = "") -> str:
+    """A shell command that serves the adapter with vLLM, the base at a commit where one is given."""
+    at = f" --revision {revision}" if revision else ""
+    return f"vllm serve {base_name}{at} --enable-lora --max-lora-rank {rank} --lora-modules skill=./{folder}"
 
 
 def layers_path(base: Base) -> str:
     """Where the decoder layers stand in the base, such as model.layers."""
     layers = decoder_layers(base.model)
     return next(name for name, module in base.model.named_modules() if module is layers)
+
+
+def base_revision(base: Base) -> str:
+    """The commit of the base's repository, where it lies in the Hub's cache; '' elsewhere."""
+    folder = Path(base.model.name_or_path)
+    return folder.name if folder.parent.name == "snapshots" else ""

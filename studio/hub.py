@@ -1,0 +1,459 @@
+"""Sharing through the Hugging Face Hub: push and pull bundles and hypernetworks, and browse what others pushed.
+
+A push is one commit, so it is there whole or not at all; what was uploaded before a failure is not sent again. A pull
+takes the files that it expects, of one commit, and looks at them before they get their name. Only a person's own token
+is used, and no message holds it.
+"""
+
+import argparse
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token, set_client_factory
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
+from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
+from huggingface_hub.utils._http import default_client_factory
+
+from skills.archive import SkillFiles
+from skills.scan import MAX_FILES, MAX_SIZE, Finding, fault_of_path
+from skills.skill import MAX_TEXT, SkillError
+from studio import bundle
+from studio.bundle import CARD, ORIGIN, PROVENANCE, REQUIRED, SKILL, TAGS, BundleError, Mismatch
+
+TAG = TAGS[0]
+SILENCE = 30.0  # seconds without a byte after which the Hub is given up
+LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
+MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
+MAX_CHECKPOINT = 2_000_000_000  # bytes of a hypernetwork
+RUNNABLE = tuple(".bin .pt .pth .pkl .pickle .ckpt .joblib .npy .npz .h5 .keras .onnx .msgpack".split())  # when opened
+SKILL_FOLDERS = ("evals/", "references/", "scripts/", "assets/")  # of a skill that is no bundle
+HYPERNETWORK_WEIGHTS = re.compile(r"model(?:-[0-9a-f]{8}-\d{5}-of-\d{5})?\.safetensors")
+HYPERNETWORK_INDEX = "model.safetensors.index.json"
+OURS = (*SKILL_FOLDERS, "adapter/", "adapter.gguf", HYPERNETWORK_INDEX)  # what a new revision no longer has goes
+TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{1,4096}")
+SPACE_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+
+Kind = Literal["bundle", "skill", "hypernetwork"]
+
+
+class HubError(ValueError):
+    """The Hub did not do it; the message says why and what to do. `status` is None where there was no answer."""
+
+    def __init__(self, message: str, status: int | None = None, wait: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.wait = wait  # seconds that the Hub asks for
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push made."""
+
+    repository: str
+    commit: str
+    url: str  # of the commit, or of the pull request
+    is_pull_request: bool
+    is_new: bool  # the repository was made for it
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull brought, as of one commit."""
+
+    repository: str
+    commit: str
+    path: Path
+    kind: Kind
+    findings: tuple[Finding, ...] = ()  # what a person should look at before using it
+    mismatches: tuple[Mismatch, ...] = ()  # in which a bundle is not what its provenance says
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A repository that somebody shared; every text in it is theirs."""
+
+    repository: str
+    author: str
+    commit: str
+    tags: tuple[str, ...]
+    downloads: int
+    likes: int
+    updated: str  # ISO date, '' where unknown
+    private: bool
+
+
+def _client():
+    """The Hub's client with a limit on silence, and without hour-long sleeps while a person waits."""
+    client = default_client_factory()
+    hooks = client.event_hooks
+    client.event_hooks = {"request": [*hooks["request"], _limit_silence], "response": [_refuse_long_wait]}
+    return client
+
+
+def _limit_silence(request) -> None:
+    limits = request.extensions.get("timeout") or {}
+    unlimited = dict.fromkeys(("connect", "read", "write", "pool"), SILENCE)
+    request.extensions["timeout"] = {key: limits.get(key) or limit for key, limit in unlimited.items()}
+
+
+def _refuse_long_wait(response) -> None:
+    if response.status_code == 429 and (_asked_wait(response) or 0) > LONGEST_WAIT:
+        hf_raise_for_status(response)
+
+
+def _asked_wait(response) -> int | None:
+    """Seconds that the Hub asks to wait, None where it does not say."""
+    limit = parse_ratelimit_headers(response.headers)
+    if limit and limit.remaining == 0:
+        return limit.reset_in_seconds
+    said = response.headers.get("Retry-After", "").strip()
+    return int(said) if said.isdigit() and len(said) < 7 else None
+
+
+set_client_factory(_client)  # here, not on first use: that would close a client with which a base is being downloaded
+
+
+def usable_token(given: str | None) -> str | None:
+    """The token to use: the one given, else that of the environment or of `hf auth login`; on a Space only the given.
+
+    Raises HubError for a text that is no token, and for the Space's own.
+    """
+    token, on_space = (given or "").strip(), "SPACE_ID" in os.environ
+    if not token:
+        return None if on_space else get_token()
+    if not TOKEN.fullmatch(token):
+        raise HubError("This is no token: it holds characters that no token has. Copy it again from your settings.")
+    if on_space and token in {os.environ.get(name) for name in SPACE_TOKENS}:
+        raise HubError("That is the token of this Space, not yours. Sign in, or give a token of your own.")
+    return token
+
+
+class Hub:
+    """The Hub, as one person sees it."""
+
+    def __init__(self, token: str | None = None, endpoint: str | None = None) -> None:
+        self._token = usable_token(token)
+        self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name="parametric-skills")
+
+    def whoami(self) -> str:
+        """The name of the account. Raises HubError."""
+        if not self._token:
+            raise HubError("There is no token. Sign in, set HF_TOKEN, or give one with --token.", 401)
+        with self._explained("Your account"):
+            return self._api.whoami(token=self._token)["name"]
+
+    def browse(self, search: str = "", author: str = "", tag: str = TAG, limit: int = 50) -> list[Shared]:
+        """Repositories with a tag, the most downloaded first. Raises HubError."""
+        with self._explained("The list"):
+            found = self._api.list_models(
+                filter=tag, search=search or None, author=author or None, sort="downloads", limit=limit, full=True
+            )
+            return [
+                Shared(
+                    repository=info.id,
+                    author=info.author or info.id.split("/")[0],
+                    commit=info.sha or "",
+                    tags=tuple(info.tags or ()),
+                    downloads=info.downloads or 0,
+                    likes=info.likes or 0,
+                    updated=info.last_modified.isoformat() if info.last_modified else "",
+                    private=bool(info.private),
+                )
+                for info in found
+            ]
+
+    # ---- push ----
+
+    def push(
+        self,
+        path: Path,
+        repository: str = "",
+        private: bool | None = None,
+        create_pr: bool = False,
+        message: str = "",
+        accept: bool = False,
+    ) -> Pushed:
+        """Push a bundle, or the folder of a hypernetwork, as one commit: a new repository or a new revision of one.
+
+        `repository` is `user/name`, or a name in one's own account; by default the skill's. With `create_pr` it
+        becomes a pull request, also to somebody else's. `private` None: a new one is public, an old one stays as it is.
+        `accept` goes on in spite of what the scan asks about, such as a secret.
+        Raises HubError; BundleError and SkillError where the files should not be pushed.
+        """
+        files, default = _to_push(path, accept)
+        user = self.whoami()
+        repository = repository or default
+        name = repository if "/" in repository else f"{user}/{repository}"
+        info = self._info(name, missing_ok=True)
+        if info is None and create_pr:
+            raise HubError(f"The Hub has no {name}, or it is private. A pull request needs a repository.", 404)
+        is_new = info is None
+        if is_new:
+            with self._explained(name):
+                self._api.create_repo(name, private=bool(private))
+            info = self._info(name)
+        elif private is not None and not create_pr and bool(info.private) != private:
+            now, wanted = ("private", "public") if info.private else ("public", "private")
+            raise HubError(
+                f"{name} is {now} already. Make it {wanted} in its settings on the Hub, or choose another name."
+            )
+        theirs = {each.rfilename for each in info.siblings or ()}
+        if theirs - {".gitattributes", CARD} and _kind(theirs) != _kind(files):
+            raise HubError(
+                f"{name} holds something else than a {_kind(files)}. Choose another name for the repository."
+            )
+        old = {each for each in theirs - files.keys() if each.startswith(OURS) or HYPERNETWORK_WEIGHTS.fullmatch(each)}
+        operations = [CommitOperationAdd(each, files[each]) for each in sorted(files)]
+        operations += [CommitOperationDelete(each) for each in sorted(old)]
+        fate = f" {name} was made and is empty. Push again: it goes on there." if is_new else ""
+        with self._explained(name, f"Nothing was changed there, or all of it: push again.{fate}"):
+            done = self._api.create_commit(
+                name,
+                operations,
+                commit_message=message or f"{'Update' if not is_new else 'Add'} {default}",
+                parent_commit=info.sha,
+                create_pr=create_pr,
+            )
+        return Pushed(name, done.oid, done.pr_url or done.commit_url, bool(done.pr_url), is_new)
+
+    # ---- pull ----
+
+    def pull(self, repository: str, target: Path, revision: str | None = None, accept: bool = True) -> Pulled:
+        """Bring a bundle, a skill or a hypernetwork into a new folder; its `hub.json` says of which commit.
+
+        Only what is expected is downloaded, after a look at names and sizes. What the scan blocks never gets to
+        `target`; with `accept` false neither what it asks about. Raises HubError, BundleError, SkillError and OSError.
+        """
+        if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
+            raise HubError(f"{target} is there already. Choose another folder, or delete it.")
+        info = self._info(repository, revision)
+        sizes = {each.rfilename: each.size for each in info.siblings or ()}
+        kind = _kind(sizes)
+        if not kind or not info.sha:
+            raise HubError(f"{repository} holds no bundle, no skill and no hypernetwork. Choose another repository.")
+        files: dict[str, bytes] = {}
+        if kind == "bundle":
+            files = self._download(repository, info.sha, {PROVENANCE: sizes[PROVENANCE]}, kind)
+            _, digests = bundle.read_provenance(files[PROVENANCE])
+            wanted = {*REQUIRED, *digests} - {PROVENANCE}
+        elif kind == "skill":
+            wanted = {each for each in sizes if each == SKILL or each.startswith(SKILL_FOLDERS)}
+        else:
+            allowed = ("config.json", HYPERNETWORK_INDEX, CARD)
+            wanted = {each for each in sizes if each in allowed or HYPERNETWORK_WEIGHTS.fullmatch(each)}
+        files |= self._download(repository, info.sha, {each: sizes[each] for each in wanted & sizes.keys()}, kind)
+        findings, mismatches = (), ()
+        if kind != "hypernetwork":
+            source = SkillFiles.of(files)
+            findings = source.findings
+            bundle.check_findings(findings, accept)
+            mismatches = tuple(bundle.altered(source)) if kind == "bundle" else ()
+        origin = {"repository": repository, "revision": revision or "main", "commit": info.sha}
+        files[ORIGIN] = (json.dumps(origin, indent=2) + "\n").encode()
+        bundle.put_folder(target, files)
+        return Pulled(repository, info.sha, target, kind, findings, mismatches)
+
+    def _download(self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind) -> dict[str, bytes]:
+        """The files of a commit by their names; `sizes` are what the listing says of them."""
+        _check_listing(name, sizes, kind)
+        files = {}
+        with tempfile.TemporaryDirectory(prefix="parametric-skills-pull-") as scratch:
+            for each, size in sorted(sizes.items()):
+                with self._explained(name, "Nothing was kept; pull again."):
+                    file = Path(self._api.hf_hub_download(name, each, revision=commit, local_dir=scratch))
+                if file.stat().st_size != size:
+                    raise HubError(f"{each} of {name} has another size than the listing says. It was not used.")
+                files[each] = file.read_bytes()
+                if each.endswith(".safetensors"):
+                    _check_weights(file, f"{each} of {name}")
+        return files
+
+    # ---- asking ----
+
+    def _info(self, name: str, revision: str | None = None, missing_ok: bool = False):
+        try:
+            with self._explained(name):
+                return self._api.model_info(name, revision=revision, files_metadata=True)
+        except HubError as error:
+            if missing_ok and error.status == 404:
+                return None
+            raise
+
+    @contextmanager
+    def _explained(self, name: str, after: str = "") -> Iterator[None]:
+        """Turn what goes wrong into a HubError that says what to do; `after` is what became of the work."""
+        try:
+            yield
+        except (HTTPError, OSError, ValueError, RuntimeError, LookupError) as error:
+            self._explain(error, name, after)
+
+    def _explain(self, error: Exception, name: str, after: str) -> NoReturn:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, HTTPError):
+            cause = cause.__cause__
+        response = cause.response if isinstance(cause, HfHubHTTPError) else None
+        status = response.status_code if response is not None else None
+        wait = _asked_wait(response) if status == 429 else None
+        if status is not None:
+            said = (cause.server_message or "").splitlines()
+            advice = self._advice(status, wait, name, said[0] if said else "")
+        elif cause is not None or isinstance(error, ConnectionError):
+            advice = f"{name}: the connection to the Hub broke or it did not answer. Look at the network and try again."
+        else:
+            advice = f"{name}: {next(iter(str(error).strip().splitlines()), type(error).__name__)}"
+        # without its cause: what the Hub or the client say may repeat the token
+        raise HubError(self._without_token(f"{advice} {after}".strip()), status, wait) from None
+
+    def _advice(self, status: int, wait: int | None, name: str, said: str) -> str:
+        if status == 401:
+            if self._token:
+                return f"{name}: the Hub does not know the token (401). Make a new one at hf.co/settings/tokens."
+            return f"{name} is not there, or only for those who may see it (401). Sign in, or give a token."
+        if status == 403:
+            return (
+                f"{name}: the token may not do this (403). It needs the right to write (scope contribute-repos on a "
+                "Space); into somebody else's repository only a pull request goes (--pull-request)."
+            )
+        if status == 404:
+            return (
+                f"{name} is not on the Hub, or it is private and the token can't see it, or has no such revision (404)."
+            )
+        if status in (409, 412):
+            return f"{name} was changed by somebody else in the meantime ({status}). Look at it and push again."
+        if status == 429:
+            until = f"wait {wait} s and try again" if wait else "wait some minutes and try again"
+            return f"{name}: the Hub has had too many requests (429); {until}."
+        if status >= 500:
+            return f"{name}: the Hub has trouble of its own ({status}). Try again in a minute."
+        return f"{name}: the Hub refused ({status}): {said[:300] or 'it gave no reason'}"
+
+    def _without_token(self, text: str) -> str:
+        return text.replace(self._token, "<token>") if self._token else text
+
+
+def _kind(names: Iterable[str]) -> Kind | None:
+    """What files of these names make up."""
+    names = set(names)
+    if PROVENANCE in names:
+        return "bundle"
+    if "config.json" in names and any(map(HYPERNETWORK_WEIGHTS.fullmatch, names)):
+        return "hypernetwork"
+    return "skill" if SKILL in names else None
+
+
+def _to_push(path: Path, accept: bool) -> tuple[dict[str, bytes], str]:
+    """The files of a bundle or a hypernetwork, and how its repository is called by default."""
+    if path.is_dir() and not (path / SKILL).exists():
+        names = {each.name for each in path.iterdir() if each.is_file()}
+        if _kind(names) != "hypernetwork":
+            raise BundleError(f"{path} holds no bundle and no hypernetwork. Make one with `python -m studio bundle`.")
+        wanted = {each for each in names if each in ("config.json", HYPERNETWORK_INDEX, CARD)}
+        wanted |= {each for each in names if HYPERNETWORK_WEIGHTS.fullmatch(each)}
+        for each in wanted:
+            if each.endswith(".safetensors"):
+                _check_weights(path / each, str(path / each))
+        return {each: (path / each).read_bytes() for each in wanted}, path.resolve().name
+    source = bundle.read(path)
+    if wrong := bundle.altered(source):
+        raise BundleError("The bundle is not pushed:\n" + "\n".join(each.message for each in wrong))
+    bundle.check_findings(source.findings, accept)
+    return {each: data for each, data in source.files.items() if each != ORIGIN}, source.skill.name
+
+
+def _check_listing(name: str, sizes: Mapping[str, int | None], kind: Kind) -> None:
+    """Raise HubError for names and sizes that no such repository has; nothing is downloaded before that."""
+    for each, size in sizes.items():
+        if fault := fault_of_path(each):
+            raise HubError(f"{name} has a file whose path {fault}. It was not downloaded.")
+        if each.lower().endswith(RUNNABLE):
+            raise HubError(f"{name} has {each}, which may run code when it is opened. Only safetensors are taken.")
+        most = MAX_TEXT_FILE if not each.endswith((".safetensors", ".gguf")) else MAX_CHECKPOINT
+        if size is None or size > most:
+            raise HubError(f"{each} of {name} has {size or 0:,} bytes; {most:,} is the most. It was not downloaded.")
+    total, most = sum(size or 0 for size in sizes.values()), MAX_CHECKPOINT if kind == "hypernetwork" else MAX_SIZE
+    if len(sizes) > MAX_FILES or total > most:
+        raise HubError(
+            f"{name} has {len(sizes):,} files of {total:,} bytes; {MAX_FILES:,} and {most:,} are the most. "
+            "It was not downloaded."
+        )
+
+
+def _check_weights(file: Path, shown: str) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np") as tensors:
+            tensors.keys()
+    except (SafetensorError, OSError) as error:
+        raise HubError(f"{shown} is no whole safetensors file. It was not used.") from error
+
+
+# ---- the command line ----------------------------------------------------------------------------------------------
+
+
+def add_commands(commands: "argparse._SubParsersAction") -> None:
+    """Add `push`, `pull` and `browse`."""
+    account = argparse.ArgumentParser(add_help=False)
+    account.add_argument("--token", help="of your account (default: HF_TOKEN, or that of `hf auth login`)")
+
+    command = commands.add_parser("push", parents=[account], help=_push.__doc__)
+    command.add_argument("path", type=Path, help="a bundle, or the folder of a hypernetwork")
+    command.add_argument("--to", default="", help="user/name, or a name in your account (default: the skill's name)")
+    visibility = command.add_mutually_exclusive_group()
+    visibility.add_argument("--private", dest="private", action="store_const", const=True, help="only you see it")
+    visibility.add_argument("--public", dest="private", action="store_const", const=False, help="everybody sees it")
+    command.add_argument("--pull-request", action="store_true", help="propose it to the owner of the repository")
+    command.add_argument("--message", default="", help="of the commit")
+    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan asks about")
+    command.set_defaults(run=_push)
+
+    command = commands.add_parser("pull", parents=[account], help=_pull.__doc__)
+    command.add_argument("repository", help="user/name")
+    command.add_argument("--out", type=Path, help="folder that is made (default: the repository's name)")
+    command.add_argument("--revision", help="branch, tag or commit (default: the newest)")
+    command.set_defaults(run=_pull)
+
+    command = commands.add_parser("browse", parents=[account], help=_browse.__doc__)
+    command.add_argument("search", nargs="?", default="", help="part of a name")
+    command.add_argument("--author", default="")
+    command.set_defaults(run=_browse)
+
+
+def _push(options: argparse.Namespace) -> int:
+    """Push a bundle or a hypernetwork to the Hugging Face Hub."""
+    done = Hub(options.token).push(
+        options.path, options.to, options.private, options.pull_request, options.message, options.yes
+    )
+    print(f"{done.repository}: {'pull request' if done.is_pull_request else 'commit'} {done.commit}\n{done.url}")
+    return 0
+
+
+def _pull(options: argparse.Namespace) -> int:
+    """Pull a bundle, a skill or a hypernetwork from the Hugging Face Hub."""
+    target = options.out or Path(options.repository.rpartition("/")[2])
+    try:
+        done = Hub(options.token).pull(options.repository, target, options.revision)
+    except (SkillError, BundleError) as error:
+        raise HubError(f"{options.repository} was not taken: {error}") from error
+    except OSError as error:
+        raise HubError(f"{target} can't be written: {error.strerror}.") from error
+    print(f"{done.path}: {done.kind} {done.repository} at commit {done.commit}")
+    if done.findings:
+        print(bundle.show(done.findings))
+    for mismatch in done.mismatches:
+        print(f"{mismatch.kind}: {mismatch.message}")
+    return 0
+
+
+def _browse(options: argparse.Namespace) -> int:
+    """List the skills that people have shared on the Hugging Face Hub."""
+    for each in Hub(options.token).browse(options.search, options.author):
+        print(f"{each.repository}  {each.downloads} downloads, {each.likes} likes, {each.updated[:10]}")
+    return 0
