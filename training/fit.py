@@ -2,7 +2,8 @@
 
 Skills are drawn anew at every step from the seed and the step's number, so a run that was stopped goes on at the exact
 step with the same data. On a share of the skills a neutral prompt is answered as well, and the adapter is held to what
-the base says there (KL). Everything is kept in the output folder; writes are atomic.
+the base says there (KL). Several processes share a step and give what one alone would. Everything is kept in the output
+folder; writes are atomic.
 """
 
 import json
@@ -15,8 +16,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 import yaml
-from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -27,9 +27,12 @@ from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights
 from training.examples import Example, answer_logits, to_example
+from training.progress import RunLog, Throughput, make_accelerator
+from training.state import load_state, read_about, save_state
 from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_skill
 
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
+STATE = "state.safetensors"  # in the run's folder
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
 NEUTRAL_TOKENS = 24  # of a base's answer to a neutral prompt, and twice as many of a plain text
 
@@ -66,6 +69,7 @@ class FitConfig:
     save_every: int = 50
     evaluate_every: int = 200
     held_out_skills: int = 2  # a family, for the look on the way
+    track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
 
 
 class FitError(ValueError):
@@ -144,19 +148,27 @@ class Fit:
     def __init__(self, config: FitConfig, base: Base | None = None) -> None:
         """Start anew, or go on where the folder's state was saved.
 
-        Raises FitError where a family is unknown, the folder holds a run with other settings, or no gradient passes the
-        base; HypernetworkError where the checkpoint to start with can't be read or belongs to another base.
+        Raises FitError where a family is unknown, a process would have no skill, the folder holds a run with other
+        settings, or no gradient passes the base; TrackerError where the tracker is missing; HypernetworkError where the
+        checkpoint to start with can't be read or belongs to another base.
         """
         if unknown := set(config.families) - set(FAMILIES) - {GRAMMAR}:
             names = ", ".join((*FAMILIES, GRAMMAR))
             raise FitError(f"There are no families {', '.join(sorted(unknown))}. There are: {names}.")
         self.config, self.out = config, Path(config.out)
-        self.base = base or Base.load(config.base, quantization="dequantized")
+        on_cpu = base.device.type == "cpu" if base else not torch.cuda.is_available()
+        self.accelerator = make_accelerator(self.out, on_cpu, config.track)
+        if config.skills_per_step < self.accelerator.num_processes:
+            raise FitError(
+                f"{self.accelerator.num_processes} processes can't share {config.skills_per_step} skills a step. "
+                "Start fewer, or raise skills_per_step."
+            )
+        # each process has a device of its own, which the accelerator knows
+        self.base = base or Base.load(config.base, quantization="dequantized", device=str(self.accelerator.device))
         if self.base.quantization == "nf4":
             raise FitError("An NF4 base can't be trained through. Load it with quantization='dequantized'.")
-        if self.base.device.type == "cpu":  # with rows this short, plain matmuls beat the fused kernel's backward
+        if on_cpu:  # with rows this short, plain matmuls beat the fused kernel's backward
             self.base.model.set_attn_implementation("eager")
-        self.accelerator = Accelerator(cpu=self.base.device.type == "cpu")
         torch.manual_seed(config.seed)
         if config.start:
             self.hypernetwork = load_hypernetwork(self.base, config.start).float().train()
@@ -174,33 +186,47 @@ class Fit:
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
         self.step, self.seconds = 0, 0.0
+        self.whole = True  # weights, optimiser and running mean are all those of `step`
         if not config.start:
             first = [skill.text for skill in draw_batch(config, 0)]
             self.hypernetwork.calibrate(self.hypernetwork.read(self.base, first))
         self.trained = dict(named)
         self.mean = {n: p.detach().clone() for n, p in named}
         self.neutral = NeutralExamples(self.base) if config.neutral and config.kl else None
-        if (self.out / "state.safetensors").exists():
+        if (self.out / STATE).exists():
             self._resume()
+        found = self.accelerator.gather(torch.tensor([self.step], device=self.base.device)).tolist()
+        if len(set(found)) > 1:
+            raise FitError(
+                f"The processes found different states of the run in {self.out} (steps {found}). "
+                "Give a folder that all machines share."
+            )
 
     def run(self) -> Hypernetwork:
-        """Train to the last step; saves on the way, on Ctrl-C, and the finished checkpoint at the end."""
-        held_out = self._held_out()
-        settings = json.dumps(asdict(self.config), indent=2)
-        write_atomically(self.out / "fit.json", lambda path: path.write_text(settings))
-        self._log({"step": self.step, "settings": asdict(self.config)})
-        steps = range(self.step, self.config.steps)
-        batches = DataLoader(_Steps(self.config), batch_size=None, sampler=steps, num_workers=self.config.workers)
-        try:
-            for skills in batches:
-                self._log(self.train_step(skills))
-                last = self.step == self.config.steps
-                if self.step % self.config.save_every == 0 or last:
-                    self.save()
-                if (self.step % self.config.evaluate_every == 0 or last) and self.accelerator.is_main_process:
-                    self._log({"step": self.step, "held_out": glance(self.base, self.averaged(), held_out)})
-        finally:
-            self.save()
+        """Train to the last step; saves on the way, on Ctrl-C, and the finished checkpoint at the end.
+
+        Raises FitError where the state can't be stored.
+        """
+        config, held_out, settings = self.config, self._held_out(), asdict(self.config)
+        if self.accelerator.is_main_process:
+            text = json.dumps(settings, indent=2)
+            write_atomically(self.out / "fit.json", lambda path: path.write_text(text))
+        throughput = Throughput(self.base.device, self.base.dtype)
+        steps = range(self.step, config.steps)
+        batches = DataLoader(_Steps(config), batch_size=None, sampler=steps, num_workers=config.workers)
+        with RunLog(self.out, self.accelerator, config.steps, self.step, settings) as log:
+            log.write({"step": self.step, "settings": settings, "peak_tflops": round(throughput.peak / 1e12, 4)})
+            try:
+                for skills in batches:
+                    log.write(throughput.measure(self.train_step, skills))
+                    last = self.step == config.steps
+                    if self.step % config.save_every == 0 or last:
+                        self.save()
+                    if (self.step % config.evaluate_every == 0 or last) and self.accelerator.is_main_process:
+                        log.write({"step": self.step, "held_out": glance(self.base, self.averaged(), held_out)})
+                        log.draw()
+            finally:
+                self.save()
         return self.averaged()
 
     def train_step(self, skills: list[TaskSkill]) -> dict[str, float]:
@@ -208,20 +234,17 @@ class Fit:
         started, rate = time.perf_counter(), learning_rate(self.config, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        parts = self.loss_of(
-            skills[process::processes], random.Random(f"{self.config.seed}/neutral/{self.step}/{process}")
-        )
+        loss, parts = self.loss_of(skills, random.Random(f"{self.config.seed}/neutral/{self.step}"))
         self.optimizer.zero_grad()
-        parts["loss"].backward()
+        loss.backward()
         parameters = list(self.trained.values())
-        if processes > 1:
+        if self.accelerator.num_processes > 1:
             flat = torch.cat([parameter.grad.flatten() for parameter in parameters])  # one message instead of a hundred
-            for parameter, part in zip(
-                parameters, self.accelerator.reduce(flat, "mean").split([p.numel() for p in parameters]), strict=True
-            ):
+            whole = self.accelerator.reduce(flat, "sum").split([parameter.numel() for parameter in parameters])
+            for parameter, part in zip(parameters, whole, strict=True):
                 parameter.grad = part.view_as(parameter)
         norm = nn.utils.clip_grad_norm_(parameters, self.config.clip)
+        self.whole = False
         self.optimizer.step()
         self.step += 1
         # as long as the run is short the mean must forget its beginning faster
@@ -229,47 +252,71 @@ class Fit:
         with torch.no_grad():
             for name, parameter in self.trained.items():
                 self.mean[name].lerp_(parameter, 1 - keep)
+        self.whole = True
+        numbers = {name: value.item() for name, value in {**parts, "grad_norm": norm}.items()}  # waits for a GPU
         spent = time.perf_counter() - started
         self.seconds += spent
-        numbers = {name: value.item() for name, value in parts.items()}
-        numbers |= {"grad_norm": norm.item(), "rate": rate, "seconds": spent}
+        numbers |= {"rate": rate, "seconds": spent}
         return {"step": self.step, **{name: round(value, 5) for name, value in numbers.items()}}
 
-    def loss_of(self, skills: list[TaskSkill], rng: random.Random) -> dict[str, Tensor]:
-        """Cross-entropy over answer tokens, the KL to the base on neutral prompts, their sum, and the share of answers
-        that greedy decoding would get right."""
+    def loss_of(self, skills: list[TaskSkill], rng: random.Random) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch: cross-entropy over answer tokens, and the KL to the base on neutral prompts.
+
+        Gives what this process's share of the skills adds to it, with its gradient, and the numbers of the whole batch:
+        both parts, the loss, the share of answers that greedy decoding would get right, and the tokens that were read.
+        """
         base, config = self.base, self.config
-        weights = self._weights(skills, rng)
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        share = range(process * len(skills) // processes, (process + 1) * len(skills) // processes)
+        # whatever is drawn is drawn for the whole batch: it must not depend on who takes which share
+        stacked = rng.random() < config.stacked
+        drawn = [
+            self.neutral.draw(rng, i) for i in range(len(skills)) if self.neutral and rng.random() < config.neutral
+        ]
         examples = [
-            to_example(base, i, task, skill.text if config.reading else None)
-            for i, skill in enumerate(skills)
-            for task in skill.tasks
+            to_example(base, place, task, skills[i].text if config.reading else None)
+            for place, i in enumerate(share)
+            for task in skills[i].tasks
         ]
         asked = len(examples)
-        if self.neutral:
-            examples += [self.neutral.draw(rng, i) for i in range(len(skills)) if rng.random() < config.neutral]
-        scored = answer_logits(base, examples, weights)
+        examples += [replace(example, skill=share.index(example.skill)) for example in drawn if example.skill in share]
+        scored = answer_logits(base, examples, self._weights(skills, share, stacked))
         on_task = scored.example < asked
-        parts = {"answers": F.cross_entropy(scored.logits[on_task], scored.right[on_task])}
+        entropy = F.cross_entropy(scored.logits[on_task].float(), scored.right[on_task], reduction="sum")
+        divergence = torch.zeros_like(entropy)
         if len(examples) > asked:
             with torch.no_grad():
                 plain = answer_logits(base, examples[asked:], None).logits.float().log_softmax(-1)
             ours = scored.logits[~on_task].float().log_softmax(-1)
-            parts["kl"] = F.kl_div(ours, plain, log_target=True, reduction="batchmean")
+            divergence = F.kl_div(ours, plain, log_target=True, reduction="sum")
+        tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
+        if not config.reading:
+            tokens += sum(base.count_tokens(skills[i].text) for i in share)
+        right, counts = scored.exact(len(examples))[:asked].sum(), entropy.new_tensor([asked, tokens])
+        sums = torch.stack([entropy.detach(), divergence.detach(), right, on_task.sum(), (~on_task).sum(), *counts])
+        # shares have answers of different lengths: a mean of their means would not be the mean
+        whole = self.accelerator.reduce(sums, "sum")
+        entropies, divergences, hits, answer_tokens, neutral_tokens, prompts, read = whole.unbind()
+        neutral_tokens = neutral_tokens.clamp_min(1)
+        parts = {"answers": entropies / answer_tokens}
+        if drawn:
+            parts["kl"] = divergences / neutral_tokens
         parts["loss"] = parts["answers"] + config.kl * parts.get("kl", 0.0)
-        parts["exact"] = scored.exact(len(examples))[:asked].float().mean()
-        return {name: part if name == "loss" else part.detach() for name, part in parts.items()}
+        parts |= {"exact": hits / prompts, "tokens": read.long()}
+        return entropy / answer_tokens + config.kl * divergence / neutral_tokens, parts
 
-    def _weights(self, skills: list[TaskSkill], rng: random.Random) -> LoraWeights:
-        """The adapter of each skill, for some of them together with another's."""
-        base, config, shared = self.base, self.config, self.hypernetwork.shared()
-        if config.reading:
-            return shared.rows([0] * len(skills)).to(base.dtype)
-        read = self.hypernetwork.read(base, [skill.text for skill in skills])
+    def _weights(self, skills: list[TaskSkill], share: range, stacked: bool) -> LoraWeights:
+        """The adapters of a share of the skills; where `stacked`, each together with that of the skill after it."""
+        base, shared = self.base, self.hypernetwork.shared()
+        if self.config.reading:
+            return shared.rows([0] * len(share)).to(base.dtype)
+        after = [(i + 1) % len(skills) for i in share] if stacked else []
+        wanted = list(dict.fromkeys([*share, *after]))
+        read = self.hypernetwork.read(base, [skills[i].text for i in wanted])
         with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
             own = self.hypernetwork(read)
-        if rng.random() < config.stacked:
-            own = own.join(own.rows([(i + 1) % own.skills for i in range(own.skills)]))
+        if stacked:
+            own = own.rows(list(range(len(share)))).join(own.rows([wanted.index(i) for i in after]))
         return own.join(shared).to(base.dtype)
 
     def averaged(self) -> Hypernetwork:
@@ -279,16 +326,23 @@ class Fit:
         return made.eval()
 
     def save(self) -> None:
-        """Keep the state to go on from, and the checkpoint that can be used, each whole or not at all."""
-        if not self.accelerator.is_main_process:
+        """Keep the state to go on from, and the checkpoint that can be used, each whole or not at all.
+
+        Raises FitError where they can't be stored; what was stored before is as it was.
+        """
+        if not self.accelerator.is_main_process or not self.whole:  # interrupted within an update: the last save holds
             return
-        tensors = {f"model.{name}": p.detach() for name, p in self.hypernetwork.state_dict().items()}
-        tensors |= {f"mean.{name}": p for name, p in self.mean.items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{name}": value for name, value in state.items()}
+        try:
+            self._store()
+        except (OSError, SafetensorError) as error:
+            raise FitError(
+                f"Step {self.step} could not be stored in {self.out}: {error}. Make room and give the command again; "
+                "it goes on from what was stored before."
+            ) from error
+
+    def _store(self) -> None:
         about = {"step": str(self.step), "seconds": str(self.seconds), "base": self.base.fingerprint}
-        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        write_atomically(self.out / "state.safetensors", lambda path: save_file(contiguous, path, metadata=about))
+        save_state(self.out / STATE, self.hypernetwork, self.mean, self.optimizer, about)
         averaged = self.averaged()
         if self.config.reading:
             self._reader(averaged).save(self.out / "reader")
@@ -321,49 +375,22 @@ class Fit:
         before = json.loads((self.out / "fit.json").read_text())
         now = json.loads(json.dumps(asdict(self.config)))
         # what belongs to the shape of the run; the rest may change for the steps to come, and the curve keeps it
-        fixed = {
-            "base",
-            "start",
-            "reading",
-            "modules",
-            "shared_modules",
-            "seed",
-            "skills_per_step",
-            "tasks_per_skill",
-            "ema",
-        }
+        fixed = "base start reading modules shared_modules seed skills_per_step tasks_per_skill ema".split()
         changed = sorted(name for name in fixed if before.get(name) != now[name])
         if changed:
             raise FitError(
                 f"{self.out} holds a run with another {', '.join(changed)}. Choose another folder for this one."
             )
-        with (self.out / "state.safetensors").open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
-        if header.get("base", self.base.fingerprint) != self.base.fingerprint:
+        about = read_about(self.out / STATE)
+        if about.get("base", self.base.fingerprint) != self.base.fingerprint:
             raise FitError(f"{self.out} holds a run on another base than {self.base.name}. Choose another folder.")
-        state = load_file(self.out / "state.safetensors", device=str(self.base.device))
-        self.hypernetwork.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
-        self.mean = {name: state[f"mean.{name}"] for name in self.mean}
-        saved: dict[int, dict[str, Tensor]] = {}
-        for key, value in state.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                saved.setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": saved})
-        self.step, self.seconds = int(header["step"]), float(header["seconds"])
+        load_state(self.out / STATE, self.hypernetwork, self.mean, self.optimizer)
+        self.step, self.seconds = int(about["step"]), float(about["seconds"])
 
     def _held_out(self) -> list[TaskSkill]:
         rng = random.Random(HELD_OUT_SEED)
         families = dict.fromkeys(self.config.families)
         return [sample_skill(family, rng, 4) for family in families for _ in range(self.config.held_out_skills)]
-
-    def _log(self, numbers: dict) -> None:
-        if not self.accelerator.is_main_process:
-            return
-        line = json.dumps(numbers)
-        print(line, flush=True)
-        with (self.out / "curve.jsonl").open("a") as file:
-            file.write(line + "\n")
 
 
 class _Steps:

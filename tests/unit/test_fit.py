@@ -1,15 +1,20 @@
 """Training: through the frozen base, from the seed alone, and resumed as if it had never stopped."""
 
 import json
+import os
 import random
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
-from tiny import llama_config, load_base, save_model, snapshot
-from transformers import LlamaForCausalLM
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import VOCABULARY, full_disk, llama_config, load_base, save_model, snapshot
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
@@ -18,6 +23,7 @@ from training.__main__ import main, read_config
 from training.evaluate import family_lines
 from training.examples import Example, Scored, answer_logits, to_example
 from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate
+from training.progress import PROJECT, TrackerError, read_curve
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, Task, TaskSkill, sample_skill
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +82,10 @@ def test_a_run_leaves_a_checkpoint_a_curve_and_its_settings(dequantized: Base, t
     curve = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert [line["step"] for line in curve] == [0, 1, 1, 2, 2]
     assert curve[0]["settings"]["steps"] == 2
-    assert set(curve[1]) == {"step", "answers", "loss", "exact", "grad_norm", "rate", "seconds"}
+    assert curve[0]["peak_tflops"] > 0
+    parts, rates = {"answers", "loss", "exact", "tokens", "grad_norm"}, {"tokens_per_second", "tflops", "peak_share"}
+    assert set(curve[1]) == {"step", *parts, "rate", "seconds", *rates}
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert set(curve[2]["held_out"]) == {"parametric", "wrong skill", "shared only", "loss", "limits"}
     after = snapshot(dequantized)
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -119,6 +128,51 @@ def test_an_interrupted_run_keeps_its_state(dequantized: Base, tmp_path: Path, m
         with pytest.raises(KeyboardInterrupt):
             fit.run()
     assert Fit(small(tmp_path), dequantized).step == 2
+
+
+def test_what_an_interrupt_leaves_half_updated_is_not_saved(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path, save_every=1), dequantized)
+    update = fit.optimizer.step
+
+    def interrupted() -> None:
+        update()
+        if fit.step == 1:
+            raise KeyboardInterrupt
+
+    fit.optimizer.step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        fit.run()
+    whole = Fit(small(tmp_path / "unbroken"), dequantized)
+    steps(whole, 1)
+    whole.save()
+    after, expected = state(tmp_path), state(tmp_path / "unbroken")
+    assert all(torch.equal(after[name], expected[name]) for name in expected)
+
+
+def test_a_full_disk_ends_a_run_with_the_way_out_and_the_state_before_it(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path), dequantized)
+    write_settings(fit)
+    steps(fit, 1)
+    fit.save()
+    before = (tmp_path / "state.safetensors").read_bytes()
+    steps(fit, 1)
+    with full_disk(100_000), pytest.raises(FitError, match=r"Step 2 could not be stored in .*Make room and give the"):
+        fit.save()
+    assert (tmp_path / "state.safetensors").read_bytes() == before
+    assert Fit(small(tmp_path), dequantized).step == 1
+
+
+def test_a_run_is_tracked_where_that_is_asked_for(dequantized: Base, tmp_path: Path):
+    Fit(small(tmp_path, steps=2, track="tensorboard"), dequantized).run()
+    tracked = EventAccumulator(str(tmp_path / "tracked" / PROJECT)).Reload()
+    curve = read_curve(tmp_path / "curve.jsonl")
+    losses = [(line["step"], line["loss"]) for line in curve if "loss" in line]
+    assert [(event.step, event.value) for event in tracked.Scalars("loss")] == [
+        (step, pytest.approx(loss)) for step, loss in losses
+    ]
+    assert tracked.Scalars("held_out/loss")[0].value == pytest.approx(curve[-1]["held_out"]["loss"])
+    with pytest.raises(TrackerError, match="There is no tracker wandb"):
+        Fit(small(tmp_path, track="wandb"), dequantized)
 
 
 def test_a_run_with_another_setting_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
@@ -190,6 +244,62 @@ def test_the_rate_warms_up_stays_and_falls_to_zero():
     assert rates[99] == pytest.approx(0.1)
 
 
+# ---- several processes ---------------------------------------------------------------------------------------------
+
+# what torchrun starts: the command line, in float32 so that a curve can be compared closely. First each process looks
+# for the run in a folder of its own, of which one alone holds a state; then both train in one folder
+TWO_PROCESSES = """
+import os, sys, torch, hypernet.base
+from training.__main__ import main
+hypernet.base.compute_dtype = lambda _device: torch.float32
+apart, together, base = sys.argv[1:]
+os.chdir(os.environ["RANK"])
+assert main(["fit", "--config", apart, "--base", base]) == 2
+sys.exit(main(["fit", "--config", together, "--base", base]))
+"""
+
+
+def test_two_processes_give_the_curve_of_one(dequantized: Base, tiny_folder: Path, tmp_path: Path):
+    def config(out: Path | str, count: int) -> FitConfig:  # three skills: shares of one and of two
+        parts = {"families": ("limits", "grammar"), "neutral": 0.5, "stacked": 1.0, "decay": 0.0}
+        return small(out, base=str(tiny_folder), steps=count, skills_per_step=3, **parts)
+
+    Fit(config(tmp_path / "0" / "run", 1), dequantized).run()
+    (tmp_path / "1").mkdir()
+    for name, settings in (("apart", config("run", 1)), ("together", config(tmp_path / "two", 3))):
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items() if v is not None}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(plain))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
+    arguments = [str(tmp_path / "apart.yaml"), str(tmp_path / "together.yaml"), str(tiny_folder)]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", TWO_PROCESSES, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("found different states of the run in run (steps [1, 0]). Give a folder that all") == 2
+
+    Fit(config(tmp_path / "one", 4), dequantized).run()
+    Fit(config(tmp_path / "two", 4), dequantized).run()  # one process goes on with the run of two
+    one, two = ([x for x in read_curve(tmp_path / out / "curve.jsonl") if "answers" in x] for out in ("one", "two"))
+    assert any(line["kl"] > 0 for line in one if "kl" in line)
+    assert [line["step"] for line in two] == [1, 2, 3, 4]
+    for expected, line in zip(one, two, strict=True):
+        for name in expected.keys() & {"answers", "kl", "loss", "exact", "tokens", "grad_norm"}:
+            assert line[name] == pytest.approx(expected[name], rel=2e-3, abs=2e-5), name
+    expected, found = state(tmp_path / "one"), state(tmp_path / "two")
+    for name in expected:
+        if name.startswith("mean."):
+            torch.testing.assert_close(found[name], expected[name], rtol=1e-2, atol=1e-3)
+
+
+def test_more_processes_than_skills_are_refused(dequantized: Base, tmp_path: Path):
+    with pytest.raises(FitError, match=r"1 processes can't share 0 skills a step\. Start fewer, or raise"):
+        Fit(small(tmp_path, skills_per_step=0), dequantized)
+
+
 # ---- scoring -------------------------------------------------------------------------------------------------------
 
 
@@ -241,9 +351,9 @@ def test_an_answer_is_exact_where_every_token_is_the_likeliest():
 def test_without_an_adapter_nothing_diverges_on_neutral_prompts_and_with_one_it_does(dequantized: Base, tmp_path: Path):
     fit = Fit(small(tmp_path, neutral=1.0), dequantized)
     skills = draw_batch(fit.config, 0)
-    assert fit.loss_of(skills, random.Random(0))["kl"].item() == pytest.approx(0, abs=1e-5)  # step 0 is the base
+    assert fit.loss_of(skills, random.Random(0))[1]["kl"].item() == pytest.approx(0, abs=1e-5)  # step 0 is the base
     steps(fit, 2)
-    assert fit.loss_of(skills, random.Random(0))["kl"].item() > 0
+    assert fit.loss_of(skills, random.Random(0))[1]["kl"].item() > 0
 
 
 def test_the_checkpoint_is_the_running_mean_of_the_weights(dequantized: Base, tmp_path: Path):
@@ -273,7 +383,8 @@ def test_a_stack_adds_the_next_skills_own_part_where_it_is_drawn(dequantized: Ba
     skills = draw_batch(fit.config, 9)
     alone = Fit(small(tmp_path / "alone", stacked=0.0), dequantized)
     alone.hypernetwork = fit.hypernetwork
-    assert fit.loss_of(skills, random.Random(0))["answers"] != alone.loss_of(skills, random.Random(0))["answers"]
+    together, apart = (one.loss_of(skills, random.Random(0))[1]["answers"] for one in (fit, alone))
+    assert together != apart
 
 
 def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Base):
@@ -337,3 +448,45 @@ def test_the_command_trains_and_refuses_with_status_two(
     assert "none.yaml can't be read" in capsys.readouterr().err
     assert main(["fit", "--config", str(settings), "--base", "/nowhere/at/all"]) == 2
     assert "neither a folder here" in capsys.readouterr().err
+
+
+def test_a_base_of_another_architecture_is_trained_resumed_and_evaluated_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = GPTNeoXConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=4096,
+        initializer_range=0.2,
+    )
+    base = str(save_model(GPTNeoXForCausalLM, config, tmp_path / "tiny-neox"))
+    settings = {
+        "out": str(tmp_path / "run"),
+        "shared_modules": ["attention.query_key_value", "mlp.dense_h_to_4h"],
+        "steps": 2,
+        "skills_per_step": 4,
+        "held_out_skills": 1,
+    }
+
+    def write(**more: object) -> list[str]:
+        (tmp_path / "fit.yaml").write_text(yaml.safe_dump(settings | more))
+        return ["fit", "--config", str(tmp_path / "fit.yaml"), "--base", base]
+
+    assert main(write()) == 2  # the names of a Llama's modules
+    assert "tiny-neox has no linear module self_attn.o_proj; it has: attention.query_key_value, attention.dense, " in (
+        capsys.readouterr().err
+    )
+    modules = ["attention.dense", "mlp.dense_4h_to_h"]
+    done = subprocess.run(
+        [sys.executable, "-m", "training", *write(modules=modules)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["step"] for line in done.stdout.splitlines()] == [0, 1, 2, 2]
+    assert main(write(modules=modules, steps=3)) == 0  # another process goes on
+    assert [json.loads(line)["step"] for line in capsys.readouterr().out.splitlines()] == [2, 3, 3]
+    checkpoint = str(tmp_path / "run" / "checkpoint")
+    assert main(["evaluate", "--base", base, "--checkpoint", checkpoint, "--data", "known", "--limit", "2"]) == 0
+    assert "### known: 2 questions to 2 skills" in capsys.readouterr().out
