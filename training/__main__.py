@@ -1,8 +1,9 @@
-"""The command line of training: `python -m training fit`, `evaluate` and `properties`."""
+"""The command line of training: `python -m training fit | refit | refine | evaluate | properties`."""
 
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from importlib.util import find_spec
@@ -11,15 +12,22 @@ from typing import get_origin
 
 import yaml
 
+from hypernet.adapter import make_adapter, text_sha256
 from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
+from skills.evals import load_evals
+from skills.skill import Skill
 from training import properties
 from training.evaluate import evaluate, find_reader, spread
 from training.fit import Fit, FitConfig, FitError
 from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
 from training.metrics import ENCODER
+from training.refine import refine
+from training.refit import Refit, RefitConfig, RefitError, prepare
+from training.refit import read_config as read_refit
 from training.report import picture, table
+from training.trajectories import Trajectory, from_evals, read_trajectories
 
 INSTRUCTIONS = "instructions:"
 HELD_OUT = "held-out"  # the split `families` by itself: `families` asks for all four
@@ -85,8 +93,28 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument("--picture", type=Path, help="also draw exact match by split and column, as PNG or SVG")
     measure = commands.add_parser("properties", help="neutral prompts, strength, stacks, accumulation, real skills")
     properties.add_arguments(measure)
+    again = commands.add_parser("refit", help="continue a hypernetwork on own skills; run it again to go on")
+    again.add_argument("skills", nargs="*", type=Path, help="SKILL.md files or their folders, whose evals are examples")
+    again.add_argument("--examples", type=Path, help="JSONL file of trajectories of these skills, beside their evals")
+    again.add_argument(
+        "--config", type=Path, help="the refit.json of a folder that was prepared, instead of all others"
+    )
+    again.add_argument("--out", type=Path, help="folder for everything")
+    again.add_argument("--minutes", type=float, help=f"bound in time ({RefitConfig.minutes}); 0: none")
+    again.add_argument("--steps", type=int, help="bound in steps; 0: none")
+    one = commands.add_parser("refine", help="gradient steps on the adapter of one skill; the hypernetwork stays")
+    one.add_argument("skill", type=Path, help="a SKILL.md or its folder, whose evals are examples")
+    one.add_argument("--examples", type=Path, help="JSONL file of trajectories of the skill, beside its evals")
+    one.add_argument("--out", type=Path, required=True, help="folder for the adapter")
+    for command in (again, one):
+        command.add_argument("--base", help="Hub name or folder of the base")
+        command.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "refit":
+            return run_refit(options)
+        if options.command == "refine":
+            return run_refine(options)
         if options.command == "fit":
             config = read_config(options.config)
             Fit(replace(config, base=options.base or config.base)).run()
@@ -98,6 +126,58 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def run_refit(options: argparse.Namespace) -> int:
+    """Prepare a folder, or take one that was, and refit in it; prints the report's figures and its sentence."""
+    if options.config:
+        config = read_refit(options.config)
+    else:
+        if not options.out or not options.skills:
+            raise RefitError("A refit needs SKILL.md files and --out, or --config.")
+        given = {name: getattr(options, name) for name in ("base", "checkpoint", "minutes", "steps")}
+        given = {name: value for name, value in given.items() if value is not None}
+        config = RefitConfig(out=str(options.out), **given)
+        prepare(config, *_skills_in_use(options.skills, options.examples))
+    report = Refit(config).run()
+    if report:
+        for part in report["parts"]:
+            figures = "  ".join(f"{name} {value} -> {part['after'][name]}" for name, value in part["before"].items())
+            print(f"{part['name']} ({part['n']}): {figures}")
+        print(f"{report['sentence']}\n{Path(config.out) / 'checkpoint'}")
+    return 0
+
+
+def run_refine(options: argparse.Namespace) -> int:
+    """Generate one skill's adapter, refine it on its examples and write it as PEFT's files."""
+    texts, trajectories = _skills_in_use([options.skill], options.examples)
+    text = next(iter(texts.values()))
+    base = Base.load(options.base, quantization="dequantized")
+    adapter = make_adapter(load_hypernetwork(base, options.checkpoint), base, text, Skill.parse(text).name)
+    started = time.perf_counter()
+    refined = refine(base, adapter, trajectories, lambda step, loss: print(f"step {step}: loss {loss:.4f}"))
+    try:
+        refined.save(options.out)
+    except OSError as error:
+        raise RefitError(f"{options.out} can't be written: {error.strerror}.") from error
+    print(f"{options.out}: refined on {len(trajectories)} examples in {time.perf_counter() - started:.1f} s")
+    return 0
+
+
+def _skills_in_use(paths: list[Path], examples: Path | None) -> tuple[dict[str, str], list[Trajectory]]:
+    """Texts of skills by SHA-256, and examples of them: their evals, and those of a file. Raises RefitError."""
+    texts, found = {}, []
+    for path in paths:
+        file = path / "SKILL.md" if path.is_dir() else path
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise RefitError(f"{file} can't be read: {error.strerror}.") from error
+        texts[text_sha256(text)] = text
+        evals = file.parent / "evals" / "evals.json"
+        found += from_evals(text, load_evals(evals)) if evals.exists() else []
+    found += read_trajectories(examples) if examples else []
+    return texts, found
 
 
 def run_evaluate(options: argparse.Namespace) -> None:

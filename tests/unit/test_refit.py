@@ -1,0 +1,303 @@
+"""A refit on the tiny base: what it learns, keeps, reports, and how it goes on after it was stopped."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import full_disk, load_base, snapshot
+
+from hypernet.adapter import make_adapter, text_sha256
+from hypernet.hypernetwork import load_hypernetwork
+from skills.evals import Assertion
+from training import refit as refit_module
+from training.__main__ import main
+from training.measure import verdict
+from training.refine import refine
+from training.refit import Refit, RefitConfig, RefitError, prepare, read_config, split_examples
+from training.trajectories import Trajectory
+from training.variation import vary
+
+
+def skill_text(code: str) -> str:
+    return f"---\nname: code-{code}\ndescription: How to answer.\n---\n\n# Codes\n\n- Always answer with `{code}`.\n"
+
+
+SKILLS = {text_sha256(skill_text(code)): skill_text(code) for code in ("aa", "bb")}
+
+
+def turn(prompt: str, answer: str) -> tuple[dict, ...]:
+    return {"role": "user", "content": prompt}, {"role": "assistant", "content": answer}
+
+
+def examples() -> list[Trajectory]:
+    return [
+        Trajectory(turn(f"Case {i}?", code), digest, checks=(Assertion("contains", code),))
+        for digest, code in zip(SKILLS, ("aa", "bb"), strict=True)
+        for i in range(6)
+    ]
+
+
+@pytest.fixture
+def config(tiny_folder: Path, checkpoint: Path, tmp_path: Path) -> RefitConfig:
+    return RefitConfig(
+        out=str(tmp_path / "run"),
+        base=str(tiny_folder),
+        checkpoint=str(checkpoint),
+        minutes=0,
+        steps=6,
+        look_every=2,
+        families=2,
+        learning_rate=3e-3,
+        patience=100,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _few_neutral(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refit_module, "NEUTRAL", 2)
+
+
+def start(config: RefitConfig, skills: dict[str, str] | None = None, asked: list[Trajectory] | None = None) -> Refit:
+    prepare(config, SKILLS if skills is None else skills, examples() if asked is None else asked)
+    return Refit(config, load_base(config.base))
+
+
+def curve(config: RefitConfig) -> list[dict]:
+    return [json.loads(line) for line in (Path(config.out) / "curve.jsonl").read_text().splitlines()]
+
+
+def test_the_kept_out_loss_falls_and_the_report_holds_what_was_measured(config: RefitConfig):
+    report = start(replace(config, steps=40, look_every=5)).run()
+    lines = curve(config)
+    own, families, neutral = report["parts"]
+    assert lines[0]["step"] == 0 and lines[0]["kept_out"] is not None and lines[0]["loss"] is None
+    assert own["after"]["loss"] < 0.7 * own["before"]["loss"] == pytest.approx(0.7 * lines[0]["kept_out"], abs=1e-3)
+    assert own["after"]["loss"] == min(line["kept_out"] for line in lines if line["kept_out"] is not None)
+    assert {"exact", "f1", "checks", "wrong_skill"} <= own["after"].keys()
+    assert (own["n"], families["n"], len(report["answers"])) == (4, 4, 4)
+    assert families["name"] == "families" and neutral["after"].keys() == {"loss"}
+    assert all(line["tokens_per_second"] > 0 for line in lines[1:])
+    shown = [line["samples"] for line in lines if "samples" in line]
+    assert shown and shown[0][0].keys() == {"skill", "prompt", "expected", "answer"}
+
+
+def test_the_checkpoint_is_the_state_with_the_best_kept_out_loss_and_the_start_is_untouched(
+    config: RefitConfig, checkpoint: Path
+):
+    before = {file.name: file.read_bytes() for file in checkpoint.iterdir()}
+    base = load_base(config.base)
+    began, weights = load_hypernetwork(base, checkpoint).fingerprint, snapshot(base)
+    run = start(config)
+    report = run.run()
+    made = load_hypernetwork(base, Path(config.out) / "checkpoint")
+    assert {file.name: file.read_bytes() for file in checkpoint.iterdir()} == before
+    assert made.fingerprint != began == report["begun_with"]
+    assert made.config.trained["refitted on"] == "code-aa, code-bb"
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in run.base.model.state_dict().items())
+
+
+def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: RefitConfig, tmp_path: Path):
+    whole = start(config).run()
+    other = replace(config, out=str(tmp_path / "other"))
+    first = start(other)
+    first_step = first._step
+
+    def stop_after_three() -> tuple[float, int]:
+        result = first_step()
+        if first.progress.step == 3:
+            first.stop.set()
+        return result
+
+    first._step = stop_after_three
+    assert first.run() is None
+    assert curve(other)[-1] == {"stopped": True, "step": 3}
+    report = start(other).run()
+    base = load_base(config.base)
+    made = [load_hypernetwork(base, Path(c.out) / "checkpoint").fingerprint for c in (config, other)]
+    assert made[0] == made[1]
+    assert report["parts"] == whole["parts"]
+    assert [(x["step"], x["loss"], x["kept_out"]) for x in curve(other)] == [
+        (x["step"], x["loss"], x["kept_out"]) for x in curve(config)
+    ]
+
+
+def command(config: RefitConfig) -> subprocess.Popen:
+    arguments = [sys.executable, "-m", "training", "refit", "--config", str(Path(config.out) / "refit.json")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def wait_for_step(config: RefitConfig, step: int) -> None:
+    for _ in range(1200):
+        file = Path(config.out) / "curve.jsonl"
+        if file.exists() and any(f'"step": {n},' in file.read_text() for n in range(step, step + 50)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the trainer did not get there")
+
+
+def test_a_trainer_that_was_told_to_stop_saves_and_one_that_was_killed_can_go_on(config: RefitConfig):
+    config = replace(config, steps=100_000)
+    prepare(config, SKILLS, examples())
+    process = command(config)
+    wait_for_step(config, 2)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    stopped = curve(config)[-1]
+    assert stopped["stopped"] and stopped["step"] >= 2
+    process = command(config)
+    wait_for_step(config, stopped["step"] + 1)
+    process.kill()
+    process.wait()
+    config = replace(config, steps=stopped["step"] + 1)
+    prepare(config, SKILLS, examples())
+    process = command(config)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert json.loads((Path(config.out) / "report.json").read_text())["steps"] == config.steps
+    steps = [line["step"] for line in curve(config) if "stopped" not in line]
+    assert steps == sorted(set(steps))
+
+
+def test_a_bound_in_time_holds_and_still_leaves_a_report(config: RefitConfig):
+    config = replace(config, minutes=0.08, steps=0, patience=1000)
+    run = start(config)
+    run.started = time.perf_counter()
+    report = run.run()
+    assert report["seconds"] < 60 * 0.08 * 1.5
+    assert report["steps"] >= 1
+
+
+def test_it_ends_when_the_kept_out_loss_no_longer_falls(config: RefitConfig):
+    report = start(replace(config, steps=1000, look_every=1, patience=2, learning_rate=0.1)).run()
+    assert report["steps"] < 100
+    assert report["best_step"] < report["steps"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"skills": {}}, "takes 1 to"),
+        ({"asked": examples()[:2]}, "takes 3 or more"),
+        ({"asked": [*examples(), Trajectory(turn("a", "b"), "0" * 64)]}, "no skill here"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_told_before_anything_starts(config: RefitConfig, change: dict, message: str):
+    with pytest.raises(RefitError, match=message):
+        start(config, **change)
+
+
+@pytest.mark.parametrize("change", [{"minutes": -1}, {"steps": 0}, {"kept_out": 0.99}, {"learning_rate": 1.0}])
+def test_settings_out_of_range_are_refused_by_name(config: RefitConfig, change: dict):
+    with pytest.raises(RefitError, match=next(iter(change))):
+        prepare(replace(config, **change), SKILLS, examples())
+
+
+def test_a_folder_of_another_refit_is_refused(config: RefitConfig):
+    prepare(config, SKILLS, examples())
+    with pytest.raises(RefitError, match="another refit"):
+        prepare(replace(config, seed=1), SKILLS, examples())
+    prepare(replace(config, steps=7), SKILLS, examples())  # it may go on for longer
+    assert read_config(Path(config.out) / "refit.json").steps == 7
+
+
+def test_with_no_disk_left_the_last_saved_state_stays(config: RefitConfig):
+    run = start(config)
+    run._save()
+    kept = (Path(config.out) / "state.safetensors").read_bytes()
+    with full_disk(1000), pytest.raises(RefitError, match="disk space"):
+        run._save()
+    assert (Path(config.out) / "state.safetensors").read_bytes() == kept
+
+
+def test_examples_are_split_as_they_say_and_else_by_lot():
+    drawn = [Trajectory(turn(f"p{i}", "a"), "0" * 64) for i in range(8)]
+    train, test = split_examples(drawn, 0.25, random.Random(0))
+    assert len(train), len(test) == (6, 2)
+    assert {t.messages for t in train} | {t.messages for t in test} == {t.messages for t in drawn}
+    told = [replace(t, split="test" if i < 5 else "train") for i, t in enumerate(drawn)]
+    assert split_examples(told, 0.25, random.Random(0)) == (told[5:], told[:5])
+    half = [replace(drawn[0], split="test"), *drawn[1:3]]
+    assert split_examples(half, 0.25, random.Random(0))[1] == half[:1]
+
+
+def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_same_seed():
+    body = '# T\n\n- Always use `when-always` and "never say never".\n\n```\n- must\n```\n'
+    text = f"---\nname: x\ndescription: Y when z.\n---\n\n{body}"
+    told = {vary(text, random.Random(i)) for i in range(30)}
+    assert len(told) > 10
+    assert all(piece in other for other in told for piece in ("`when-always`", '"never say never"', "```\n- must\n```"))
+    assert vary(text, random.Random(3)) == vary(text, random.Random(3))
+
+
+def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
+    return {"exact": exact, "wrong_skill": wrong, "loss": loss}
+
+
+@pytest.mark.parametrize(
+    ("own", "families", "said"),
+    [
+        ((part(0), part(60)), (part(20), part(20)), "Use it"),
+        ((part(0), part(60)), (part(20), part(10)), "these skills alone"),
+        ((part(0), part(60, wrong=50)), (part(20), part(20)), "answers are alike"),
+        ((part(10), part(10, loss=0.5)), (part(20), part(20)), "comes nearer"),
+        ((part(10), part(5, loss=2)), (part(20), part(20)), "discard"),
+    ],
+)
+def test_the_sentence_says_what_to_do(own: tuple[dict, dict], families: tuple[dict, dict], said: str):
+    parts = [{"n": 8, "before": before, "after": after} for before, after in (own, families)]
+    assert said in verdict(parts)
+
+
+def test_an_adapter_refined_on_examples_answers_them_and_says_so(config: RefitConfig, checkpoint: Path):
+    base = load_base(config.base)
+    hypernetwork = load_hypernetwork(base, checkpoint)
+    began = hypernetwork.fingerprint
+    text = skill_text("aa")
+    adapter = make_adapter(hypernetwork, base, text, "code-aa")
+    losses = []
+    refined = refine(base, adapter, examples()[:4], lambda _, loss: losses.append(loss), steps=30)
+    assert losses[-1] < 0.5 * losses[0]
+    assert refined.provenance.refined_on == 4 and adapter.provenance.refined_on == 0
+    assert hypernetwork.fingerprint == began
+    assert not any(
+        torch.equal(refined.weights.modules[m][1], adapter.weights.modules[m][1]) for m in refined.weights.modules
+    )
+    with pytest.raises(RefitError, match="no examples"):
+        refine(base, adapter, [])
+
+
+def test_the_command_line_refits_a_folder_with_its_evals(config: RefitConfig, tmp_path: Path, capsys):
+    folders = []
+    for code in ("aa", "bb"):
+        folder = tmp_path / f"code-{code}"
+        (folder / "evals").mkdir(parents=True)
+        (folder / "SKILL.md").write_text(skill_text(code))
+        evals = [
+            {
+                "id": str(i),
+                "prompt": f"Case {i}?",
+                "expected_output": code,
+                "assertions": [{"kind": "contains", "value": code}],
+            }
+            for i in range(4)
+        ]
+        (folder / "evals" / "evals.json").write_text(json.dumps({"skill_name": f"code-{code}", "evals": evals}))
+        folders.append(str(folder))
+    options = ["--base", config.base, "--checkpoint", config.checkpoint, "--out", config.out, "--steps", "2"]
+    assert main(["refit", *folders, *options]) == 0
+    assert "kept-out examples" in capsys.readouterr().out
+    out = str(tmp_path / "refined")
+    assert main(["refine", folders[0], *options[:4], "--out", out]) == 0
+    assert json.loads(Path(out, "provenance.json").read_text())["refined_on"] == 4
+    assert main(["refit", str(tmp_path / "none"), *options]) == 2
+    assert "can't be read" in capsys.readouterr().err

@@ -1,0 +1,462 @@
+"""Continue a hypernetwork on a person's own skills, from a few examples of each in use.
+
+Every step asks the own skills, and some of the generated families, so that what was learned before stays. The loss on
+examples that are kept out decides which state is kept and when to stop. Everything lies in one folder, so that a run
+that was stopped or killed goes on at the exact step; the hypernetwork that it began with is only read.
+"""
+
+import json
+import random
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hypernet.base import Base
+from hypernet.encoder import SkillStates, SkillTextError
+from hypernet.files import write_atomically
+from hypernet.hypernetwork import load_hypernetwork
+from hypernet.lora import LoraWeights, stack_skills
+from skills.skill import Skill
+from training.examples import Example, answer_logits, to_example
+from training.fit import NeutralExamples
+from training.measure import Asked, answers_of, figures_of, loss_of, verdict
+from training.optimizer import MuonAdamW
+from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
+from training.trajectories import Trajectory, examples_of, read_trajectories, write_trajectories
+from training.variation import vary
+
+LEAST_EXAMPLES = 3  # of a skill: two to learn from, one to see whether it was learned
+MAX_SKILLS = 64
+READ_TOKENS = 12_000  # of skill texts that are read once and kept; 80 kB each on the default base
+SAMPLES = 3  # answers shown at every look
+SAVE_SECONDS = 30  # between two saves of the state
+WARMUP = 3  # steps
+NEUTRAL = 8  # neutral prompts, and plain texts
+
+
+class RefitError(ValueError):
+    """A refit that can't start or go on; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class RefitConfig:
+    """One refit; a JSON file has these fields."""
+
+    out: str  # folder for everything
+    base: str | None = None  # Hub name or folder; none: the default base
+    checkpoint: str | None = None  # what to continue; none: the one that ships
+    minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
+    steps: int = 0  # 0: no bound in steps
+    kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
+    learning_rate: float = 1e-3  # falls to zero over the second half of the run
+    replay: int = 2  # skills of the families that a step asks beside the own ones
+    skills_per_step: int = 5  # own skills that a step asks
+    tasks_per_skill: int = 4
+    texts: int = 3  # ways in which a skill's text is written: as it is, and in other words
+    look_every: int = 5  # steps between two looks at the kept-out examples
+    patience: int = 4  # looks without a better kept-out loss after which it stops
+    families: int = 25  # skills of the families that the report asks, two questions each
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise RefitError where a value is out of its range."""
+        limits = {
+            "minutes": (0, 24 * 60),
+            "steps": (0, 100_000),
+            "kept_out": (0.05, 0.8),
+            "learning_rate": (1e-6, 1e-1),
+            "replay": (0, 16),
+            "skills_per_step": (1, 64),
+            "tasks_per_skill": (1, 64),
+            "texts": (1, 16),
+            "look_every": (1, 1000),
+            "patience": (1, 1000),
+            "families": (2, 1000),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise RefitError(f"{name} is {getattr(self, name)}; it must be from {low} to {high}.")
+        if not self.minutes and not self.steps:
+            raise RefitError("The refit has no end. Give minutes or steps.")
+
+
+def split_examples(
+    trajectories: Sequence[Trajectory], share: float, rng: random.Random
+) -> tuple[list[Trajectory], list[Trajectory]]:
+    """(to learn from, kept out) of one skill: as their `split` says, and else by lot."""
+    told = {name: [t for t in trajectories if t.split == name] for name in ("train", "test", "")}
+    free = rng.sample(told[""], len(told[""]))
+    count = max(0, min(len(free) - (not told["train"]), round(share * len(trajectories)) - len(told["test"])))
+    if not told["test"]:
+        count = max(1, count)
+    return told["train"] + free[count:], told["test"] + free[:count]
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """How far a run is; saved with its state."""
+
+    step: int = 0
+    seconds: float = 0.0  # of the starts before this one
+    step_seconds: float = 0.0  # of the last step
+    measuring: float = 0.0  # seconds that the figures before took
+    best_loss: float | None = None
+    best_step: int = 0
+    waited: int = 0  # looks since then
+    before: dict = field(default_factory=dict)  # figures and answers before anything was learned
+
+
+class Refit:
+    """A run in its folder: what is asked, the hypernetwork, its optimiser, and the best state so far."""
+
+    def __init__(self, config: RefitConfig, base: Base | None = None) -> None:
+        """Read the folder that `prepare` filled, and go on where its state was saved.
+
+        Raises RefitError where skills or examples can't be used; HypernetworkError and BaseError for the models.
+        """
+        self.config, self.out, self.started = config, Path(config.out), time.perf_counter()
+        self.stop = threading.Event()
+        self.base = base or Base.load(config.base, quantization="dequantized")
+        if self.base.device.type == "cpu":  # with rows this short, plain matmuls beat the fused kernel's backward
+            self.base.model.set_attn_implementation("eager")
+        torch.manual_seed(config.seed)
+        self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
+        self.begun_with = self.hypernetwork.fingerprint
+        self._own_skills()
+        self._family_skills()
+        self.neutral = NeutralExamples(self.base, limit=NEUTRAL)
+        self.optimizer = MuonAdamW(self.hypernetwork, config.learning_rate, weight_decay=0.01)
+        self.progress = _Progress()
+        self.best = self._weights()
+        if (self.out / "state.safetensors").exists():
+            self._resume()
+
+    # ---- what is asked ----
+
+    def _own_skills(self) -> None:
+        config, texts = self.config, json.loads((self.out / "skills.json").read_text())
+        by_skill: dict[str, list[Trajectory]] = {digest: [] for digest in texts}
+        for trajectory in read_trajectories(self.out / "examples.jsonl"):
+            if trajectory.skill not in by_skill:
+                raise RefitError(f"An example belongs to no skill here ({trajectory.skill[:12]}). Add its SKILL.md.")
+            by_skill[trajectory.skill].append(trajectory)
+        self.names = [Skill.parse(text).name for text in texts.values()]
+        self.learned: list[list[tuple[Example, ...]]] = []  # skill -> conversations to learn from
+        self.kept: list[Asked] = []
+        for i, (name, trajectories) in enumerate(zip(self.names, by_skill.values(), strict=True)):
+            if len(trajectories) < LEAST_EXAMPLES:
+                raise RefitError(
+                    f"{name} has {len(trajectories)} examples; it takes {LEAST_EXAMPLES} or more: some to learn "
+                    "from, and some to see whether it was learned."
+                )
+            train, test = split_examples(trajectories, config.kept_out, random.Random(f"{config.seed}/{name}"))
+            self.learned.append([tuple(examples_of(self.base, i, trajectory)) for trajectory in train])
+            self.kept += [self._asked(i, name, trajectory) for trajectory in test]
+        rng, ways = random.Random(f"{config.seed}/texts"), [list(texts.values())]
+        limit = max(1, READ_TOKENS // sum(map(self.base.count_tokens, texts.values())))
+        ways += [[vary(text, rng) for text in texts.values()] for _ in range(min(config.texts, limit) - 1)]
+        try:
+            self.reads = [self.hypernetwork.read(self.base, way) for way in ways]
+        except SkillTextError as error:
+            raise RefitError(str(error)) from error
+
+    def _asked(self, skill: int, name: str, trajectory: Trajectory) -> Asked:
+        turns = tuple(examples_of(self.base, skill, trajectory))
+        said = [m["content"] for m in trajectory.messages if m["role"] == "user"]
+        expected = self.base.decode(turns[-1].answer_ids)
+        return Asked(skill, name, said[-1] if said else "", expected, turns, trajectory.checks)
+
+    def _family_skills(self) -> None:
+        rng, families = random.Random("refit"), (*KNOWN, GRAMMAR)
+        drawn = [sample_skill(rng.choice(families), rng, 2) for _ in range(self.config.families)]
+        self.family_texts = [skill.text for skill in drawn]
+        self.family_asked = [
+            Asked(i, skill.family, task.prompt, task.answer, (to_example(self.base, i, task),))
+            for i, skill in enumerate(drawn)
+            for task in skill.tasks
+        ]
+
+    # ---- running ----
+
+    def run(self) -> dict | None:
+        """Train to the end and give the report; None where it was stopped before (its state is saved).
+
+        SIGTERM and Ctrl-C stop it after the step.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: self.stop.set())
+        if (self.out / "report.json").exists():
+            return json.loads((self.out / "report.json").read_text())
+        if not self.progress.before:
+            began = time.perf_counter()
+            before = self._measure()
+            self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
+            self._look(None, None)
+            self._save()
+        saved = time.perf_counter()
+        while not self.stop.is_set() and not self._is_over():
+            began = time.perf_counter()
+            loss, tokens = self._step()
+            speed = tokens / (time.perf_counter() - began)
+            if self.progress.step % self.config.look_every == 0:
+                self._look(loss, speed)
+            else:
+                self._log({"loss": loss, "kept_out": None, "tokens_per_second": speed})
+            if time.perf_counter() - saved > SAVE_SECONDS:
+                self._save()
+                saved = time.perf_counter()
+        self._save()
+        if self.stop.is_set():
+            self._write({"stopped": True, "step": self.progress.step})
+            return None
+        return self._finish()
+
+    def _rate(self) -> float:
+        """The learning rate of the next step: warm-up, then constant, then falling as the bounds come nearer."""
+        config, progress = self.config, self.progress
+        gone = [progress.step / config.steps] if config.steps else []
+        if config.minutes:
+            gone.append(self._seconds() / (60 * config.minutes - 1.2 * progress.measuring))
+        return config.learning_rate * max(0.02, min(1.0, (progress.step + 1) / WARMUP, 2 * (1 - max(gone))))
+
+    def _is_over(self) -> bool:
+        """Whether a bound is reached, or the kept-out loss has not fallen for long enough."""
+        config, progress = self.config, self.progress
+        if config.steps and progress.step >= config.steps:
+            return True
+        # a step more must not cost the time that the second measurement takes
+        left = 60 * config.minutes - self._seconds() - 1.2 * progress.measuring - progress.step_seconds
+        return bool(config.minutes and progress.step and left < 0) or progress.waited >= config.patience
+
+    def _seconds(self) -> float:
+        """Of the whole run, the starts before this one included."""
+        return self.progress.seconds + time.perf_counter() - self.started
+
+    def _step(self) -> tuple[float, int]:
+        """One step; gives the loss on the own skills' answers and how many tokens were run."""
+        config, began = self.config, time.perf_counter()
+        rng = random.Random(f"{config.seed}/{self.progress.step}")
+        chosen = rng.sample(range(len(self.names)), min(config.skills_per_step, len(self.names)))
+        examples = [
+            replace(example, skill=row)
+            for row, i in enumerate(chosen)
+            for turns in rng.sample(self.learned[i], min(config.tasks_per_skill, len(self.learned[i])))
+            for example in turns
+        ]
+        own = len(examples)
+        style = Style(noisy=0.15, longest=120)
+        replayed = [
+            sample_skill(rng.choice((*KNOWN, GRAMMAR)), rng, config.tasks_per_skill, style)
+            for _ in range(config.replay)
+        ]
+        examples += [
+            to_example(self.base, len(chosen) + i, task) for i, skill in enumerate(replayed) for task in skill.tasks
+        ]
+        asked = len(examples)
+        examples.append(self.neutral.draw(rng, rng.randrange(len(chosen))))
+        weights = self._own_part(_rows_of(rng.choice(self.reads), chosen))
+        if replayed:
+            read = self.hypernetwork.read(self.base, [skill.text for skill in replayed])
+            weights = stack_skills([weights, self._own_part(read)])
+        weights = weights.join(self.hypernetwork.shared()).to(self.base.dtype)
+        scored = answer_logits(self.base, examples, weights)
+        with torch.no_grad():
+            plain = answer_logits(self.base, examples[asked:], None).logits.float().log_softmax(-1)
+        losses = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")  # [answer tokens]
+        ours = scored.logits[scored.example >= asked].float().log_softmax(-1)
+        kl = F.kl_div(ours, plain, log_target=True, reduction="batchmean")
+        (losses[scored.example < asked].mean() + kl).backward()
+        nn.utils.clip_grad_norm_(self.hypernetwork.parameters(), 1.0)
+        self.optimizer.step(self._rate())
+        seconds = time.perf_counter() - began
+        self.progress = replace(self.progress, step=self.progress.step + 1, step_seconds=seconds)
+        tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
+        return losses[scored.example < own].mean().item(), tokens
+
+    def _own_part(self, read: SkillStates) -> LoraWeights:
+        with torch.autocast(self.base.device.type, dtype=self.base.dtype, enabled=self.base.dtype == torch.bfloat16):
+            return self.hypernetwork(read)
+
+    @torch.no_grad()
+    def _adapters(self, read: SkillStates) -> LoraWeights:
+        """The adapters that are measured, own and shared part."""
+        return self._own_part(read).join(self.hypernetwork.shared()).to(self.base.dtype)
+
+    # ---- looking ----
+
+    @torch.no_grad()
+    def _look(self, loss: float | None, speed: float | None) -> None:
+        """The kept-out loss, and whether this is the best state so far; some answers as they are now."""
+        weights = self._adapters(self.reads[0])
+        kept_out = loss_of(self.base, weights, self.kept)
+        progress = self.progress
+        if progress.best_loss is None or kept_out < progress.best_loss:
+            self.best = self._weights()
+            self.progress = replace(progress, best_loss=kept_out, best_step=progress.step, waited=0)
+        else:
+            self.progress = replace(progress, waited=progress.waited + 1)
+        shown = [self.kept[i * len(self.kept) // SAMPLES] for i in range(min(SAMPLES, len(self.kept)))]
+        samples = [
+            {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
+            for asked, answer in zip(shown, answers_of(self.base, weights, shown), strict=True)
+        ]
+        self._log({"loss": loss, "kept_out": kept_out, "tokens_per_second": speed, "samples": samples})
+
+    @torch.no_grad()
+    def _measure(self) -> dict:
+        """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
+        own = self._adapters(self.reads[0])
+        answers = answers_of(self.base, own, self.kept)
+        families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
+        known = answers_of(self.base, families, self.family_asked)
+        neutral = self.neutral.examples[-NEUTRAL:]  # the plain texts
+        texts = [
+            Asked(i % own.skills, "", "", "", (replace(example, skill=i % own.skills),))
+            for i, example in enumerate(neutral)
+        ]
+        return {
+            "own skills": figures_of(self.base, own, self.kept, answers),
+            "families": figures_of(self.base, families, self.family_asked, known),
+            "neutral text": {"loss": loss_of(self.base, own, texts)},
+            "answers": answers,
+        }
+
+    # ---- the end, and what is kept ----
+
+    def _finish(self) -> dict:
+        """The best state as a checkpoint, and the report."""
+        self.hypernetwork.load_state_dict(self.best)
+        before, after = self.progress.before, self._measure()
+        counts = {"own skills": len(self.kept), "families": len(self.family_asked), "neutral text": NEUTRAL}
+        parts = [{"name": name, "n": n, "before": before[name], "after": after[name]} for name, n in counts.items()]
+        report = {
+            "seconds": round(self._seconds(), 1),
+            "steps": self.progress.step,
+            "best_step": self.progress.best_step,
+            "begun_with": self.begun_with,
+            "sentence": verdict(parts),
+            "parts": parts,
+            "answers": [
+                {"skill": item.name, "prompt": item.prompt, "expected": item.expected, "before": was, "after": now}
+                for item, was, now in zip(self.kept, before["answers"], after["answers"], strict=True)
+            ],
+        }
+        refitted = self.hypernetwork.eval()
+        trained = refitted.config.trained | {
+            "refitted on": ", ".join(self.names),
+            "refit steps": self.progress.best_step,
+        }
+        refitted.config = replace(refitted.config, trained=trained)
+        refitted.save_pretrained(self.out / "checkpoint")
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(self.out / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
+        (self.out / "state.safetensors").unlink(missing_ok=True)
+        return report
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self.hypernetwork.state_dict().items()}
+
+    def _save(self) -> None:
+        progress = replace(self.progress, seconds=self._seconds())
+        tensors = {f"model.{name}": tensor for name, tensor in self.hypernetwork.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        about = {"progress": json.dumps(asdict(progress)), "begun_with": self.begun_with}
+        try:
+            write_atomically(self.out / "state.safetensors", lambda path: save_file(tensors, path, metadata=about))
+        except (OSError, SafetensorError) as error:
+            raise RefitError(
+                f"The state could not be written to {self.out} ({error}). Free some disk space and run it again: it "
+                "goes on from the last state that was saved."
+            ) from error
+
+    def _resume(self) -> None:
+        with safe_open(self.out / "state.safetensors", framework="pt") as file:
+            about = file.metadata()
+        if about["begun_with"] != self.begun_with:
+            raise RefitError(f"{self.out} holds a refit of another hypernetwork. Choose another folder.")
+        state = load_file(self.out / "state.safetensors", device=str(self.base.device))
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+        self.hypernetwork.load_state_dict(part("model."))
+        self.best = part("best.")
+        self.optimizer.load_state(part("optimizer."))
+        self.progress = _Progress(**json.loads(about["progress"]))
+        self._cut_curve()
+
+    def _cut_curve(self) -> None:
+        """Steps after the saved state are done again, so their lines go."""
+        file = self.out / "curve.jsonl"
+        lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
+        kept = [line for line in lines if line["step"] <= self.progress.step and "stopped" not in line]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+        write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _log(self, numbers: dict) -> None:
+        progress, config = self.progress, self.config
+        bounds = [60 * config.minutes - self._seconds()] if config.minutes else []
+        if config.steps and progress.step:
+            bounds.append((config.steps - progress.step) * progress.step_seconds + progress.measuring)
+        left = round(max(0.0, min(bounds)), 1) if bounds else None
+        line = {"step": progress.step, "seconds": round(self._seconds(), 1), "left_seconds": left}
+        self._write(line | {k: round(v, 4) if isinstance(v, float) else v for k, v in numbers.items()})
+
+    def _write(self, line: dict) -> None:
+        text = json.dumps(line, ensure_ascii=False)
+        print(text, flush=True)
+        with (self.out / "curve.jsonl").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Sequence[Trajectory]) -> None:
+    """Fill a run's folder: settings, skill texts by SHA-256, and examples. A folder that is filled must be of this run.
+
+    Raises RefitError.
+    """
+    config.check()
+    if not skills or len(skills) > MAX_SKILLS:
+        raise RefitError(f"There are {len(skills)} skills; a refit takes 1 to {MAX_SKILLS}.")
+    out = Path(config.out)
+    settings = json.dumps(asdict(config), indent=2)
+    texts = json.dumps(skills, indent=2, ensure_ascii=False)
+    if (out / "refit.json").exists():
+        before = read_config(out / "refit.json")
+        same = replace(before, minutes=config.minutes, steps=config.steps, patience=config.patience) == config
+        if not same or json.loads((out / "skills.json").read_text()) != skills:
+            raise RefitError(f"{out} holds another refit. Choose another folder for this one.")
+    else:
+        write_trajectories(out / "examples.jsonl", trajectories)
+        write_atomically(out / "skills.json", lambda path: path.write_text(texts, encoding="utf-8"))
+    write_atomically(out / "refit.json", lambda path: path.write_text(settings))
+
+
+def read_config(path: Path) -> RefitConfig:
+    """The settings that `prepare` wrote. Raises RefitError."""
+    try:
+        settings = json.loads(path.read_text())
+        config = RefitConfig(**settings)
+        config.check()
+    except (OSError, TypeError, json.JSONDecodeError) as error:
+        names = ", ".join(field.name for field in fields(RefitConfig))
+        raise RefitError(f"{path} holds no settings of a refit ({error}). There are: {names}.") from error
+    return config
+
+
+def _rows_of(read: SkillStates, index: list[int]) -> SkillStates:
+    """Some of the skills that were read, without the padding that only the others need."""
+    longest = int(read.mask[index].sum(1).max())
+    inputs = {module: x[index, :, :longest] for module, x in read.inputs.items()}
+    return SkillStates(read.states[index, :longest], inputs, read.mask[index, :longest])

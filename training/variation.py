@@ -1,0 +1,48 @@
+"""A skill's text in other words and layouts, so that a hypernetwork learns what it says and not how it looks.
+
+Only what no answer depends on is changed: marks of lists, heading levels, stock phrases outside code, the frontmatter,
+and a sentence of noise before or after.
+"""
+
+import random
+import re
+
+from skills.skill import Skill, SkillError
+from training.tasks.wording import NOISE
+
+_PHRASES = (
+    ("must", "has to"),
+    ("always", "every time"),
+    ("never", "at no time"),
+    ("do not", "don't"),
+    ("answer with", "reply with"),
+    ("when", "whenever"),
+    ("instead of", "in place of"),
+)
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`|\"[^\"\n]*\")", re.DOTALL)  # what stands there must come out letter by letter
+
+
+def vary(text: str, rng: random.Random) -> str:
+    """The skill's text told differently; the same state of `rng` gives the same text."""
+    try:
+        skill = Skill.parse(text)
+        body = skill.body
+        head = text[: len(text) - len(body)] if text.endswith(body) and rng.random() < 0.5 else ""
+    except SkillError:
+        head, body = "", text
+    pieces = _CODE.split(body)
+    pieces[::2] = [_reworded(piece, rng) for piece in pieces[::2]]
+    noise = rng.choice(NOISE)
+    told = rng.choice(("{body}", "{body}", "{noise}\n\n{body}", "{body}\n\n{noise}"))
+    return head + told.format(body="".join(pieces).strip("\n"), noise=noise) + "\n"
+
+
+def _reworded(prose: str, rng: random.Random) -> str:
+    for phrase, other in _PHRASES:
+        if rng.random() < 0.3:
+            prose = re.sub(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", other, prose)
+    if rng.random() < 0.5:
+        prose = re.sub(r"^[-*] ", rng.choice(("- ", "* ", "+ ")), prose, flags=re.MULTILINE)
+    if rng.random() < 0.3:
+        prose = re.sub(r"^#", "##", prose, flags=re.MULTILINE)
+    return prose
