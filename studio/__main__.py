@@ -1,4 +1,4 @@
-"""The command line over the service: `python -m studio generate | compare | check | validate | bench`."""
+"""The command line over the service; `python -m studio --help` lists its commands."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from skills.evals import load_evals
 from skills.skill import MAX_TEXT, validate
+from studio import bundle, hub, serve
 from studio.service import PANES, Settings, Studio, StudioError
 
 SESSION = "command-line"
@@ -143,6 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
     command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")
     command.set_defaults(run=bench)
+
+    bundle.add_commands(commands, model)
+    hub.add_commands(commands)
+
+    command = commands.add_parser("serve", parents=[model], help="serve the base and its skills, OpenAI-compatible")
+    serve.add_arguments(command)
+    command.set_defaults(run=serve.run)
 
     options = parser.parse_args(arguments)
     try:
