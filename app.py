@@ -6,9 +6,11 @@ The page answers first; the base model and the hypernetwork load behind it.
 import argparse
 import contextlib
 
+from studio.jobs import JobError
 from studio.service import Studio, StudioError
 from studio.views import page
 from studio.views.gpu import ZERO_GPU
+from studio.views.visitor import Training
 
 
 def main() -> None:
@@ -24,7 +26,13 @@ def main() -> None:
     arguments = parser.parse_args()
 
     studio = Studio(arguments.base, arguments.checkpoint)
-    demo = page.build(studio)
+    training, why_not = None, ""
+    try:
+        training = Training.open()
+        training.jobs.start()
+    except JobError as error:  # the page says why, and the rest of it works
+        why_not = str(error)
+    demo = page.build(studio, training, why_not)
     studio.start()
     if ZERO_GPU:  # there, only what was loaded before the launch finds its way to the GPU
         with contextlib.suppress(StudioError):  # the page says what went wrong
@@ -32,6 +40,8 @@ def main() -> None:
     try:
         demo.launch(server_name=arguments.host, server_port=arguments.port, **page.launch_options())
     finally:
+        if training:
+            training.jobs.close()
         studio.close()
 
 

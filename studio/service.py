@@ -9,9 +9,10 @@ import shutil
 import tempfile
 import threading
 import time
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
 MAX_PROMPT = 20_000  # characters
 MAX_SESSIONS, ADAPTERS_A_SESSION = 64, 6  # an adapter of the default base takes 1.6 MB
+MAX_HYPERNETWORKS = 4  # visitors' own that are in memory at once; one for the default base takes 32 MB
 LOAD_SECONDS = 600  # how long a caller without a page waits for the base
 
 log = logging.getLogger(__name__)
@@ -129,9 +131,31 @@ class _Held:
 
 
 @dataclass(frozen=True)
+class _Maker:
+    """A hypernetwork and its fingerprint, which takes a moment to find."""
+
+    hypernetwork: "Hypernetwork"
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class _Loaded:
     base: "Base"
-    hypernetwork: "Hypernetwork"
+    shipped: _Maker
+
+
+@dataclass
+class _Session:
+    """What a visitor has."""
+
+    # by the fingerprint of the hypernetwork and the text that it was made from
+    adapters: OrderedDict[tuple[str, str], _Held] = field(default_factory=OrderedDict)
+    own: tuple[Path, str] | None = None  # folder and fingerprint of the hypernetwork in use; None: the shipped one
+    download: Path | None = None  # folder of the zip that was asked for last
+
+    def delete_files(self) -> None:
+        _delete(held.folder for held in self.adapters.values())
+        _delete([self.download] if self.download else [])
 
 
 class Studio:
@@ -144,7 +168,8 @@ class Studio:
         self._loaded: _Loaded | None = None
         self._over = threading.Event()  # loading has ended, one way or the other
         self._generating = threading.Lock()
-        self._sessions: OrderedDict[str, OrderedDict[str, _Held]] = OrderedDict()  # by the text it was made from
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._own: OrderedDict[Path, _Maker] = OrderedDict()  # visitors' own hypernetworks, by folder
         self._registry = threading.Lock()
         self._files = tempfile.TemporaryDirectory(prefix="parametric-skills-", ignore_cleanup_errors=True)
 
@@ -157,6 +182,11 @@ class Studio:
     def status(self) -> Status:
         """How far the base is."""
         return self._status
+
+    @property
+    def origin(self) -> tuple[str | None, str | None]:
+        """The base and the hypernetwork that were asked for at the start; None for the default."""
+        return self._base_name, self._checkpoint
 
     def wait(self) -> None:
         """Return once the base is ready. Raises StudioError where it could not be loaded."""
@@ -188,7 +218,7 @@ class Studio:
             log.exception("loading the base failed")
             self._status = Status("failed", "The base could not be loaded; the server's log says why.")
         else:
-            self._loaded = _Loaded(base, hypernetwork)
+            self._loaded = _Loaded(base, _Maker(hypernetwork, hypernetwork.fingerprint))
             self._status = Status("ready", f"{base.name}, 4-bit, on {base.device.type}")
         finally:
             self._over.set()
@@ -211,7 +241,7 @@ class Studio:
         except SkillError as error:
             blocking = str(error)
         if self._loaded and len(text) <= MAX_TEXT:
-            limit = self._loaded.hypernetwork.config.max_tokens
+            limit = self._loaded.shipped.hypernetwork.config.max_tokens
             tokens = self._loaded.base.count_tokens(text)
             if tokens > limit:
                 blocking = (
@@ -252,17 +282,27 @@ class Studio:
     def forget(self, session: str) -> None:
         """Drop what a session holds: its page was closed."""
         with self._registry:
-            dropped = self._sessions.pop(session, {})
-        _delete_files(dropped.values())
+            dropped = self._sessions.pop(session, _Session())
+        dropped.delete_files()
+
+    def _session(self, name: str) -> _Session:
+        """The session of a name, new where there was none, now the last used; only while the registry is held."""
+        session = self._sessions.setdefault(name, _Session())
+        self._sessions.move_to_end(name)
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)[1].delete_files()
+        return session
 
     def _find(self, session: str, text: str) -> _Held | None:
         with self._registry:
-            held = self._sessions.get(session)
-            if held is None or text not in held:
+            if session not in self._sessions or self._loaded is None:
                 return None
-            self._sessions.move_to_end(session)
-            held.move_to_end(text)
-            return held[text]
+            held = self._session(session)
+            key = (held.own[1] if held.own else self._loaded.shipped.fingerprint, text)
+            if key not in held.adapters:
+                return None
+            held.adapters.move_to_end(key)
+            return held.adapters[key]
 
     def _adapter(self, session: str, text: str) -> _Held:
         if (found := self._find(session, text)) is not None:
@@ -270,12 +310,12 @@ class Studio:
         examined = self.examine(text)
         if examined.blocking or examined.skill is None:
             raise StudioError(examined.blocking)
-        loaded = self._model()
+        loaded, maker = self._model(), self._maker(session)
         from hypernet.adapter import WEIGHTS_FILE, make_adapter, peft_snippet, vllm_snippet
 
         try:
             with self._generating:
-                adapter = make_adapter(loaded.hypernetwork, loaded.base, text, examined.skill.name)
+                adapter = make_adapter(maker.hypernetwork, loaded.base, text, examined.skill.name)
         except ValueError as error:
             raise StudioError(str(error)) from error
         came = adapter.provenance
@@ -293,16 +333,77 @@ class Studio:
             snippet_peft=peft_snippet(came.base_name),
             snippet_vllm=vllm_snippet(came.base_name, adapter.weights.rank),
         )
-        made, dropped = _Held(adapter, info, Path(self._files.name, secrets.token_hex(16))), []
+        made = _Held(adapter, info, self._new_folder())
         with self._registry:
-            held = self._sessions.setdefault(session, OrderedDict())
-            self._sessions.move_to_end(session)
-            made = held.setdefault(text, made)  # another call may have been first
+            held = self._session(session).adapters
+            made = held.setdefault((maker.fingerprint, text), made)  # another call may have been first
             if len(held) > ADAPTERS_A_SESSION:
-                dropped.append(held.popitem(last=False)[1])
-            if len(self._sessions) > MAX_SESSIONS:
-                dropped.extend(self._sessions.popitem(last=False)[1].values())
-        _delete_files(dropped)
+                _delete([held.popitem(last=False)[1].folder])
+        return made
+
+    def _new_folder(self) -> Path:
+        """Where a file for a download will lie; nobody can guess its name."""
+        return Path(self._files.name, secrets.token_hex(16))
+
+    # ---- visitors' own hypernetworks ----
+
+    def use(self, session: str, folder: Path | None) -> None:
+        """Let a session's adapters come from the hypernetwork in a folder; None: from the shipped one again.
+
+        Which folder is the caller's decision and never a visitor's. A session that is forgotten forgets it too.
+        Raises StudioError where the folder holds none that can be read, or one for another base: the session then keeps
+        what it had.
+        """
+        own = None if folder is None else (folder, self._load_own(folder).fingerprint)
+        with self._registry:
+            if own or session in self._sessions:
+                self._session(session).own = own
+
+    def checkpoint_zip(self, session: str, folder: Path, name: str) -> Path:
+        """The files of a hypernetwork as `name`.zip, in a folder that no one else can guess.
+
+        A session has one at a time: the one before is deleted. Raises StudioError where it can't be read or written.
+        """
+        target = self._new_folder() / f"{name}.zip"
+        try:
+            files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.is_symlink()]
+            target.parent.mkdir()
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # weights hardly shrink
+                for file in files:
+                    archive.write(file, f"{name}/{file.name}")
+        except OSError as error:
+            _delete([target.parent])
+            raise StudioError(f"The zip could not be written: {error.strerror}. Free some disk space.") from error
+        with self._registry:
+            held = self._session(session)
+            _delete([held.download] if held.download else [])
+            held.download = target.parent
+        return target
+
+    def _maker(self, session: str) -> _Maker:
+        """The hypernetwork that a session uses. Raises StudioError where its own can't be read any more."""
+        shipped = self._model().shipped
+        with self._registry:
+            own = self._sessions[session].own if session in self._sessions else None
+        return self._load_own(own[0]) if own else shipped
+
+    def _load_own(self, folder: Path) -> _Maker:
+        base = self._model().base
+        with self._registry:
+            if folder in self._own:
+                self._own.move_to_end(folder)
+                return self._own[folder]
+        from hypernet.hypernetwork import load_hypernetwork
+
+        try:
+            hypernetwork = load_hypernetwork(base, folder)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        made = _Maker(hypernetwork, hypernetwork.fingerprint)
+        with self._registry:
+            self._own[folder] = made
+            if len(self._own) > MAX_HYPERNETWORKS:
+                self._own.popitem(last=False)
         return made
 
     # ---- comparing ----
@@ -407,6 +508,6 @@ class Studio:
         yield Check("done", f"Checked in {found.seconds:.1f} s", found)
 
 
-def _delete_files(dropped: Iterable[_Held]) -> None:
-    for held in dropped:
-        shutil.rmtree(held.folder, ignore_errors=True)
+def _delete(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -17,10 +17,11 @@ from gradio.components import Component
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
 from studio.fidelity import Check
-from studio.service import Comparison, Settings, Studio, StudioError
+from studio.service import PANES, Comparison, Settings, Studio, StudioError
 from studio.views import render
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import source_text
+from studio.views.visitor import Training
 from studio.views.wiring import LIVE_REGION, QUICK, typing
 
 MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
@@ -56,9 +57,22 @@ def digest(text: str) -> str:
 class ComparePanel:
     """The components of the right side and the handlers that belong to them alone."""
 
-    def __init__(self, studio: Studio, first: LibraryEntry, source: list[Component], chosen: gr.State) -> None:
-        """`source` are the inputs of `source_text`, `chosen` the name of the library skill that was opened, or ''."""
+    def __init__(
+        self,
+        studio: Studio,
+        first: LibraryEntry,
+        source: list[Component],
+        chosen: gr.State,
+        training: Training | None,
+        identity: gr.BrowserState | None,
+    ) -> None:
+        """`source` are the inputs of `source_text`, `chosen` the name of the library skill that was opened, or ''.
+
+        With `training`, answers can be kept as examples, and adapters come from the hypernetwork that the visitor with
+        an `identity` uses.
+        """
         self.studio, self.source, self.chosen = studio, source, chosen
+        self.training, self.identity = training, identity
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
         self.checked = gr.State("")  # digest of the text that the check on show is of
         prompt = first.evals[0].prompt if first.evals else ""
@@ -95,6 +109,17 @@ class ComparePanel:
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
+            self.given = gr.State(("", "", ("", "", "")))  # what the panes answer: skill text, prompt and answers
+            with gr.Accordion(
+                "Keep an answer as an example to train on", open=False, visible=False, elem_id="keep"
+            ) as self.keep:
+                self.pane = gr.Radio(PANES, value=PANES[-1], label="Answer", type="index", elem_id="kept-pane")
+                self.answer = gr.Textbox(
+                    label="What the answer should be", lines=2, max_lines=8, elem_id="kept", elem_classes="mono"
+                )
+                with gr.Row(elem_classes="tight buttons"):
+                    self.keep_it = gr.Button("Keep this answer as an example", size="sm", elem_id="keep-it")
+                    self.kept = gr.HTML("", elem_id="kept-line", js_on_load=LIVE_REGION)
             self.check_stale = gr.HTML("", elem_id="check-stale", js_on_load=LIVE_REGION)
             self.fidelity = gr.HTML(
                 render.fidelity(None, bool(first.evals)), elem_id="fidelity", js_on_load=LIVE_REGION
@@ -118,6 +143,19 @@ class ComparePanel:
             self.check_stale,
             self.checked,
         ]
+        self.made = [
+            self.panes,
+            self.keep,
+            self.activity,
+            self.stale,
+            self.fidelity,
+            self.check_stale,
+            self.checked,
+            self.card,
+            self.download,
+            self.use,
+            self.made_from,
+        ]
         self._model_work, self._model_check = on_gpu(self._model_work), on_gpu(self._model_check)
         self._wire()
 
@@ -128,6 +166,13 @@ class ComparePanel:
         prompt = prompt if own or not evals else evals[0].prompt
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
         return [prompt, gr.Dataset(**self._samples(evals)), self.expected_line(chosen, prompt), *check]
+
+    def unmade(self, chosen: str) -> list[Any]:
+        """Values for `made`: nothing is on show any more of what another hypernetwork made."""
+        found = render.fidelity(None, bool(evals_of(self.studio.library, chosen)))
+        hidden = [gr.DownloadButton(value=None, visible=False), gr.Accordion(visible=False)]
+        panes = [render.panes(None), gr.Accordion(visible=False)]
+        return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, ""]
 
     def expected_line(self, chosen: str, prompt: str) -> str:
         """The markup of what the panes are held against."""
@@ -156,9 +201,11 @@ class ComparePanel:
         ends = [self.activity, self.stop, self.compare, self.check]
         adapter = [self.stale, self.card, self.download, self.use, self.peft, self.vllm, self.made_from]
         settings = [self.temperature, self.length, self.seed, self.strength]
+        answers = [self.panes, self.given, self.keep, self.pane, self.answer, self.kept]
+        identity = {self.identity} if self.training else set()
         works = {
-            self.compare: (self._answers, [*ends, self.panes, *adapter], {self.prompt, *settings}),
-            self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked], set()),
+            self.compare: (self._answers, [*ends, *answers, *adapter], {self.prompt, *settings, *identity}),
+            self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked], identity),
         }
         runs = []
         for button, (work, shown, asked) in works.items():
@@ -176,6 +223,20 @@ class ComparePanel:
             runs.append(run)
         # Only after the cancel: what was on its way until then would overwrite the message.
         self.stop.click(None, cancels=runs, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
+        if self.training:
+            self.pane.input(self._take_answer, [self.given, self.pane], [self.answer, self.kept], **QUICK)
+            self.keep_it.click(self._keep, [self.identity, self.given, self.answer], self.kept, **QUICK)
+
+    def _take_answer(self, given: tuple[str, str, tuple[str, ...]], pane: int) -> tuple[str, str]:
+        return given[2][pane], ""
+
+    def _keep(self, identity: dict, given: tuple[str, str, tuple[str, ...]], answer: str) -> str:
+        text, prompt, _ = given
+        try:
+            count = self.training.keep(identity, text, prompt, answer)
+        except ValueError as error:
+            return render.activity(str(error), "failed")
+        return render.activity(f"Kept: this skill has {count} to train on.", "done")
 
     def _stopped(self) -> list[Any]:
         message = "Stopped. The answers are as far as they came."
@@ -205,7 +266,11 @@ class ComparePanel:
         }
 
     def _answers(self, values: dict, request: gr.Request) -> Iterator[dict]:
-        yield {self.activity: render.activity("Reading the prompt", "busy"), self.panes: render.panes(None)}
+        yield {
+            self.activity: render.activity("Reading the prompt", "busy"),
+            self.panes: render.panes(None),
+            self.keep: gr.Accordion(visible=False),
+        }
         yield from self._reported(self._compared(values, request.session_hash), "Compare")
 
     def _compared(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
@@ -216,9 +281,19 @@ class ComparePanel:
         settings = Settings(
             values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
         )
-        with closing(self._model_work(session, text, prompt, settings, *expectation)) as work:
+        checkpoint = self._checkpoint(values)
+        with closing(self._model_work(session, checkpoint, text, prompt, settings, *expectation)) as work:
             for comparison, saved in work:
                 update = {self.panes: render.panes(comparison)}
+                if self.training and comparison.phase == "done":
+                    answers = tuple(pane.text for pane in comparison.panes)
+                    update |= {
+                        self.given: (text, prompt, answers),
+                        self.keep: gr.Accordion(visible=True),
+                        self.pane: PANES[-1],
+                        self.answer: answers[-1],
+                        self.kept: "",
+                    }
                 if comparison.adapter and not shown:
                     update |= {self.stale: "", self.made_from: digest(text)}
                 if comparison.adapter and (not shown or saved):
@@ -232,20 +307,39 @@ class ComparePanel:
 
     def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
-        with closing(self._model_check(session, text, evals_of(self.studio.library, values[self.chosen]))) as work:
+        evals = evals_of(self.studio.library, values[self.chosen])
+        with closing(self._model_check(session, self._checkpoint(values), text, evals)) as work:
             for check in work:
                 found = check.fidelity
                 update = {self.fidelity: render.fidelity(found), self.checked: digest(text)} if found.n else {}
                 yield check.message, "done" if check.phase == "done" else "busy", update
 
-    def _model_check(self, session: str, text: str, evals: tuple[Eval, ...]) -> Iterator[Check]:
+    def _checkpoint(self, values: dict) -> Path | None:
+        """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""
+        return self.training.checkpoint_in_use(values[self.identity]) if self.training else None
+
+    def _model_check(
+        self, session: str, checkpoint: Path | None, text: str, evals: tuple[Eval, ...]
+    ) -> Iterator[Check]:
+        self.studio.use(session, checkpoint)
         with closing(self.studio.check(session, text, evals)) as checks:
             yield from checks
 
     def _model_work(
-        self, session: str, text: str, prompt: str, settings: Settings, expected: str | None, assertions: tuple
+        self,
+        session: str,
+        checkpoint: Path | None,
+        text: str,
+        prompt: str,
+        settings: Settings,
+        expected: str | None,
+        assertions: tuple,
     ) -> Iterator[tuple[Comparison, Path | str | None]]:
-        """The comparison as it grows; with the last one comes the adapter's zip, or why there is none."""
+        """The comparison as it grows; with the last one comes the adapter's zip, or why there is none.
+
+        Which hypernetwork is told each time: a restarted server, or a process with a GPU, knows nothing of before.
+        """
+        self.studio.use(session, checkpoint)
         with closing(self.studio.compare(session, text, prompt, settings, expected, assertions)) as comparisons:
             for comparison in comparisons:
                 saved = None

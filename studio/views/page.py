@@ -1,4 +1,4 @@
-"""The page: puts the two sides together and wires what concerns both.
+"""The page: puts its two tabs together, the two sides of the first, and wires what concerns more than one of them.
 
 A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
 """
@@ -11,11 +11,14 @@ import gradio as gr
 
 from skills.library import LibraryEntry, SkillLibrary
 from skills.skill import SkillError
-from studio.service import Studio
-from studio.views import api, render
+from studio.jobs import JobError
+from studio.service import Studio, StudioError
+from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
 from studio.views.skill_panel import NEW, SkillPanel, form_values, read_upload, source_text
-from studio.views.wiring import HEAD, QUICK, START
+from studio.views.train_panel import TrainPanel
+from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
+from studio.views.wiring import HEAD, LIVE_REGION, QUICK, START
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
@@ -27,18 +30,33 @@ INTRO = """<h1>Parametric Skills</h1>
 prompt, and with the adapter alone.</p>"""
 
 
-def build(studio: Studio) -> gr.Blocks:
-    """The page over a studio, which may start later: until then the page says that the base model is loading."""
+def build(studio: Studio, training: Training | None = None, why_not: str = "") -> gr.Blocks:
+    """The page over a studio, which may start later: until then the page says that the base model is loading.
+
+    Without `training` its tab says `why_not`.
+    """
     first = _first(studio.library)
     with gr.Blocks(
         title="Parametric Skills", analytics_enabled=False, fill_width=True, delete_cache=(3600, KEEP_FILES)
     ) as demo:
+        identity = training.identity() if training else None
         gr.HTML(INTRO, elem_id="intro")
-        with gr.Row(elem_id="layout"):
-            with gr.Column(elem_id="skill"):
-                skill = SkillPanel(studio, first)
-            compare = ComparePanel(studio, first, skill.source, skill.chosen)
+        with gr.Row(visible=False, elem_classes="tight", elem_id="in-use") as banner:
+            in_use = gr.HTML("", js_on_load=LIVE_REGION)
+            back = gr.Button("Back to the shipped one", size="sm", min_width=160, elem_id="back")
+        with gr.Tabs(elem_id="rooms"):
+            with gr.Tab("Compare"), gr.Row(elem_id="layout"):
+                with gr.Column(elem_id="skill"):
+                    skill = SkillPanel(studio, first)
+                compare = ComparePanel(studio, first, skill.source, skill.chosen, training, identity)
+            with gr.Tab("Train", elem_id="train") as tab:
+                if training:
+                    train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
+                else:
+                    gr.HTML(train_render.off(why_not), elem_id="train-off")
         _wire(demo, studio, skill, compare)
+        if training:
+            _wire_training(demo, studio, training, compare, train, tab, (banner, in_use, back))
         api.register(studio)
     return demo
 
@@ -62,7 +80,7 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
         stale = bool(made_from) and digest(text) != made_from
         shown = [*skill.show(text), chosen, chosen or None]
         # The answers on show were given for another skill.
-        cleared = [render.panes(None), render.activity("")]
+        cleared = [render.panes(None), gr.Accordion(visible=False), render.activity("")]
         return [*shown, *compare.offer(chosen, before, prompt), render.stale_line(stale), *cleared]
 
     def choose(name: str, *page: str) -> list[Any]:
@@ -96,6 +114,7 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
         *compare.offered,
         compare.stale,
         compare.panes,
+        compare.keep,
         compare.activity,
     ]
     skill.picker.input(choose, [skill.picker, *page], target, **QUICK)
@@ -126,6 +145,63 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
         studio.forget(request.session_hash)
 
     demo.unload(closed)
+
+
+def _wire_training(
+    demo: gr.Blocks,
+    studio: Studio,
+    training: Training,
+    compare: ComparePanel,
+    train: TrainPanel,
+    tab: gr.Tab,
+    line: tuple[gr.Row, gr.HTML, gr.Button],
+) -> None:
+    """What concerns both tabs: who the visitor is, and which hypernetwork makes their adapters."""
+    identity, (banner, in_use, back) = train.identity, line
+
+    def arrive(identity: Any) -> list[Any]:
+        identity = arrived(identity)
+        return [identity, *tell(identity)]
+
+    def tell(identity: dict[str, str]) -> list[Any]:
+        try:
+            said = train_render.in_use(training.in_use(identity))
+        except StudioError as error:
+            said = train_render.in_use(None, str(error))
+        return [gr.Row(visible=bool(said)), said]
+
+    def use(identity: Any, id_: str, chosen: str, request: gr.Request) -> dict:
+        try:
+            job = training.jobs.get(owner_of(identity), id_)
+            studio.use(request.session_hash, checkpoint_of(job))
+        except (JobError, StudioError) as error:
+            return {train.problem: render.notice(str(error))}
+        return switched({**identity, "using": job.id}, chosen)
+
+    def go_back(identity: Any, chosen: str, request: gr.Request) -> dict:
+        studio.use(request.session_hash, None)
+        return switched({**arrived(identity), "using": ""}, chosen)
+
+    def switched(to: dict[str, str], chosen: str) -> dict:
+        shown = zip(compare.made, compare.unmade(chosen), strict=True)
+        return dict(zip((identity, banner, in_use), [to, *tell(to)], strict=True)) | dict(shown) | {train.problem: ""}
+
+    def discard(identity: Any, id_: str, chosen: str, request: gr.Request) -> dict:
+        try:
+            training.jobs.discard(owner_of(identity), id_)
+        except (JobError, StudioError) as error:
+            return {train.problem: render.notice(str(error))}
+        return go_back(identity, chosen, request) if identity.get("using") == id_ else {train.problem: ""}
+
+    changed = [identity, banner, in_use, *compare.made, train.problem]
+    demo.load(arrive, identity, [identity, banner, in_use], **QUICK)
+    for button, work, asked in (
+        (train.use, use, [identity, train.job, compare.chosen]),
+        (train.discard_it, discard, [identity, train.job, compare.chosen]),
+        (back, go_back, [identity, compare.chosen]),
+    ):
+        train.then_watch(button.click(work, asked, changed, **QUICK))
+    tab.select(train.open, [identity, train.skill, train.left_out, train.minutes, train.job], train.opened, **QUICK)
 
 
 def _first(library: SkillLibrary) -> LibraryEntry:

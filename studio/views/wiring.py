@@ -10,8 +10,37 @@ QUICK = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last
 # Screen readers announce changes only inside an element that stays, so the roles go to the component's own element.
 LIVE_REGION = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 
-# Ctrl+Enter compares from anywhere. Gradio gives each radio button a name of its own; with a common one the list is one
-# stop of the tab key, and the arrow keys walk it.
+# Markup that answers to clicks and edits: `data-do` says what, `data-id` of what. A button with `data-sure` asks first,
+# in its own place; one in a row with `data-field`s sends what they hold along.
+ACTIONS = """
+let asked = null, was = "";
+const calm = () => { if (asked) asked.innerHTML = was; asked = null; };
+element.addEventListener("focusout", calm);
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-do]");
+  if (!button) return;
+  if (button.dataset.sure && asked !== button) {
+    calm();
+    [asked, was] = [button, button.innerHTML];
+    button.textContent = button.dataset.sure;
+    return;
+  }
+  asked = null;
+  const value = {};
+  for (const field of button.closest("tr")?.querySelectorAll("[data-field]") ?? []) {
+    value[field.dataset.field] = field.value;
+  }
+  trigger("edit", {what: button.dataset.do, id: button.dataset.id ?? "", value});
+});
+element.addEventListener("change", (event) => {
+  const field = event.target.closest(":is(input, select, textarea)[data-do]");
+  if (!field) return;
+  const value = field.type === "checkbox" ? field.checked : field.value;
+  trigger("edit", {what: field.dataset.do, id: field.dataset.id, value});
+});"""
+
+# Ctrl+Enter compares from anywhere in its tab. Gradio gives each radio button a name of its own; with a common one the
+# list is one stop of the tab key, and the arrow keys walk it.
 HEAD = """<script>
 function joinSkills() {
   for (const input of document.querySelectorAll("#picker input")) input.name = "library";
@@ -20,7 +49,7 @@ document.addEventListener("focusin", (event) => { if (event.target.closest("#pic
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const compare = document.querySelector("#compare");
-  if (compare && !compare.disabled) { event.preventDefault(); compare.click(); }
+  if (compare?.offsetParent && !compare.disabled) { event.preventDefault(); compare.click(); }
 }, true);
 </script>"""
 

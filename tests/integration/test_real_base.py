@@ -46,7 +46,7 @@ def base(studio: Studio) -> Base:
 
 @pytest.fixture(scope="module")
 def hypernetwork(studio: Studio) -> Hypernetwork:
-    return studio._loaded.hypernetwork
+    return studio._loaded.shipped.hypernetwork
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The service behind the page and the command line: sessions apart, limits, clear refusals, nothing left behind."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from tiny import count_hooks, full_disk, llama_config, save_model
+from tiny import count_hooks, full_disk, llama_config, load_base, make_hypernetwork, save_model
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import studio.service
 from hypernet.adapter import Adapter, text_sha256
+from hypernet.base import Base
 from skills.evals import Assertion
 from skills.skill import MAX_TEXT
 from studio.service import ADAPTERS_A_SESSION, MAX_PROMPT, Comparison, Settings, Studio, StudioError
@@ -306,6 +308,106 @@ def test_many_visitors_at_once_each_get_their_own(service: Studio):
         thread.join()
     assert got == alone
     assert count_hooks(service._loaded.base) == 0
+
+
+# ---- visitors' own hypernetworks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another hypernetwork for the tiny base, as a visitor's training leaves it."""
+    folder = tmp_path_factory.mktemp("jobs") / "one" / "checkpoint"
+    hypernetwork = make_hypernetwork(base, seed=7)
+    for head in hypernetwork.module_heads.values():
+        head.scale.data.mul_(20)  # seen in a few tokens
+    hypernetwork.save_pretrained(folder)
+    return folder
+
+
+def adapter_of(service: Studio, session: str, text: str = SKILL) -> dict[str, bytes]:
+    with zipfile.ZipFile(service.adapter_zip(session, text)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_a_session_generates_with_its_own_hypernetwork_and_goes_back(service: Studio, trained: Path):
+    shipped = service.generate("a", SKILL)
+    service.use("a", trained)
+    assert service.adapter_info("a", SKILL) is None  # the one there is was made by another
+    own = service.generate("a", SKILL)
+    assert own.fresh
+    assert own.hypernetwork_fingerprint != shipped.hypernetwork_fingerprint
+    assert service.generate("b", SKILL).hypernetwork_fingerprint == shipped.hypernetwork_fingerprint
+    service.use("a", None)
+    again = service.generate("a", SKILL)
+    assert (again.fresh, again.hypernetwork_fingerprint) == (False, shipped.hypernetwork_fingerprint)
+
+
+def test_a_comparison_and_a_download_follow_the_hypernetwork_in_use(service: Studio, trained: Path):
+    before = run(service.compare("a", SKILL, "Write a line.", SHORT))[-1]
+    files = adapter_of(service, "a")
+    service.use("a", trained)
+    after = run(service.compare("a", SKILL, "Write a line.", SHORT))[-1]
+    assert [pane.text for pane in after.panes[:2]] == [pane.text for pane in before.panes[:2]]
+    assert after.panes[2].text != before.panes[2].text
+    assert adapter_of(service, "a")["adapter_model.safetensors"] != files["adapter_model.safetensors"]
+
+
+def test_a_session_that_was_forgotten_is_back_at_the_shipped_hypernetwork(service: Studio, trained: Path):
+    service.use("a", trained)
+    service.forget("a")
+    shipped = service.generate("b", SKILL).hypernetwork_fingerprint
+    assert service.generate("a", SKILL).hypernetwork_fingerprint == shipped
+
+
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [("missing", "holds no hypernetwork that can be read"), ("other-base", r"trained for other-llama \(\w+\), but")],
+)
+def test_a_hypernetwork_that_does_not_fit_is_refused_and_the_session_keeps_its_own(
+    which: str, said: str, service: Studio, trained: Path, tmp_path: Path
+):
+    refused = tmp_path / "nothing"
+    if which == "other-base":
+        other = save_model(LlamaForCausalLM, llama_config(intermediate_size=192), tmp_path / "other-llama")
+        refused = tmp_path / "checkpoint"
+        make_hypernetwork(load_base(other)).save_pretrained(refused)
+    service.use("a", trained)
+    with pytest.raises(StudioError, match=said):
+        service.use("a", refused)
+    shipped = service.generate("b", SKILL).hypernetwork_fingerprint
+    assert service.generate("a", SKILL).hypernetwork_fingerprint != shipped
+
+
+def test_visitors_hypernetworks_do_not_fill_the_memory_and_come_back_from_disk(
+    service: Studio, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(studio.service, "MAX_HYPERNETWORKS", 2)
+    folders = {name: Path(shutil.copytree(trained, tmp_path / name)) for name in "abc"}
+    for name, folder in folders.items():
+        service.use(name, folder)
+    assert list(service._own) == [folders["b"], folders["c"]]
+    assert len({service.generate(name, SKILL).hypernetwork_fingerprint for name in "abc"}) == 1
+    shutil.rmtree(folders["a"])  # out of memory since the last two
+    with pytest.raises(StudioError, match="can be read"):
+        service.generate("a", OTHER)
+
+
+def test_a_hypernetwork_is_downloaded_as_a_zip_that_loads_again(service: Studio, trained: Path, tmp_path: Path):
+    first = service.checkpoint_zip("a", trained, "my-skills")
+    with zipfile.ZipFile(first) as archive:
+        archive.extractall(tmp_path)
+    service.use("a", tmp_path / "my-skills")
+    own = service.generate("a", SKILL).hypernetwork_fingerprint
+    service.use("a", trained)
+    assert service.generate("a", SKILL).hypernetwork_fingerprint == own
+
+    second = service.checkpoint_zip("a", trained, "my-skills")
+    assert (first.exists(), second.exists()) == (False, True)
+    service.forget("a")
+    assert files_of(service) == []
+    with full_disk(1000), pytest.raises(StudioError, match="Free some disk"):
+        service.checkpoint_zip("a", trained, "my-skills")
+    assert files_of(service) == []
 
 
 # ---- comparing -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,387 @@
+"""The training tab: on the left what is trained on and the start, on the right the trainings and what came of them.
+
+The page remembers nothing but ids: which skill and which training are on show. Everything else is asked of the queue
+and of the book of examples each time, so that a reloaded page, another tab and a restarted server show the same.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from skills.skill import SkillError
+from studio.examples import ExampleError
+from studio.jobs import Job, JobError
+from studio.service import Studio, StudioError
+from studio.views import render, train_render
+from studio.views.skill_panel import source_text
+from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
+from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
+
+TICK = 2  # seconds between two looks at a training that goes on
+EACH = QUICK | {"trigger_mode": "multiple"}  # no click or edit may be lost
+IMPORTS = [".jsonl", ".json", ".csv"]
+MINUTES, KEPT_OUT = 3.0, 25  # where the form begins: minutes, percent
+SHOWN = (StudioError, JobError, ExampleError, SkillError)  # their messages are for the visitor
+ACTIVE = ("queued", "running", "stopping")
+
+# How much a training may change, in words -> learning rate
+CHANGES = {"A little": 3e-4, "Normal": 1e-3, "A lot": 3e-3}
+NORMAL = "Normal"
+
+# The zip is made when it is asked for; then this clicks on the link to it.
+_FETCH = """() => { document.querySelector("#job-file")?.click(); }"""
+_TO_TRAININGS = """() => {
+  if (window.innerWidth <= 860) document.querySelector("#trainings").scrollIntoView({behavior: "smooth"});
+}"""
+
+
+class TrainPanel:
+    """The components of the tab and its handlers, but for those that change the whole page."""
+
+    def __init__(
+        self, studio: Studio, training: Training, identity: gr.BrowserState, source: list[Component], chosen: gr.State
+    ) -> None:
+        """`source` and `chosen` are those of the skill that is open in the editor."""
+        self.studio, self.training, self.identity = studio, training, identity
+        self.source, self.chosen = source, chosen
+        # Kept by the browser, so that they outlive the server: skill and training on show, and the skills left out.
+        self.skill = gr.Textbox("", visible=False)
+        self.job = gr.Textbox("", visible=False)
+        self.left_out = gr.Textbox("", visible=False)
+        self.seen = gr.State("")  # digest of what the right side shows
+        with gr.Row(elem_id="train-layout"):
+            with gr.Column(elem_id="prepare"):
+                self._make_examples()
+                self._make_form()
+            with gr.Column(elem_id="trainings"):
+                self._make_trainings()
+        self.timer = gr.Timer(TICK, active=False)
+        self.prepared = [
+            self.skill,
+            self.left_out,
+            self.skills,
+            self.table,
+            self.upload,
+            self.form,
+            self.faults,
+            self.start,
+        ]
+        self.buttons = [self.stop, self.resume, self.use, self.download, self.discard]
+        self.watched = [
+            self.job,
+            self.seen,
+            self.timer,
+            self.jobs,
+            self.state,
+            *self.buttons,
+            self.confirm,
+            self.report,
+            self.progress,
+        ]
+        self.opened = [*self.prepared, self.estimate, *self.watched]
+        self._wire()
+
+    def _make_examples(self) -> None:
+        gr.HTML("<h2>Skills and examples</h2>", elem_classes="heading")
+        self.skills = gr.HTML("", elem_id="own-skills", js_on_load=ACTIONS)
+        with gr.Row(elem_classes="tight buttons", elem_id="add"):
+            self.add_open = gr.Button("Add the skill in the editor", size="sm", min_width=150, elem_id="add-open")
+            names = [entry.skill.name for entry in self.studio.library.list()]
+            self.library = gr.Dropdown(
+                names, value=None, label="Add one of the library", min_width=150, elem_id="add-library"
+            )
+        self.table = gr.HTML("", elem_id="own-examples", js_on_load=ACTIONS)
+        with gr.Row(elem_classes="tight buttons"):
+            self.upload = gr.UploadButton(
+                "Import examples (JSONL, evals.json, CSV, OpenCode export)",
+                size="sm",
+                file_types=IMPORTS,
+                visible=False,
+                elem_id="import",
+            )
+        self.said = gr.HTML("", elem_id="prepare-line", js_on_load=LIVE_REGION)
+
+    def _make_form(self) -> None:
+        with gr.Column(visible=False, elem_id="train-form") as self.form:
+            gr.HTML("<h2>Training</h2>", elem_classes="heading")
+            with gr.Row(elem_classes="tight"):
+                most = self.training.limits.minutes
+                self.minutes = gr.Slider(
+                    min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=150, elem_id="minutes"
+                )
+                self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=150)
+            self.change = gr.Radio(
+                list(CHANGES), value=NORMAL, label="How much it may change", elem_id="change", elem_classes="segments"
+            )
+            with gr.Accordion("More settings", open=False, elem_classes="folded"):
+                with gr.Row(elem_classes="tight"):
+                    self.replay = gr.Slider(
+                        0, 5, 1, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
+                    )
+                    self.texts = gr.Slider(1, 8, 3, step=1, label="Wordings of each skill's text", min_width=150)
+                    self.patience = gr.Slider(
+                        1, 20, 4, step=1, label="Looks without a better loss before it stops", min_width=150
+                    )
+                    self.seed = gr.Number(0, precision=0, minimum=0, label="Seed", min_width=80)
+                self.go_on = gr.Checkbox(False, label="Go on from the hypernetwork in use, not from the shipped one")
+            self.faults = gr.HTML("", elem_id="faults", js_on_load=LIVE_REGION)
+            with gr.Row(elem_classes="tight", elem_id="start-row"):
+                self.start = gr.Button(
+                    "Start training", variant="primary", size="md", min_width=130, interactive=False, elem_id="start"
+                )
+                self.estimate = gr.HTML("", elem_id="estimate")
+            self.refused = gr.HTML("", elem_id="refused", js_on_load=LIVE_REGION)
+
+    def _make_trainings(self) -> None:
+        gr.HTML("<h2>Your trainings</h2>", elem_classes="heading")
+        self.jobs = gr.HTML("", elem_id="jobs", js_on_load=ACTIONS)
+        self.state = gr.HTML(train_render.state(None), elem_id="job-state", js_on_load=LIVE_REGION)
+        with gr.Row(elem_classes="tight buttons", elem_id="job-buttons"):
+            hidden = {"visible": False, "size": "sm", "min_width": 80}
+            self.stop = gr.Button("Stop", elem_id="job-stop", **hidden)
+            self.resume = gr.Button("Resume", elem_id="job-resume", **hidden)
+            self.use = gr.Button("Use it", variant="primary", elem_id="job-use", **hidden)
+            self.download = gr.Button("Download", elem_id="job-download", **hidden)
+            self.discard = gr.Button("Discard", elem_id="job-discard", **hidden)
+            self.file = gr.DownloadButton(visible="hidden", elem_id="job-file")
+        with gr.Row(visible=False, elem_classes="tight buttons", elem_id="confirm") as self.confirm:
+            gr.HTML('<p class="line">Delete this training and the hypernetwork that came of it?</p>')
+            self.discard_it = gr.Button("Delete it", variant="stop", size="sm", min_width=80, elem_id="discard-it")
+            self.keep_it = gr.Button("Keep it", size="sm", min_width=80)
+        self.problem = gr.HTML("", elem_id="job-problem", js_on_load=LIVE_REGION)
+        self.report = gr.HTML("", elem_id="job-report")
+        self.progress = gr.HTML("", elem_id="job-progress")
+
+    # ---- what is shown ----
+
+    def open(self, identity: Any, skill: str, left_out: str, minutes: float, job: str) -> list[Any]:
+        """Values for `opened`: the whole tab."""
+        identity = arrived(identity)
+        return [
+            *self.prepare(identity, skill, left_out),
+            self._estimate(identity, minutes),
+            *self.watch(identity, job, ""),
+        ]
+
+    def prepare(self, identity: Any, skill: str, left_out: str) -> list[Any]:
+        """Values for `prepared`: this visitor's skills, the examples of one of them, and what is wrong with them."""
+        owner, book = owner_of(identity), self.training.book
+        own = book.skills(owner)
+        digests = [each.sha256 for each in own]
+        skill = skill if skill in digests else (digests or [""])[0]
+        chosen = [sha256 for sha256 in digests if sha256 not in left_out.split()]
+        found = {sha256: book.examples(owner, sha256) for sha256 in digests}
+        rows = [
+            train_render.SkillRow(each.sha256, each.name, len(found[each.sha256]), each.sha256 in chosen)
+            for each in own
+        ]
+        name = next((each.name for each in own if each.sha256 == skill), "")
+        faults = book.faults(owner, chosen) if own else []
+        numbers = {example.id: number for of_one in found.values() for number, example in enumerate(of_one, 1)}
+        return [
+            skill,
+            " ".join(sha256 for sha256 in left_out.split() if sha256 in digests),
+            train_render.skills(rows, skill),
+            train_render.examples(name, found[skill]) if skill else "",
+            gr.UploadButton(visible=bool(skill)),
+            gr.Column(visible=bool(own)),
+            train_render.faults(faults, numbers),
+            gr.Button(interactive=all(fault.severity != "error" for fault in faults)),
+        ]
+
+    def watch(self, identity: Any, shown: str, seen: str) -> list[Any]:
+        """Values for `watched`: this visitor's trainings and the one on show; no change where nothing has changed."""
+        owner, jobs = owner_of(identity), self.training.jobs
+        found = jobs.list(owner)
+        job = next((job for job in found if job.id == shown), found[0] if found else None)
+        curve = jobs.curve(owner, job.id) if job else []
+        now = hashlib.sha256(repr((found, job, curve, identity)).encode()).hexdigest()
+        if now == seen:
+            return [gr.skip()] * len(self.watched)
+        active = any(job.state in ACTIVE for job in found)
+        report = jobs.report(owner, job.id) if job and job.state == "finished" else None
+        return [
+            job.id if job else "",
+            now,
+            gr.Timer(active=active),
+            train_render.jobs(found, job.id if job else ""),
+            train_render.state(job),
+            *self._buttons(job, identity),
+            gr.Row(visible=False),
+            train_render.report(report) if report else "",
+            train_render.progress(job, curve) if job else "",
+        ]
+
+    def _buttons(self, job: Job | None, identity: Any) -> list[gr.Button]:
+        state = job.state if job else ""
+        used = bool(job) and identity.get("using") == job.id
+        return [
+            gr.Button(visible=state in ("queued", "running"), value="Stop"),
+            gr.Button(visible=state in ("stopped", "failed")),
+            gr.Button("In use" if used else "Use it", visible=state == "finished", interactive=not used),
+            gr.Button(visible=state == "finished"),
+            gr.Button(visible=state in ("queued", "stopped", "failed", "finished")),
+        ]
+
+    # ---- what is done ----
+
+    def _wire(self) -> None:
+        about = [self.identity, self.skill, self.left_out]
+        for part in (self.skills, self.table):
+            part.edit(self._edit, about, [*self.prepared, self.said], **EACH)
+        self.jobs.edit(self._choose, self.identity, self.watched, **EACH)
+        added = [*self.prepared, self.said]
+        self.add_open.click(self._add_open, [*about, self.chosen, *self.source], added, **EACH)
+        self.library.input(self._add_library, [*about, self.library], [*added, self.library], **EACH)
+        self.upload.upload(self._import, [*about, self.upload], added, **EACH)
+
+        settings = {self.minutes, self.kept_out, self.change, self.replay, self.texts, self.patience, self.seed}
+        asked = [self.identity, self.job]
+        self.then_watch(
+            self.start.click(
+                self._start,
+                {self.identity, self.left_out, self.go_on, *settings},
+                [self.job, self.refused, self.problem],
+                **QUICK,
+            )
+        ).then(None, js=_TO_TRAININGS, api_visibility="private")
+        self.minutes.change(self._estimate, [self.identity, self.minutes], self.estimate, **QUICK)
+        for button, work in ((self.stop, self.training.jobs.stop), (self.resume, self.training.jobs.resume)):
+            self.then_watch(button.click(self._done(work), asked, self.problem, **QUICK))
+        self.timer.tick(self.watch, [*asked, self.seen], self.watched, **QUICK)
+        self.download.click(self._zip, asked, [self.file, self.problem], **QUICK).success(
+            None, js=_FETCH, api_visibility="private"
+        )
+        self.discard.click(lambda: gr.Row(visible=True), outputs=self.confirm, **QUICK)
+        self.keep_it.click(lambda: gr.Row(visible=False), outputs=self.confirm, **QUICK)
+
+    def then_watch(self, event: Any) -> Any:
+        """After an event, the right side as it then stands."""
+        return event.then(self.watch, [self.identity, self.job, self.seen], self.watched, **QUICK)
+
+    def _answer(self, work: Callable[[], dict[Component, Any]], place: Component) -> dict[Component, Any]:
+        """The updates of a work and an empty `place`, or there what was wrong."""
+        try:
+            return {place: "", **work()}
+        except SHOWN as error:
+            return {place: render.notice(str(error))}
+
+    def _edit(self, identity: Any, skill: str, left_out: str, event: gr.EventData) -> dict[Component, Any]:
+        """What a click or an edit in the list of skills or the table of examples asks for."""
+        what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
+        return self._answer(lambda: self._edited(identity, skill, left_out, str(what), str(id_), value), self.said)
+
+    def _edited(
+        self, identity: Any, skill: str, left_out: str, what: str, id_: str, value: Any
+    ) -> dict[Component, Any]:
+        owner, book = owner_of(identity), self.training.book
+        number = int(id_) if id_.isdecimal() else -1
+        if what in ("prompt", "answer", "split"):
+            book.update(owner, number, **{what: str(value)})
+        elif what == "remove":
+            book.remove(owner, number)
+        elif what == "add":
+            fields = value if isinstance(value, dict) else {}
+            book.add(owner, skill, str(fields.get("prompt", "")), str(fields.get("answer", "")))
+        elif what == "drop":
+            book.remove_skill(owner, id_)
+        elif what == "show":
+            skill = id_
+        elif what == "choose":
+            others = [sha256 for sha256 in left_out.split() if sha256 != id_]
+            left_out = " ".join(others if value else [*others, id_])
+        shown = dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
+        if what in ("prompt", "answer", "split", "choose"):  # drawn anew, the field would lose the focus
+            del shown[self.skills], shown[self.table]
+        return shown
+
+    def _choose(self, identity: Any, event: gr.EventData) -> list[Any]:
+        return self.watch(identity, str(event._data.get("id")), "")
+
+    def _add_open(self, identity: Any, skill: str, left_out: str, chosen: str, *source: str) -> dict[Component, Any]:
+        text = source_text(*source)
+        return self._added(identity, left_out, text, chosen)
+
+    def _add_library(self, identity: Any, skill: str, left_out: str, name: str | None) -> dict[Component, Any]:
+        if not name:
+            return {}
+        shown = self._added(identity, left_out, self.studio.library.get(name).text, name)
+        return {**shown, self.library: gr.Dropdown(value=None)}
+
+    def _added(self, identity: Any, left_out: str, text: str, name: str) -> dict[Component, Any]:
+        """Adds a skill; one that stands in the library under this name brings its examples."""
+
+        def work() -> dict[Component, Any]:
+            entry = self.studio.library.get(name) if name else None
+            evals = entry.evals if entry and entry.text == text else ()
+            skill = self.training.add_skill(identity, text, evals)
+            return dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
+
+        return self._answer(work, self.said)
+
+    def _import(self, identity: Any, skill: str, left_out: str, path: str) -> dict[Component, Any]:
+        def work() -> dict[Component, Any]:
+            count = self.training.book.import_file(owner_of(identity), path, skill)
+            said = render.activity(f"{count:,} imported." if count else "Nothing new in this file.", "done")
+            shown = zip(self.prepared, self.prepare(identity, skill, left_out), strict=True)
+            return {**dict(shown), self.said: said}
+
+        return self._answer(work, self.said)
+
+    def _estimate(self, identity: Any, minutes: float) -> str:
+        waiting = sum(job.state in ACTIVE for job in self.training.jobs.list(owner_of(identity)))
+        return train_render.estimate(minutes, waiting)
+
+    def _start(self, values: dict[Component, Any]) -> dict[Component, Any]:
+        def work() -> dict[Component, Any]:
+            identity, left_out = values[self.identity], values[self.left_out].split()
+            owner, book = owner_of(identity), self.training.book
+            own = [each for each in book.skills(owner) if each.sha256 not in left_out]
+            digests = [each.sha256 for each in own]
+            if wrong := [fault for fault in book.faults(owner, digests) if fault.severity == "error"]:
+                raise StudioError(wrong[0].message)
+            base, checkpoint = self.studio.origin
+            if values[self.go_on] and (in_use := self.training.checkpoint_in_use(identity)):
+                checkpoint = str(in_use)
+            settings = {
+                "base": base,
+                "checkpoint": checkpoint,
+                "minutes": values[self.minutes],
+                "learning_rate": CHANGES.get(values[self.change], CHANGES[NORMAL]),
+                "kept_out": values[self.kept_out] / 100,
+                "replay": int(values[self.replay]),
+                "texts": int(values[self.texts]),
+                "patience": int(values[self.patience]),
+                "seed": int(values[self.seed] or 0),
+            }
+            job = self.training.jobs.submit(
+                owner, _title([each.name for each in own]), settings, *book.trajectories(owner, digests)
+            )
+            return {self.job: job.id, self.problem: ""}
+
+        return self._answer(work, self.refused)
+
+    def _done(self, work: Callable[[str, str], Any]) -> Callable[[Any, str], str]:
+        def done(identity: Any, job: str) -> str:
+            try:
+                work(owner_of(identity), job)
+            except SHOWN as error:
+                return render.notice(str(error))
+            return ""
+
+        return done
+
+    def _zip(self, identity: Any, job: str, request: gr.Request) -> tuple[Any, str]:
+        found = self.training.jobs.get(owner_of(identity), job)
+        path = self.studio.checkpoint_zip(request.session_hash, checkpoint_of(found), f"hypernetwork-{found.id[:8]}")
+        return gr.DownloadButton(value=path), ""
+
+
+def _title(names: list[str]) -> str:
+    """What a training is called: after the skills that it is on."""
+    if len(names) > 3:
+        names = [*names[:2], f"{len(names) - 2} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""

@@ -1,0 +1,435 @@
+"""The markup of the training tab, as pure functions: plain values in, HTML out.
+
+Skills, examples, answers and logs are untrusted. Every text passes through `escape` here, so markup in it is shown,
+never run. What a click or an edit means stands in `data-do` and `data-id`; `wiring.ACTIONS` sends it to the server.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+
+from studio.examples import SPLITS, Example, Fault
+from studio.jobs import Job
+from studio.views.render import NBSP
+
+MAX_FAULTS = 12  # shown at once; the rest is counted
+MAX_POINTS = 160  # of a line in the plot: more than its pixels tell apart
+MAX_SAMPLES, MAX_HISTORY = 4, 4  # prompts whose answers are shown while they change, and answers of each
+MAX_ANSWERS = 12  # side by side in a report; the rest is counted
+
+
+# key in a report -> its name, its format, and whether more of it is better (None: it is only a control)
+MEASURES: dict[str, tuple[str, Callable[[float], str], bool | None]] = {
+    "exact": ("Exact match", lambda value: f"{value:.0f}{NBSP}%", True),
+    "checks": ("Checks passed", lambda value: f"{value:.0f}{NBSP}%", True),
+    "f1": ("Token F1", lambda value: f"{value:.0f}{NBSP}%", True),
+    "loss": ("Loss", lambda value: f"{value:.3f}", False),
+    "wrong_skill": ("With another skill", lambda value: f"{value:.0f}{NBSP}%", None),
+}
+PARTS = {
+    "own skills": "Your skills, on prompts that were kept out",
+    "families": "The kinds of skills that shipped",
+    "neutral text": "Text that has nothing to do with skills",
+}
+
+START = """python3 -m venv .venv
+.venv/bin/pip install -r requirements.txt
+.venv/bin/python app.py"""
+
+NO_SKILLS = (
+    "Add the skill that is open in the editor, or one of the library. Then give it some examples: prompts, each with "
+    "the answer that the skill asks for."
+)
+NO_JOBS = (
+    "A training shows here how it goes: the loss on what it learns from and on what it never sees, and answers as they "
+    "change. Afterwards you see what became better and what became worse, and keep the result or throw it away. The "
+    "hypernetwork that shipped is never changed."
+)
+
+
+@dataclass(frozen=True)
+class SkillRow:
+    """A skill in the list of those that can be trained on."""
+
+    sha256: str
+    name: str
+    examples: int
+    chosen: bool
+
+
+def off(why: str) -> str:
+    """The tab where nothing can be trained, and how to train elsewhere."""
+    return (
+        f'<h2>Training is not available here</h2><p>{escape(why)}</p><p class="hint">On a machine of yours:</p>'
+        f"<pre>{escape(START)}</pre>"
+    )
+
+
+# ---- before the start ----
+
+
+def skills(rows: Sequence[SkillRow], shown: str) -> str:
+    """The list of a person's skills; `shown` is the digest of the one whose examples stand below."""
+    if not rows:
+        return f'<p class="hint">{NO_SKILLS}</p>'
+    items = []
+    for row in rows:
+        name, id_ = escape(row.name), escape(row.sha256)
+        current = ' aria-current="true"' if row.sha256 == shown else ""
+        items.append(
+            f"<li{current}>"
+            f'<input type="checkbox" data-do="choose" data-id="{id_}" aria-label="Train on {name}"'
+            f"{' checked' if row.chosen else ''}>"
+            f'<button type="button" class="name" data-do="show" data-id="{id_}">{name}</button>'
+            f'<span class="quiet">{_count(row.examples, "example")}</span>'
+            f'<button type="button" class="drop" data-do="drop" data-id="{id_}" data-sure="Remove?" '
+            f'aria-label="Remove {name} and its examples" title="Remove the skill and its examples">✕</button></li>'
+        )
+    return f'<ul class="choices">{"".join(items)}</ul>'
+
+
+def examples(skill_name: str, found: Sequence[Example]) -> str:
+    """The table of a skill's examples, each cell a field, and a row for a new one."""
+    head = "<tr><th>Prompt</th><th>Right answer</th><th>Use</th><th><span>Delete</span></th></tr>"
+    rows = "".join(_example(number, example) for number, example in enumerate(found, 1))
+    new = (
+        '<tr class="new">'
+        '<td><textarea rows="2" data-field="prompt" aria-label="Prompt of a new example" '
+        'placeholder="A new prompt"></textarea></td>'
+        '<td><textarea rows="2" data-field="answer" aria-label="Right answer of a new example" '
+        'placeholder="The answer that the skill asks for"></textarea></td>'
+        '<td colspan="2"><button type="button" class="add" data-do="add">Add</button></td></tr>'
+    )
+    title = f"<h3>Examples of {escape(skill_name)}</h3>"
+    return f'{title}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>'
+
+
+def _example(number: int, example: Example) -> str:
+    id_ = f'data-id="{example.id}"'
+
+    def field(name: str, label: str, value: str) -> str:
+        # the line break after the tag is dropped by the browser; without it, one of the text's own would be
+        return (
+            f'<textarea rows="2" data-do="{name}" {id_} aria-label="{label} of example {number}">\n{escape(value)}'
+            "</textarea>"
+        )
+
+    options = "".join(
+        f'<option value="{value}"{" selected" if value == example.split else ""}>{name}</option>'
+        for value, name in SPLITS.items()
+    )
+    remarks = [_count(len(example.messages), "earlier turn")] if example.messages else []
+    remarks += [_count(len(example.steps), "step") + " with tools"] if example.steps else []
+    remarks += [_count(len(example.checks), "check")] if example.checks else []
+    said = escape("; ".join(check.text() for check in example.checks))
+    note = f'<span class="quiet" title="{said}">{", ".join(remarks)}</span>' if remarks else ""
+    return (
+        f"<tr><td>{field('prompt', 'Prompt', example.prompt)}</td><td>{field('answer', 'Right answer', example.answer)}"
+        f'{note}</td><td><select data-do="split" {id_} aria-label="Use of example {number}">{options}</select></td>'
+        f'<td><button type="button" class="drop" data-do="remove" {id_} data-sure="Delete?" '
+        f'aria-label="Delete example {number}" title="Delete">✕</button></td></tr>'
+    )
+
+
+def faults(found: Sequence[Fault], numbers: dict[int, int]) -> str:
+    """What is wrong with the chosen skills and examples; errors keep a training from starting.
+
+    `numbers` are the examples' in their table, by id.
+    """
+    ordered = sorted(found, key=lambda fault: fault.severity != "error")
+    items = "".join(
+        f'<li class="problem" data-severity="{fault.severity}"><b>{_place(fault, numbers)}</b> '
+        f"{escape(fault.message)}</li>"
+        for fault in ordered[:MAX_FAULTS]
+    )
+    hidden = len(found) - MAX_FAULTS
+    return f"<ul>{items}{f'<li>and {hidden:,} more</li>' if hidden > 0 else ''}</ul>" if found else ""
+
+
+def _place(fault: Fault, numbers: dict[int, int]) -> str:
+    kind = fault.severity.capitalize()
+    return kind if fault.example is None else f"{kind}, {escape(fault.skill_name)} {numbers.get(fault.example, '')}"
+
+
+def estimate(minutes: float, waiting: int) -> str:
+    """How long a training will take; `waiting` are this visitor's that come before it."""
+    said = f"Takes at most {duration(60 * minutes)}, with the measuring before and after; less once it learns no more."
+    before = f" It begins after the {_count(waiting, 'training')} that you have running or waiting." if waiting else ""
+    return f'<p class="hint">{said}{before}</p>'
+
+
+# ---- the trainings ----
+
+
+def in_use(job: Job | None, problem: str = "") -> str:
+    """The line at the top of the page while a visitor's own hypernetwork generates; '' while the shipped one does."""
+    if problem:
+        return f'<p class="line" data-state="failed">{escape(problem)}</p>'
+    if job is None:
+        return ""
+    return f'<p class="line">Adapters come from <b>your hypernetwork</b>, trained on {escape(job.title)}.</p>'
+
+
+def jobs(found: Sequence[Job], shown: str) -> str:
+    """The list of a person's trainings; one alone needs no list."""
+    if len(found) < 2:
+        return ""
+    items = []
+    for job in found:
+        current = ' aria-current="true"' if job.id == shown else ""
+        items.append(
+            f'<li{current}><button type="button" class="name" data-do="job" data-id="{escape(job.id)}">'
+            f'{escape(job.title)}</button><span class="quiet">{_when(job.created)}</span>{_chip(job)}</li>'
+        )
+    return f'<ul class="choices">{"".join(items)}</ul>'
+
+
+def state(job: Job | None) -> str:
+    """What is announced of a training: its name and how it stands."""
+    if job is None:
+        return f'<p class="hint">{NO_JOBS}</p>'
+    said = {
+        "queued": f"It is {_in_queue(job.place or 1)} and starts by itself. You may close the page.",
+        "running": "It goes on when you close the page.",
+        "stopping": "It finishes its step and saves.",
+        "stopped": "What it learned is saved. Resume goes on from there.",
+        "failed": (
+            "Resume goes on from what it had saved. If it fails again, discard it and start a new one with fewer or "
+            "shorter examples."
+        ),
+        "finished": "",
+    }[job.state]
+    return f'<h3>{escape(job.title)}{_chip(job)}</h3><p class="quiet">{said}</p>'
+
+
+def progress(job: Job, curve: Sequence[dict]) -> str:
+    """How a training goes: step, speed, time left, the plot of the loss, and answers as they change."""
+    lines = [line for line in curve if _number(line.get("step")) is not None]
+    failure = f'<pre class="log" tabindex="0" aria-label="How it ended">{escape(job.message)}</pre>'
+    parts = [failure] if job.state == "failed" and job.message else []
+    last = {key: _last(lines, key) for key in ("step", "tokens_per_second", "left_seconds", "seconds")}
+    facts = []
+    if last["step"] is not None:
+        facts.append(("Step", f"{last['step']:,.0f}"))
+    elif job.state == "running":
+        facts.append(("Step", "reading the skills"))
+    if last["tokens_per_second"] is not None:
+        facts.append(("Speed", f"{last['tokens_per_second']:,.0f} tokens/s"))
+    if last["seconds"] is not None:
+        facts.append(("Trained for", duration(last["seconds"])))
+    if job.state == "running" and last["left_seconds"] is not None:
+        facts.append(("Time left", duration(last["left_seconds"])))
+    if facts:
+        parts.append(f"<dl>{''.join(f'<div><dt>{name}</dt><dd>{value}</dd></div>' for name, value in facts)}</dl>")
+    return "".join([*parts, plot(lines), _samples(lines)])
+
+
+def plot(lines: Sequence[dict]) -> str:
+    """The loss on what is learned from and on what is kept out, by step; '' before there is a point."""
+    learned, kept = _series(lines, "loss"), _series(lines, "kept_out")
+    if not (learned or kept):
+        return ""
+    end = max(step for step, _ in (*learned, *kept)) or 1
+    ticks = _ticks(max(value for _, value in (*learned, *kept)))
+    top = ticks[-1]
+
+    def place(points: Iterable[tuple[float, float]]) -> list[str]:
+        return [f"{100 * step / end:.2f},{100 - 100 * min(max(value / top, 0), 1):.2f}" for step, value in points]
+
+    # Stretched to any width; strokes keep their width, and a line of no length with round ends is a dot.
+    grid = "".join(f'<path class="grid" d="M0,{100 - 100 * tick / top:.2f}H100"/>' for tick in ticks)
+    drawn = f'<polyline class="learned" points="{" ".join(place(learned))}"/>'
+    drawn += f'<polyline class="kept" points="{" ".join(place(kept))}"/>'
+    drawn += f'<path class="kept dots" d="{"".join(f"M{at}h0" for at in place(kept))}"/>'
+    legend = []
+    said = [f"Loss by training step, 0 to {end:,.0f}."]
+    for name, kind, points in (("learned from", "learned", learned), ("kept out", "kept", kept)):
+        if points:
+            change = f"{points[0][1]:.2f} → {points[-1][1]:.2f}" if len(points) > 1 else f"{points[0][1]:.2f}"
+            legend.append(f'<span class="{kind}">Loss, {name} <b>{change}</b></span>')
+            said.append(f"On what is {name}: {change}.")
+    heights = "".join(f'<span style="bottom:{100 * tick / top:.2f}%">{tick:g}</span>' for tick in ticks)
+    middle = f"<span>{end / 2:,.0f}</span>" if end >= 10 else ""
+    return (
+        f'<figure class="plot"><figcaption>{"".join(legend)}</figcaption>'
+        f'<div class="area" role="img" aria-label="{" ".join(said)}"><div class="heights">{heights}</div>'
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{grid}{drawn}</svg>'
+        f'<div class="steps"><span>step 0</span>{middle}<span>{end:,.0f}</span></div></div></figure>'
+    )
+
+
+def _samples(lines: Sequence[dict]) -> str:
+    """Kept-out prompts with their answers as they changed, the newest first."""
+    histories: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    expected: dict[tuple[str, str], str] = {}
+    for line in lines:
+        for sample in line.get("samples") or ():
+            key = (str(sample.get("skill", "")), str(sample.get("prompt", "")))
+            expected[key] = str(sample.get("expected", ""))
+            histories.setdefault(key, []).append((line["step"], str(sample.get("answer", ""))))
+    cards = []
+    for key, history in list(histories.items())[:MAX_SAMPLES]:
+        # an answer that stays the same is told once, with the step at which it came
+        changes = [next(same) for _, same in groupby(history, key=lambda point: point[1])]
+        rows = "".join(
+            _answer(f"Step {step:,.0f}", answer, expected[key]) for step, answer in reversed(changes[-MAX_HISTORY:])
+        )
+        cards.append(
+            f'<section class="sample"><h4>{escape(key[0])}</h4><p class="asked">{escape(key[1])}</p>'
+            f"<dl>{_answer('Expected', expected[key])}{rows}</dl></section>"
+        )
+    title = "<h3>Answers to prompts that were kept out</h3>"
+    return f'{title}<div class="samples">{"".join(cards)}</div>' if cards else ""
+
+
+# ---- afterwards ----
+
+
+def report(found: dict) -> str:
+    """What became better and what became worse: a sentence, a plot, a table, and answers side by side."""
+    parts = [part for part in found.get("parts") or () if isinstance(part, dict)]
+    rows = "".join(map(_part, parts))
+    head = "<tr><th></th><th>Before</th><th>After</th><th>Change</th></tr>"
+    table = f'<table class="figures"><thead>{head}</thead>{rows}</table>' if rows else ""
+    sentence = found.get("sentence")
+    verdict = f'<p class="verdict">{escape(str(sentence))}</p>' if sentence else ""
+    steps, seconds = _number(found.get("steps")), _number(found.get("seconds"))
+    took = f'<p class="quiet">{steps:,.0f} steps in {duration(seconds)}</p>' if steps and seconds else ""
+    return f"{verdict}{took}{_spans(parts)}{table}{_side_by_side(found.get('answers') or ())}"
+
+
+def _part(part: dict) -> str:
+    """A part of the report: a row for each measure."""
+    number = _number(part.get("n"))
+    name = str(part.get("name", ""))
+    title = escape(PARTS.get(name, name))
+    size = f' <span class="quiet">n = {number:,.0f}</span>' if number is not None else ""
+    rows = []
+    for label, form, better, before, after in _measured(part):
+        change = after - before
+        shown = form(abs(change))
+        none = shown == form(0)
+        kind = "same" if none or better is None else "better" if (change > 0) == better else "worse"
+        sign = "" if none else "+" if change > 0 else "\u2212"
+        rows.append(
+            f'<tr><th scope="row">{label}</th><td>{form(before)}</td><td>{form(after)}</td>'
+            f'<td data-change="{kind}">{sign}{shown}</td></tr>'
+        )
+    return f'<tbody><tr class="part"><th colspan="4">{title}{size}</th></tr>{"".join(rows)}</tbody>'
+
+
+def _measured(part: dict) -> list[tuple[str, Callable[[float], str], bool | None, float, float]]:
+    """(name, format, whether more is better, before, after) of the measures that a part has both values of."""
+    before, after = part.get("before") or {}, part.get("after") or {}
+    pairs = {key: (_number(before.get(key)), _number(after.get(key))) for key in MEASURES}
+    return [(*MEASURES[key], *pair) for key, pair in pairs.items() if None not in pair]
+
+
+def _spans(parts: Sequence[dict]) -> str:
+    """The plot of before and after: for each share in percent a line from the one to the other."""
+    rows = []
+    for part in parts:
+        name = str(part.get("name", ""))
+        for label, form, better, before, after in _measured(part):
+            if better is not True:
+                continue
+            low, high = sorted(min(max(value, 0), 100) for value in (before, after))
+            kind = "better" if after > before else "worse" if after < before else "same"
+            rows.append(
+                f'<div class="row"><span>{escape(name.capitalize())}: {label.lower()}</span>'
+                f'<div class="track" role="img" aria-label="{form(before)} before, {form(after)} after" '
+                f'data-change="{kind}"><i class="span" style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
+                f'<i class="before" style="left:{min(max(before, 0), 100):.1f}%"></i>'
+                f'<i class="after" style="left:{min(max(after, 0), 100):.1f}%"></i></div>'
+                f"<b>{form(after)}</b></div>"
+            )
+    legend = '<figcaption><span class="was">before</span><span class="is">after</span></figcaption>'
+    return f'<figure class="spans">{legend}{"".join(rows)}</figure>' if rows else ""
+
+
+def _side_by_side(answers: Sequence[dict]) -> str:
+    cards = []
+    for answer in [answer for answer in answers if isinstance(answer, dict)][:MAX_ANSWERS]:
+        skill, prompt, expected, before, after = (
+            str(answer.get(key, "")) for key in ("skill", "prompt", "expected", "before", "after")
+        )
+        cards.append(
+            f'<section class="sample"><h4>{escape(skill)}</h4><p class="asked">{escape(prompt)}</p><dl>'
+            f"{_answer('Expected', expected)}{_answer('Before', before, expected)}{_answer('After', after, expected)}"
+            "</dl></section>"
+        )
+    hidden = len(answers) - MAX_ANSWERS
+    more = f'<p class="quiet">and {hidden:,} more in its report.json</p>' if hidden > 0 else ""
+    title = "<h3>Answers before and after, to prompts that were kept out</h3>"
+    return f'{title}<div class="samples">{"".join(cards)}</div>{more}' if cards else ""
+
+
+def _answer(label: str, text: str, expected: str | None = None) -> str:
+    """A line of a card; where it can be, with the mark of an answer that is the expected one or not."""
+    verdict = "" if expected is None else "passes" if text.strip() == expected.strip() else "differs"
+    mark = f' data-verdict="{verdict}"' if verdict else ""
+    said = f'<span class="unseen">{"as expected" if verdict == "passes" else "differs"}: </span>' if verdict else ""
+    return f"<div{mark}><dt>{label}</dt><dd>{said}{escape(text) or '<i>nothing</i>'}</dd></div>"
+
+
+# ---- small things ----
+
+
+def duration(seconds: float) -> str:
+    """A time for people: seconds below two minutes, minutes below two hours."""
+    if seconds < 120:
+        return f"{max(seconds, 0):.0f}{NBSP}s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f}{NBSP}min"
+    return f"{seconds / 3600:.1f}{NBSP}h"
+
+
+def _chip(job: Job) -> str:
+    said = f"waiting, {_in_queue(job.place)}" if job.place else job.state
+    return f'<span class="chip" data-job="{job.state}">{said}</span>'
+
+
+def _in_queue(number: int) -> str:
+    return "next in the queue" if number == 1 else f"number {number} in the queue"
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%d %b, %H:%M", time.localtime(seconds))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _number(value: object) -> float | None:
+    """A number that can be drawn, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _last(lines: Sequence[dict], key: str) -> float | None:
+    return next((found for line in reversed(lines) if (found := _number(line.get(key))) is not None), None)
+
+
+def _series(lines: Sequence[dict], key: str) -> list[tuple[float, float]]:
+    """(step, value) in the order of steps; of a step that was run twice, the later; means where there are too many."""
+    by_step = {line["step"]: value for line in lines if (value := _number(line.get(key))) is not None}
+    points = sorted(by_step.items())
+    size = math.ceil(len(points) / MAX_POINTS)
+    if size < 2:
+        return points
+    first, rest = points[0], points[1:]  # step 0 stays what it was
+    groups = [rest[start : start + size] for start in range(0, len(rest), size)]
+    return [first, *((group[-1][0], sum(value for _, value in group) / len(group)) for group in groups)]
+
+
+def _ticks(highest: float) -> list[float]:
+    """Round values from 0 to just above the highest, three to six of them."""
+    rough = max(highest, 1e-6) / 4
+    unit = 10 ** math.floor(math.log10(rough))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
+    return [round(step * i, 10) for i in range(math.ceil(max(highest, 1e-6) / step - 1e-9) + 1)]

@@ -1,0 +1,125 @@
+"""Who a visitor is to the training: a token that only their browser knows, and the training whose result they use.
+
+Whoever has the token has the trainings, so no handler acts on an id without it.
+"""
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from skills.evals import Eval
+from studio.examples import ExampleBook, ExampleError
+from studio.jobs import Job, JobError, Jobs, Limits, data_folder
+from studio.service import StudioError
+
+SECRET_FILE = "browser.key"
+TOKEN_BYTES = 32
+OFF = (
+    "Training is switched off on this server. To train, run the studio on a machine of yours: two cores are enough. "
+    "The README says how to start it."
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the page needs for training: the queue, people's examples, and what the server allows."""
+
+    jobs: Jobs
+    book: ExampleBook
+    limits: Limits
+    secret: str  # the browser's entry is read with it: the same after a restart
+
+    @classmethod
+    def open(cls) -> "Training":
+        """From the environment's settings and the data folder. Raises JobError, also where training is off."""
+        limits = Limits.from_environment()
+        if not limits.enabled:
+            raise JobError(OFF)
+        folder = data_folder()
+        try:
+            return cls(Jobs(folder), ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
+        except ExampleError as error:
+            raise JobError(str(error)) from error
+
+    def identity(self) -> gr.BrowserState:
+        """What the browser keeps: its token, and the id of the training in use."""
+        return gr.BrowserState({"owner": "", "using": ""}, storage_key="parametric-skills", secret=self.secret)
+
+    def in_use(self, identity: Any) -> Job | None:
+        """The training whose hypernetwork a visitor uses; None for the shipped one.
+
+        Raises StudioError where it is not theirs, or there no more.
+        """
+        using = identity.get("using") if isinstance(identity, dict) else ""
+        if not using:
+            return None
+        try:
+            job = self.jobs.get(owner_of(identity), str(using))
+        except JobError:
+            job = None
+        if job is None or job.state != "finished":
+            raise StudioError("The hypernetwork that you used is there no more. Go back to the shipped one.")
+        return job
+
+    def add_skill(self, identity: Any, text: str, evals: Sequence[Eval] = ()) -> str:
+        """Put a skill into the visitor's book, with its evals as examples where it is new; returns its digest."""
+        owner = owner_of(identity)
+        skill = self.book.put_skill(owner, text)
+        if not self.book.examples(owner, skill):
+            for ev in evals:
+                self.book.add(owner, skill, ev.prompt, ev.expected_output, checks=ev.assertions)
+        return skill
+
+    def keep(self, identity: Any, text: str, prompt: str, answer: str) -> int:
+        """Add an example of a skill; returns how many the skill has now."""
+        owner, skill = owner_of(identity), self.add_skill(identity, text)
+        self.book.add(owner, skill, prompt, answer)
+        return len(self.book.examples(owner, skill))
+
+    def checkpoint_in_use(self, identity: Any) -> Path | None:
+        """Its folder; None for the shipped one. Raises StudioError as `in_use` does."""
+        job = self.in_use(identity)
+        return checkpoint_of(job) if job else None
+
+
+def checkpoint_of(job: Job) -> Path:
+    """Where a finished training has its hypernetwork."""
+    return job.folder / "checkpoint"
+
+
+def arrived(identity: Any) -> dict[str, str]:
+    """The identity of a visitor whose page has just opened: a new one unless the browser kept one."""
+    try:
+        return {"owner": owner_of(identity), "using": str(identity.get("using", ""))}
+    except StudioError:
+        return {"owner": secrets.token_urlsafe(TOKEN_BYTES), "using": ""}
+
+
+def owner_of(identity: Any) -> str:
+    """The visitor's token. Raises StudioError for none, so that those without are not one person."""
+    owner = identity.get("owner") if isinstance(identity, dict) else None
+    if not isinstance(owner, str) or len(owner) < TOKEN_BYTES:
+        raise StudioError("This page does not know whose it is. Reload it, with site data allowed for it.")
+    return owner
+
+
+def _secret(path: Path) -> str:
+    """The secret in a file that only this user reads; made where there is none. Raises JobError."""
+    try:
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(TOKEN_BYTES))
+        except FileExistsError:
+            pass
+        if secret := path.read_text(encoding="ascii").strip():
+            return secret
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(
+            f"{path} can't be read or written ({error}). Name another folder in SKILL_STUDIO_DATA."
+        ) from error
+    raise JobError(f"{path} is empty. Delete it and start the studio again.")
