@@ -62,7 +62,9 @@ def _is_of(kind: type, value: object) -> bool:
     """Whether a value from YAML can stand in a field of a type."""
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if isinstance(value, bool):  # which Python takes for an int
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def main(arguments: list[str] | None = None) -> int:
