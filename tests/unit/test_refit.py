@@ -78,9 +78,9 @@ def test_the_kept_out_loss_falls_and_the_report_holds_what_was_measured(config: 
     report = start(replace(config, steps=40, look_every=5)).run()
     lines = curve(config)
     own, families, neutral = report["parts"]
-    assert lines[0]["step"] == 0 and lines[0]["kept_out"] is not None and lines[0]["loss"] is None
+    assert lines[0]["step"] == 0 and lines[0]["kept_out"] > 0 and "loss" not in lines[0]
     assert own["after"]["loss"] < 0.7 * own["before"]["loss"] == pytest.approx(0.7 * lines[0]["kept_out"], abs=1e-3)
-    assert own["after"]["loss"] == min(line["kept_out"] for line in lines if line["kept_out"] is not None)
+    assert own["after"]["loss"] == min(line["kept_out"] for line in lines if "kept_out" in line)
     assert {"exact", "f1", "checks", "wrong_skill"} <= own["after"].keys()
     assert (own["n"], families["n"], len(report["answers"])) == (4, 4, 4)
     assert families["name"] == "families" and neutral["after"].keys() == {"loss"}
@@ -110,8 +110,8 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
     first = start(other)
     first_step = first._step
 
-    def stop_after_three() -> tuple[float, int]:
-        result = first_step()
+    def stop_after_three(rate: float) -> tuple[float, int]:
+        result = first_step(rate)
         if first.progress.step == 3:
             first.stop.set()
         return result
@@ -124,8 +124,8 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
     made = [load_hypernetwork(base, Path(c.out) / "checkpoint").fingerprint for c in (config, other)]
     assert made[0] == made[1]
     assert report["parts"] == whole["parts"]
-    assert [(x["step"], x["loss"], x["kept_out"]) for x in curve(other)] == [
-        (x["step"], x["loss"], x["kept_out"]) for x in curve(config)
+    assert [(x["step"], x.get("loss"), x.get("kept_out")) for x in curve(other)] == [
+        (x["step"], x.get("loss"), x.get("kept_out")) for x in curve(config)
     ]
 
 
@@ -215,15 +215,15 @@ def test_with_no_disk_left_the_last_saved_state_stays(config: RefitConfig):
     run._save()
     kept = (Path(config.out) / "state.safetensors").read_bytes()
     with full_disk(1000), pytest.raises(RefitError, match="disk space"):
-        run._save()
+        run.run()
     assert (Path(config.out) / "state.safetensors").read_bytes() == kept
 
 
 def test_examples_are_split_as_they_say_and_else_by_lot():
     drawn = [Trajectory(turn(f"p{i}", "a"), "0" * 64) for i in range(8)]
     train, test = split_examples(drawn, 0.25, random.Random(0))
-    assert len(train), len(test) == (6, 2)
-    assert {t.messages for t in train} | {t.messages for t in test} == {t.messages for t in drawn}
+    assert (len(train), len(test)) == (6, 2)
+    assert sorted(t.messages[0]["content"] for t in [*train, *test]) == sorted(t.messages[0]["content"] for t in drawn)
     told = [replace(t, split="test" if i < 5 else "train") for i, t in enumerate(drawn)]
     assert split_examples(told, 0.25, random.Random(0)) == (told[5:], told[:5])
     half = [replace(drawn[0], split="test"), *drawn[1:3]]
