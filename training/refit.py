@@ -33,7 +33,7 @@ from training.examples import Example, answer_logits, to_example
 from training.fit import NeutralExamples
 from training.measure import Asked, answers_of, figures_of, loss_of, verdict
 from training.optimizer import MuonAdamW
-from training.progress import RunLog, make_accelerator
+from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
 from training.trajectories import Trajectory, examples_of, read_trajectories, write_trajectories
 from training.variation import vary
@@ -130,7 +130,7 @@ class Refit:
         folder; TrackerError where the tracker is missing; HypernetworkError and BaseError for the models.
         """
         self.config, self.out, self.started = config, Path(config.out), time.perf_counter()
-        self.stop = threading.Event()
+        self.stop, self.stepped = threading.Event(), False  # asked to stop; has done a step since this start
         on_cpu = base.device.type == "cpu" if base else not torch.cuda.is_available()
         self.accelerator = make_accelerator(self.out, on_cpu, config.track)
         # each process has a device of its own, which the accelerator knows
@@ -148,6 +148,8 @@ class Refit:
         self.best = self._weights()
         if (self.out / "state.safetensors").exists():
             self._resume()
+        if self.accelerator.is_main_process and not (self.out / "report.json").exists():
+            self._cut_curve()
         self._check_processes()
 
     def _check_processes(self) -> None:
@@ -300,6 +302,7 @@ class Refit:
         self.optimizer.step(rate)
         seconds = time.perf_counter() - began
         self.progress = replace(self.progress, step=self.progress.step + 1, step_seconds=seconds)
+        self.stepped = True
         return own_loss, tokens
 
     def _loss(self, rng: random.Random) -> tuple[Tensor, tuple[float, int]]:
@@ -459,15 +462,14 @@ class Refit:
         self.best = part("best.")
         self.optimizer.load_state(part("optimizer."))
         self.progress = _Progress(**json.loads(about["progress"]))
-        if self.accelerator.is_main_process:
-            self._cut_curve()
 
     def _cut_curve(self) -> None:
-        """Steps after the saved state are done again, so their lines go."""
-        file = self.out / "curve.jsonl"
-        lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
-        kept = [line for line in lines if line["step"] <= self.progress.step and "stopped" not in line]
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+        """Steps after the saved state are done again, so their lines go; without a state, all of them."""
+        file, reached = self.out / "curve.jsonl", self.progress.step if self.progress.before else -1
+        if not file.exists():
+            return
+        kept = [line for line in read_curve(file) if line["step"] <= reached and "stopped" not in line]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
 
     def _log(self, numbers: dict) -> None:

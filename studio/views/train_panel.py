@@ -17,6 +17,7 @@ from studio.jobs import Job, JobError
 from studio.service import Studio, StudioError
 from studio.views import render, train_render
 from studio.views.skill_panel import source_text
+from studio.views.train_push import PushPart
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
 from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
 
@@ -78,6 +79,7 @@ class TrainPanel:
             self.state,
             *self.buttons,
             self.confirm,
+            self.push.part,
             self.report,
             self.progress,
         ]
@@ -152,6 +154,7 @@ class TrainPanel:
             self.discard_it = gr.Button("Delete it", variant="stop", size="sm", min_width=80, elem_id="discard-it")
             self.keep_it = gr.Button("Keep it", size="sm", min_width=80)
         self.problem = gr.HTML("", elem_id="job-problem", js_on_load=LIVE_REGION)
+        self.push = PushPart(self.training)
         self.report = gr.HTML("", elem_id="job-report")
         self.progress = gr.HTML("", elem_id="job-progress")
 
@@ -211,6 +214,7 @@ class TrainPanel:
             train_render.state(job),
             *self._buttons(job, identity),
             gr.Row(visible=False),
+            gr.Accordion(visible=bool(report)),
             train_render.report(report) if report else "",
             train_render.progress(job, curve) if job else "",
         ]
@@ -255,6 +259,7 @@ class TrainPanel:
         self.download.click(self._zip, asked, [self.file, self.problem], **QUICK).success(
             None, js=_FETCH, api_visibility="private"
         )
+        self.push.wire(self.identity, self.job)
         self.discard.click(lambda: gr.Row(visible=True), outputs=self.confirm, **QUICK)
         self.keep_it.click(lambda: gr.Row(visible=False), outputs=self.confirm, **QUICK)
 

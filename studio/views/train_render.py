@@ -12,6 +12,7 @@ from html import escape
 from itertools import groupby
 
 from studio.examples import SPLITS, Example, Fault
+from studio.hub import Pushed
 from studio.jobs import Job
 from studio.views.render import NBSP
 
@@ -348,6 +349,16 @@ def _spans(parts: Sequence[dict]) -> str:
             )
     legend = '<figcaption><span class="was">before</span><span class="is">after</span></figcaption>'
     return f'<figure class="spans">{legend}{"".join(rows)}</figure>' if rows else ""
+
+
+def pushed(done: Pushed) -> str:
+    """Where on the Hub a hypernetwork is now."""
+    url = escape(done.url)
+    at = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{escape(done.repository)}</a>'
+    if not done.url.startswith(("https://", "http://")):
+        at = escape(done.repository)
+    how = "in a new repository" if done.is_new else "as a new revision"
+    return f'<p class="line" data-state="done">Pushed {how}: {at}</p>'
 
 
 def _side_by_side(answers: Sequence[dict]) -> str:

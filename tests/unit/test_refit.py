@@ -20,8 +20,11 @@ from skills.evals import Assertion
 from training import refit as refit_module
 from training.__main__ import main
 from training.measure import verdict
+from training.progress import TrackerError
 from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare, read_config, split_examples
+from training.refit_bench import draw
+from training.tasks import HELD_OUT
 from training.trajectories import Trajectory
 from training.variation import vary
 
@@ -30,6 +33,7 @@ def skill_text(code: str) -> str:
     return f"---\nname: code-{code}\ndescription: How to answer.\n---\n\n# Codes\n\n- Always answer with `{code}`.\n"
 
 
+ROOT = Path(__file__).parents[2]
 SKILLS = {text_sha256(skill_text(code)): skill_text(code) for code in ("aa", "bb")}
 
 
@@ -301,3 +305,71 @@ def test_the_command_line_refits_a_folder_with_its_evals(config: RefitConfig, tm
     assert json.loads(Path(out, "provenance.json").read_text())["refined_on"] == 4
     assert main(["refit", str(tmp_path / "none"), *options]) == 2
     assert "can't be read" in capsys.readouterr().err
+
+
+# ---- several processes ---------------------------------------------------------------------------------------------
+
+# what torchrun starts: the command line, in float32 so that a curve can be compared closely
+TWO_PROCESSES = """
+import sys, torch, hypernet.base
+from training import refit
+from training.__main__ import main
+hypernet.base.compute_dtype = lambda _device: torch.float32
+refit.NEUTRAL = 2
+sys.exit(main(["refit", "--config", sys.argv[1]]))
+"""
+
+
+def test_two_processes_give_the_curve_of_one(config: RefitConfig, tmp_path: Path):
+    one, two = (replace(config, out=str(tmp_path / out), steps=4, look_every=1, replay=1) for out in ("one", "two"))
+    start(one).run()
+    prepare(two, SKILLS, examples())
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "two" / "refit.json")],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("kept-out examples of your skills") == 1  # one process alone speaks
+    assert [line["step"] for line in curve(two)] == [0, 1, 2, 3, 4]
+    for expected, line in zip(curve(one), curve(two), strict=True):
+        for name in {"loss", "kept_out"} & expected.keys():
+            assert line[name] == pytest.approx(expected[name], rel=2e-3, abs=2e-4), name
+    before, after = (json.loads((tmp_path / out / "report.json").read_text()) for out in ("one", "two"))
+    assert before["best_step"] == after["best_step"]
+    assert before["parts"][0]["before"] == pytest.approx(after["parts"][0]["before"], rel=2e-3)
+
+
+def test_more_processes_than_skills_are_refused(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
+    run = start(config)
+    monkeypatch.setattr(type(run.accelerator), "num_processes", 5)
+    with pytest.raises(RefitError, match=r"5 processes can't share 4 skills a step\. Start fewer, or raise replay"):
+        run._check_processes()
+
+
+def test_a_refit_is_tracked_where_that_is_asked_for(config: RefitConfig):
+    start(replace(config, track="tensorboard", steps=1)).run()
+    assert list(Path(config.out, "tracked").rglob("events.*"))
+    with pytest.raises(TrackerError, match="no tracker wandb"):
+        start(replace(config, track="wandb", out=config.out + "-2"))
+
+
+# ---- the benchmark -------------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_draws_skills_of_kinds_that_were_never_trained_on():
+    texts, found = draw(0)
+    assert len(texts) == 5 and len(found) == 60
+    families = {trajectory.source for trajectory in found}
+    assert len(families) == 5 and families <= set(HELD_OUT)
+    assert draw(0) == (texts, found) and draw(1)[0] != texts
+
+
+def test_the_benchmark_prints_figures_and_says_which_bars_were_missed(config: RefitConfig, capsys):
+    options = ["--base", config.base, "--checkpoint", config.checkpoint, "--skills", "2", "--examples", "4"]
+    assert main(["refit-bench", "--out", config.out, "--steps", "1", "--minutes", "0", *options]) == 1
+    said = capsys.readouterr().out
+    assert "own skills (n = 2)" in said and "1 steps, the best after" in said
+    assert [line.endswith("MISSED") for line in said.splitlines() if line.startswith("kept-out exact")] == [True]
