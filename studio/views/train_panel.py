@@ -98,7 +98,7 @@ class TrainPanel:
         self.table = gr.HTML("", elem_id="own-examples", js_on_load=ACTIONS)
         with gr.Row(elem_classes="tight buttons"):
             self.upload = gr.UploadButton(
-                "Import examples (JSONL, evals.json, CSV, OpenCode export)",
+                "Import examples from a file",
                 size="sm",
                 file_types=IMPORTS,
                 visible=False,
@@ -112,9 +112,9 @@ class TrainPanel:
             with gr.Row(elem_classes="tight"):
                 most = self.training.limits.minutes
                 self.minutes = gr.Slider(
-                    min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=150, elem_id="minutes"
+                    min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=220, elem_id="minutes"
                 )
-                self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=150)
+                self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=220)
             self.change = gr.Radio(
                 list(CHANGES), value=NORMAL, label="How much it may change", elem_id="change", elem_classes="segments"
             )

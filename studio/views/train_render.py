@@ -105,7 +105,8 @@ def examples(skill_name: str, found: Sequence[Example]) -> str:
         '<td colspan="2"><button type="button" class="add" data-do="add">Add</button></td></tr>'
     )
     title = f"<h3>Examples of {escape(skill_name)}</h3>"
-    return f'{title}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>'
+    kinds = '<p class="hint">A file may be JSONL, evals.json, CSV (prompt, answer) or an OpenCode export.</p>'
+    return f'{title}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>{kinds}'
 
 
 def _example(number: int, example: Example) -> str:
@@ -158,7 +159,8 @@ def _place(fault: Fault, numbers: dict[int, int]) -> str:
 def estimate(minutes: float, waiting: int) -> str:
     """How long a training will take; `waiting` are this visitor's that come before it."""
     said = f"Takes at most {duration(60 * minutes)}, with the measuring before and after; less once it learns no more."
-    before = f" It begins after the {_count(waiting, 'training')} that you have running or waiting." if waiting else ""
+    others = "training" if waiting == 1 else f"{waiting:,} trainings"
+    before = f" It begins after the {others} that you have running or waiting." if waiting else ""
     return f'<p class="hint">{said}{before}</p>'
 
 
@@ -340,7 +342,7 @@ def _spans(parts: Sequence[dict]) -> str:
             low, high = sorted(min(max(value, 0), 100) for value in (before, after))
             kind = "better" if after > before else "worse" if after < before else "same"
             rows.append(
-                f'<div class="row"><span>{escape(name.capitalize())}: {label.lower()}</span>'
+                f'<div class="row"><span>{escape(name.capitalize())}: {label[0].lower()}{label[1:]}</span>'
                 f'<div class="track" role="img" aria-label="{form(before)} before, {form(after)} after" '
                 f'data-change="{kind}"><i class="span" style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
                 f'<i class="before" style="left:{min(max(before, 0), 100):.1f}%"></i>'

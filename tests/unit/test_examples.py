@@ -159,9 +159,9 @@ def test_limits_are_told_with_the_way_out(book: ExampleBook, skill: str, monkeyp
         book.put_skill(ME, TEXT + "x" * (100_001 - len(TEXT)))
 
 
-def test_a_text_that_is_no_skill_is_refused(book: ExampleBook):
-    with pytest.raises(ExampleError, match="frontmatter"):
-        book.put_skill(ME, "no skill")
+def test_an_empty_text_is_no_skill(book: ExampleBook):
+    with pytest.raises(ExampleError, match="text is empty"):
+        book.put_skill(ME, " ")
     assert book.skills(ME) == []
 
 

@@ -322,8 +322,9 @@ sys.exit(main(["refit", "--config", sys.argv[1]]))
 
 def test_two_processes_give_the_curve_of_one(config: RefitConfig, tmp_path: Path):
     one, two = (replace(config, out=str(tmp_path / out), steps=4, look_every=1, replay=1) for out in ("one", "two"))
-    start(one).run()
-    prepare(two, SKILLS, examples())
+    for each in (one, two):
+        prepare(each, SKILLS, examples())
+    Refit(one, load_base(one.base, "dequantized")).run()
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
     done = subprocess.run(
         [*command, sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "two" / "refit.json")],
