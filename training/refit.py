@@ -31,7 +31,7 @@ from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.examples import Example, answer_logits, to_example
 from training.fit import NeutralExamples
-from training.measure import Asked, answers_of, figures_of, loss_of, verdict
+from training.measure import Asked, Reading, answers_of, figures_of, read, verdict
 from training.optimizer import MuonAdamW
 from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
@@ -371,17 +371,20 @@ class Refit:
     def _look(self, loss: float | None, speed: float | None) -> None:
         """The kept-out loss, and whether this is the best state so far; some answers as they are now."""
         weights = self._adapters(self.reads[0])
-        kept_out = loss_of(self.base, weights, self.kept)
+        reading = read(self.base, weights, self.kept)
+        kept_out = reading.loss
         progress = self.progress
         if progress.best_loss is None or kept_out < progress.best_loss:
             self.best = self._weights()
             self.progress = replace(progress, best_loss=kept_out, best_step=progress.step, waited=0)
         else:
             self.progress = replace(progress, waited=progress.waited + 1)
-        shown = [self.kept[i * len(self.kept) // SAMPLES] for i in range(min(SAMPLES, len(self.kept)))]
+        places = [i * len(self.kept) // SAMPLES for i in range(min(SAMPLES, len(self.kept)))]
+        shown, known = ([items[i] for i in places] for items in (self.kept, reading.followed))
+        answers = answers_of(self.base, weights, shown, Reading(kept_out, known))
         samples = [
             {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
-            for asked, answer in zip(shown, answers_of(self.base, weights, shown), strict=True)
+            for asked, answer in zip(shown, answers, strict=True)
         ]
         self._log({"loss": loss, "kept_out": kept_out, "tokens_per_second": speed, "samples": samples})
 
@@ -389,18 +392,17 @@ class Refit:
     def _measure(self) -> dict:
         """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
         own = self._adapters(self.reads[0])
-        answers = answers_of(self.base, own, self.kept)
+        figures, answers = figures_of(self.base, own, self.kept)
         families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
-        known = answers_of(self.base, families, self.family_asked)
         neutral = self.neutral.examples[-NEUTRAL:]  # the plain texts
         texts = [
             Asked(i % own.skills, "", "", "", (replace(example, skill=i % own.skills),))
             for i, example in enumerate(neutral)
         ]
         return {
-            "own skills": figures_of(self.base, own, self.kept, answers),
-            "families": figures_of(self.base, families, self.family_asked, known),
-            "neutral text": {"loss": loss_of(self.base, own, texts)},
+            "own skills": figures,
+            "families": figures_of(self.base, families, self.family_asked)[0],
+            "neutral text": {"loss": read(self.base, own, texts).loss},
             "answers": answers,
         }
 

@@ -35,7 +35,7 @@ def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=environment)
         started.append(process)
         address = f"http://127.0.0.1:{port}"
-        for _ in range(240):
+        for _ in range(960):
             try:
                 urllib.request.urlopen(address, timeout=5).read()
                 return address

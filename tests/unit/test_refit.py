@@ -19,7 +19,7 @@ from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import Assertion
 from training import refit as refit_module
 from training.__main__ import main
-from training.measure import verdict
+from training.measure import Reading, answers_of, figures_of, read, verdict
 from training.progress import TrackerError
 from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare, read_config, split_examples
@@ -241,6 +241,22 @@ def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_sa
     assert len(told) > 10
     assert all(piece in other for other in told for piece in ("`when-always`", '"never say never"', "```\n- must\n```"))
     assert vary(text, random.Random(3)) == vary(text, random.Random(3))
+
+
+def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
+    run = start(replace(config, steps=12))
+    run.run()
+    weights = run._adapters(run.reads[0])
+    reading = read(run.base, weights, run.kept)
+    found = answers_of(run.base, weights, run.kept, reading)
+    assert found == answers_of(run.base, weights, run.kept, Reading(0.0, [0] * len(run.kept)))
+    whole = [
+        item for item, known in zip(run.kept, reading.followed, strict=True) if known == len(item.turns[-1].answer_ids)
+    ]
+    assert [answer == item.expected for answer, item in zip(found, run.kept, strict=True)].count(True) == len(whole)
+    figures, answers = figures_of(run.base, weights, run.kept)
+    assert answers == found and figures["loss"] == reading.loss
+    assert figures["exact"] == reading.exact(run.kept)
 
 
 def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
