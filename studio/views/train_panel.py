@@ -121,7 +121,7 @@ class TrainPanel:
             with gr.Accordion("More settings", open=False, elem_classes="folded"):
                 with gr.Row(elem_classes="tight"):
                     self.replay = gr.Slider(
-                        0, 5, 1, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
+                        0, 5, 2, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
                     )
                     self.texts = gr.Slider(1, 8, 3, step=1, label="Wordings of each skill's text", min_width=150)
                     self.patience = gr.Slider(
