@@ -213,7 +213,7 @@ class TrainPanel:
             train_render.jobs(found, job.id if job else ""),
             train_render.state(job),
             *self._buttons(job, identity),
-            gr.Row(visible=False),
+            gr.skip() if job and job.id == shown else gr.Row(visible=False),  # nobody's question is taken away
             gr.Accordion(visible=bool(report)),
             train_render.report(report) if report else "",
             train_render.progress(job, curve) if job else "",

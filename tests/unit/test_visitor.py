@@ -55,7 +55,7 @@ def test_where_training_is_off_or_there_is_no_folder_it_says_so(monkeypatch: pyt
 
 def test_a_new_skill_brings_its_evals_once(training: Training):
     identity = arrived(None)
-    evals = [Eval(str(i), f"Case {i}?", "aa") for i in range(3)]
+    evals = [Eval(str(i), f"Case {i}?", "aa", ()) for i in range(3)]
     skill = training.add_skill(identity, TEXT, evals)
     assert [example.prompt for example in training.book.examples(owner_of(identity), skill)] == [
         ev.prompt for ev in evals
