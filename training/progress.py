@@ -46,8 +46,8 @@ def make_accelerator(out: Path, cpu: bool, track: str = "") -> Accelerator:
 class RunLog:
     """What a run says of itself, a dict at a time; of several processes the main one alone speaks."""
 
-    def __init__(self, out: Path, accelerator: Accelerator, steps: int, step: int, settings: dict) -> None:
-        """A log that goes on in `out` after `step` of `steps`."""
+    def __init__(self, out: Path, accelerator: Accelerator, steps: int | None, step: int, settings: dict) -> None:
+        """A log that goes on in `out` after `step` of `steps`, which may be unknown."""
         self.out, self.accelerator = out, accelerator
         self.speaks = accelerator.is_main_process
         self.bar = tqdm(

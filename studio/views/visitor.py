@@ -16,6 +16,8 @@ from skills.evals import Eval
 from studio.examples import ExampleBook, ExampleError
 from studio.jobs import Job, JobError, Jobs, Limits, data_folder
 from studio.service import StudioError
+from studio.slices import GPU_SECONDS, run_slice
+from studio.views.gpu import ZERO_GPU, on_gpu
 
 SECRET_FILE = "browser.key"
 TOKEN_BYTES = 32
@@ -42,7 +44,8 @@ class Training:
             raise JobError(OFF)
         folder = data_folder()
         try:
-            return cls(Jobs(folder), ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
+            jobs = Jobs(folder, slices=on_gpu(run_slice, GPU_SECONDS) if ZERO_GPU else None)
+            return cls(jobs, ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
         except ExampleError as error:
             raise JobError(str(error)) from error
 
