@@ -23,6 +23,11 @@ ARCHITECTURES = {
 }
 
 
+def is_known(base: Base) -> bool:
+    """Whether the architecture of a base is one that adapters can be written for."""
+    return base.model.config.get_text_config().model_type in ARCHITECTURES
+
+
 def adapter_gguf(adapter: Adapter, base: Base) -> bytes:
     """The adapter in the format that llama.cpp loads with --lora; the same adapter gives the same bytes.
 
@@ -30,7 +35,7 @@ def adapter_gguf(adapter: Adapter, base: Base) -> bytes:
     Raises AdapterError for an architecture or a module that can't be written.
     """
     config = base.model.config.get_text_config()
-    if config.model_type not in ARCHITECTURES:
+    if not is_known(base):
         raise AdapterError(
             f"No file for llama.cpp can be written for {base.name}: its architecture, {config.model_type}, is none of "
             f"{', '.join(ARCHITECTURES)}. Use the PEFT adapter, or merge it into the base and convert that."

@@ -24,7 +24,8 @@ class LlamaCpp:
 
     def log_probabilities(self, prompt_ids: list[int], vocabulary: int) -> Tensor:
         """Of every token as the next one [vocabulary]."""
-        choice = self._complete(prompt_ids, max_tokens=1, logprobs=vocabulary, ignore_eos=True)
+        # a few tokens: after one that is half a character nothing is told
+        choice = self._complete(prompt_ids, max_tokens=8, logprobs=vocabulary, ignore_eos=True)
         found = torch.full((vocabulary,), torch.nan)
         for token in choice["logprobs"]["content"][0]["top_logprobs"]:
             found[token["id"]] = token["logprob"]
