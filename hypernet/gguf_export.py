@@ -51,7 +51,7 @@ def adapter_gguf(adapter: Adapter, base: Base) -> bytes:
         writer.add_name(adapter.provenance.skill_name)
         writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
         writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(rank))
-        for module, (a, b) in adapter.weights.modules.items():
+        for module, (a, b) in sorted(adapter.weights.modules.items()):
             b = b.float() * (a.shape[2] / rank)  # llama.cpp multiplies each module by alpha / its own rank
             for position, layer in enumerate(adapter.weights.layers):
                 name = names.get_name(f"model.layers.{layer}.{module}")
