@@ -42,14 +42,14 @@ def refine(
     if base.quantization == "nf4":
         raise RefitError("No gradient passes an NF4 base. Load it with quantization='dequantized'.")
     examples = [example for trajectory in trajectories for example in examples_of(base, 0, trajectory)]
-    factors = {
-        m: tuple(x.detach().float().clone().requires_grad_() for x in ab) for m, ab in adapter.weights.modules.items()
-    }
+    # copies: in float32 the shared part of an adapter is the hypernetwork's own
+    given = adapter.weights.modules
+    factors = {m: tuple(x.detach().float().clone().requires_grad_() for x in ab) for m, ab in given.items()}
     weights = LoraWeights(adapter.weights.layers, factors)
     optimizer = torch.optim.AdamW([x for pair in factors.values() for x in pair], lr=LEARNING_RATE, weight_decay=0.0)
     started = time.perf_counter()
     for step in range(1, steps + 1):
-        scored = answer_logits(base, examples, weights.to(base.dtype))
+        scored = answer_logits(base, examples, weights)
         loss = F.cross_entropy(scored.logits.float(), scored.right)
         optimizer.zero_grad()
         loss.backward()
@@ -57,10 +57,9 @@ def refine(
         say(step, loss.item())
         if loss.item() < LEARNED or time.perf_counter() - started > seconds:
             break
-    before = adapter.weights.modules
-    refined = {m: tuple(x.detach().to(before[m][0].dtype) for x in pair) for m, pair in factors.items()}
+    detached = {m: tuple(x.detach().to(given[m][0].dtype) for x in pair) for m, pair in factors.items()}
     return replace(
         adapter,
-        weights=LoraWeights(weights.layers, refined),
+        weights=LoraWeights(weights.layers, detached),
         provenance=replace(adapter.provenance, refined_on=len(trajectories)),
     )
