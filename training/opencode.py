@@ -30,6 +30,7 @@ HELPERS = {"git": "git", "rg": "ripgrep"}  # programs that it needs, and the pac
 NOWHERE = "http://127.0.0.1:9"  # a proxy at the port where nothing listens: what asks for the world is refused at once
 LOOPBACK = "127.0.0.1,localhost"
 PROVIDER = "teacher"
+MODELS = "models.json"  # in the home, empty: reading the catalogue that is built in takes a second
 START_SECONDS = 60.0  # for a command that asks no model
 GRACE = 3.0  # seconds that a program has to end by itself
 MAX_SHOWN = 300  # characters of what the program said
@@ -85,6 +86,7 @@ def environment(home: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",
         "npm_config_offline": "true",  # it installs its plugin library into each folder of configuration
+        "OPENCODE_MODELS_PATH": str(home / MODELS),
         **proxies,
         **{name.upper(): value for name, value in proxies.items()},
         **{f"OPENCODE_DISABLE_{name}": "1" for name in SWITCHED_OFF},
@@ -136,7 +138,7 @@ def workspace(files: Mapping[str, str], config: dict) -> Iterator[Workspace]:
         root = Path(place).resolve()
         made = Workspace(root / "workspace", root / "home")
         try:
-            write_files(made.home, {".config/opencode/opencode.json": json.dumps(config)})
+            write_files(made.home, {".config/opencode/opencode.json": json.dumps(config), MODELS: "{}"})
             write_files(made.folder, files)
             who = ["-c", "user.name=Author", "-c", "user.email=author@example.invalid"]
             for command in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "-m", "All files"]):
