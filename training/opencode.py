@@ -139,9 +139,11 @@ def workspace(files: Mapping[str, str], config: dict) -> Iterator[Workspace]:
         made = Workspace(root / "workspace", root / "home")
         try:
             write_files(made.home, {".config/opencode/opencode.json": json.dumps(config), MODELS: "{}"})
+            made.folder.mkdir()
             write_files(made.folder, files)
             who = ["-c", "user.name=Author", "-c", "user.email=author@example.invalid"]
-            for command in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "-m", "All files"]):
+            commit = [*who, "commit", "--quiet", "--allow-empty", "--message", "All files"]
+            for command in (["init", "--quiet"], ["add", "."], commit):
                 subprocess.run(["git", *command], cwd=made.folder, env=made.env, check=True, capture_output=True)
             (made.folder / ".git" / "info" / "exclude").write_text("/.opencode/\n")
             yield made

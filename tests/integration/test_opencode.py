@@ -312,7 +312,8 @@ def test_opencode_runs_on_a_parametric_skill_that_is_not_in_its_prompt(
     with listen("127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         server = uvicorn.Server(uvicorn.Config(make_app(heard, KEY), log_level="warning"))
-        threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
         config = opencode.settings(url, model, KEY)
         config["provider"][opencode.PROVIDER]["models"][model]["limit"] = {"context": 8192, "output": length}
         config["agent"] = {"build": {"prompt": "Answer.", "permission": {"*": "deny"}}}  # a small base calls no tools
@@ -322,6 +323,7 @@ def test_opencode_runs_on_a_parametric_skill_that_is_not_in_its_prompt(
                 said = messages_of(asyncio.run(session))
         finally:
             server.should_exit = True
+            thread.join()
 
     [question] = heard.questions
     assert (question.skill, question.messages[-1]["content"]) == ("release-notes", "Write the note for the cart.")
