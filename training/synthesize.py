@@ -113,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Synthesise and say what came of it; the exit status is 1 where nothing did. Raises ValueError."""
+    """Synthesise and say what came of it; the exit status is 1 where nothing did. Raises ValueErrors of ours."""
     plan = Synthesis(
         options.out,
         options.per_skill,
@@ -126,7 +126,13 @@ def run(options: argparse.Namespace) -> int:
     skills = [read_skill(given) for given in options.skills]
     teacher = Teacher(options.base_url, options.model, os.environ.get(KEY_VARIABLE, ""), options.patience)
     program = find_opencode(options.opencode)
-    kept, reasons = synthesize(plan, skills, teacher, program, lambda line: print(line, file=sys.stderr, flush=True))
+    try:
+        kept, reasons = synthesize(
+            plan, skills, teacher, program, lambda line: print(line, file=sys.stderr, flush=True)
+        )
+    except KeyboardInterrupt:
+        print(f"Stopped. {plan.out} holds what there is; the same command goes on.", file=sys.stderr)
+        return 130
     print(f"{plan.out}: {kept} trajectories")
     for reason, count in reasons.most_common():
         print(f"{count} not: {reason}")
@@ -155,6 +161,8 @@ def synthesize(
 
     Raises SynthesisError for a folder that can't be written, TeacherError where the teacher can't be asked at all.
     """
+    if plan.out.exists() and not plan.runs.is_dir():
+        raise SynthesisError(f"{plan.out} is there already and was made otherwise. Choose another --out.")
     try:
         plan.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -163,12 +171,15 @@ def synthesize(
     jobs = [Job(plan, skill, i, teacher) for skill in texts.values() for i in range(plan.per_skill)]
     jobs = [job for job in jobs if not job.is_over]
     try:
-        if jobs:
-            teacher.say("Answer in one word.", "Say yes.")  # a wrong address or key shows before anything is started
-            with relay(teacher) as to_teacher:
-                asyncio.run(_run_all(jobs, program, to_teacher, plan.parallel, say))
-    finally:  # also of what was interrupted
-        kept, reasons = collect(plan)
+        try:
+            if jobs:
+                teacher.say("Answer in one word.", "Say yes.")  # a wrong address or key shows before all else
+                with relay(teacher) as to_teacher:
+                    asyncio.run(_run_all(jobs, program, to_teacher, plan.parallel, say))
+        finally:  # also where it was interrupted
+            kept, reasons = collect(plan)
+    except OSError as error:
+        raise SynthesisError(f"{plan.out} can't be written: {error.strerror}. Make room, and run it again.") from error
     return kept, reasons
 
 
