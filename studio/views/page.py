@@ -63,7 +63,7 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
 
 
 def launch_options() -> dict[str, Any]:
-    """What `launch` needs besides the address: look, limits, registry, the MCP server where its package is installed."""
+    """What `launch` needs besides the address: look, limits, registry, and the MCP server if its package is there."""
     return {
         "theme": _theme(),
         "css_paths": STYLE,
