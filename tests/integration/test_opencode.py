@@ -32,7 +32,7 @@ from training import opencode, synthesize, teacher
 from training.__main__ import main
 from training.opencode import Workspace, find_opencode, run_session, workspace
 from training.opencode_export import messages_of
-from training.trajectories import Trajectory, read_trajectories
+from training.trajectories import Trajectory, examples_of, read_trajectories
 
 ROOT = Path(__file__).parents[2]
 SKILL = "---\nname: release-notes\ndescription: Writes release notes.\n---\n\nEvery note ends with the code QX-47.\n"
@@ -212,7 +212,7 @@ LEFT_RUNNING = Call("bash", {"command": "nohup sleep 98765 > /dev/null 2>&1 &", 
 
 
 def test_the_teacher_s_task_is_a_session_of_several_turns_whose_files_and_commands_are_checked(
-    program: Path, tmp_path: Path
+    program: Path, tmp_path: Path, base: Base
 ):
     replies = iter(["Roses are red.", f"Here it is:\n```json\n{json.dumps(TASK)}\n```"])
     write = Call("write", {"filePath": "notes/next.md", "content": f"{NOTE}\n"})
@@ -234,6 +234,7 @@ def test_the_teacher_s_task_is_a_session_of_several_turns_whose_files_and_comman
     assert (made.messages[0]["content"], made.messages[-2]["content"]) == (first, second)
     assert (made.messages[-1]["content"], made.source) == ("QX-47", "opencode/teacher")
     assert [check.kind for check in made.checks] == ["equals"]  # the trajectory's are about its last answer
+    assert len(examples_of(base, 0, made)) == 4  # each turn of the assistant is something to learn
     assert [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "98765"]] == []
 
 

@@ -375,6 +375,17 @@ def test_a_program_that_does_not_do_as_it_should_costs_the_run_and_says_why(tmp_
     assert said in reason(tmp_path)
 
 
+def test_no_more_sessions_run_at_once_than_are_allowed(tmp_path: Path):
+    running, log = tmp_path / "running", tmp_path / "log"
+    running.mkdir()
+    here = f"mkdir {running}/$$; ls {running} | wc -l >> {log}; sleep 0.7; rmdir {running}/$$; exit 3"
+    with scripted_model(lambda _text: [Say(json.dumps(TASK))]) as model:
+        more = ["--tasks", "teacher", "--per-skill", "5", "--parallel", "2"]
+        assert main(arguments(tmp_path, model.url, stand_in(tmp_path, here), *more)) == 1
+    counted = [int(line) for line in log.read_text().split()]
+    assert len(counted) == 5 and max(counted) == 2
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
