@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import psutil
 import pytest
 import uvicorn
 from scripted_model import Call, Fail, Say, ScriptedModel, Stall, Step, scripted_model
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from hypernet.adapter import make_adapter, text_sha256
 from hypernet.base import Base
@@ -38,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 SKILL = "---\nname: release-notes\ndescription: Writes release notes.\n---\n\nEvery note ends with the code QX-47.\n"
 KEY = "a-key-that-stays-here"
 LOAD = Call("skill", {"name": "release-notes"})
-PATIENCE = "4"  # seconds, of the endpoint that stalls
+PATIENCE = "8"  # seconds, of the endpoint that stalls
 TIMEOUT = "240"  # seconds, far more than a session takes on a busy machine
 NOTE = "Note: cart fixed. QX-47"
 
@@ -294,6 +297,30 @@ def test_opencode_installs_the_library_straight_from_a_running_studio(program: P
         demo.close()
 
 
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Address of a server of an application."""
+    with listen("127.0.0.1", 0) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def test_opencode_fetches_a_skill_again_when_its_digest_has_changed(program: Path, tmp_path: Path):
+    file = skill_folder(tmp_path, ["a plain note"]) / "SKILL.md"
+    app = Starlette(routes=registry.routes(SkillLibrary(tmp_path)))
+    with served(app) as url, workspace({}, {"skills": {"urls": [url + registry.ROOT]}}) as place:
+        assert "QX-47" in skills_listed(program, place)["release-notes"]["content"]
+        file.write_text(SKILL.replace("QX-47", "ZB-12"))
+        app.router.routes[:] = registry.routes(SkillLibrary(tmp_path))
+        assert "ZB-12" in skills_listed(program, place)["release-notes"]["content"]
+
+
 class Heard(Models):
     """Models that remember what they were asked."""
 
@@ -310,21 +337,13 @@ def test_opencode_runs_on_a_parametric_skill_that_is_not_in_its_prompt(
     """OpenCode as the client of what `python -m studio serve` serves: the skill is the model's name."""
     heard, length = Heard(base, hypernetwork, {"release-notes": SKILL}), 24
     model = f"{heard.base_name}:release-notes"
-    with listen("127.0.0.1", 0) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        server = uvicorn.Server(uvicorn.Config(make_app(heard, KEY), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        config = opencode.settings(url, model, KEY)
+    with served(make_app(heard, KEY)) as url:
+        config = opencode.settings(f"{url}/v1", model, KEY)
         config["provider"][opencode.PROVIDER]["models"][model]["limit"] = {"context": 8192, "output": length}
         config["agent"] = {"build": {"prompt": "Answer.", "permission": {"*": "deny"}}}  # a small base calls no tools
-        try:
-            with workspace({}, config) as place:
-                session = run_session(program, place, model, ["Write the note for the cart."], float(TIMEOUT))
-                said = messages_of(asyncio.run(session))
-        finally:
-            server.should_exit = True
-            thread.join()
+        with workspace({}, config) as place:
+            session = run_session(program, place, model, ["Write the note for the cart."], float(TIMEOUT))
+            said = messages_of(asyncio.run(session))
 
     [question] = heard.questions
     assert (question.skill, question.messages[-1]["content"]) == ("release-notes", "Write the note for the cart.")
