@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training fit | refit | refit-bench | refine | evaluate | properties`."""
+"""The command line of training; `python -m training --help` lists its commands."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import load_evals
 from skills.skill import Skill
-from training import properties, refit_bench
+from training import properties, refit_bench, synthesize
 from training.evaluate import evaluate, find_reader, spread
 from training.fit import Fit, FitConfig, FitError
 from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
@@ -116,8 +116,12 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (again, bench, one):
         command.add_argument("--base", help="Hub name or folder of the base")
         command.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
+    made = commands.add_parser("synthesize", help="trajectories of skills in use, out of real OpenCode runs")
+    synthesize.add_arguments(made)
     options = parser.parse_args(arguments)
     try:
+        if options.command == "synthesize":
+            return synthesize.run(options)
         if options.command == "refit":
             return run_refit(options)
         if options.command == "refit-bench":

@@ -11,6 +11,7 @@ import gradio as gr
 
 from skills.library import LibraryEntry, SkillLibrary
 from skills.skill import SkillError
+from studio import registry
 from studio.jobs import JobError
 from studio.service import Studio, StudioError
 from studio.views import api, render, train_render
@@ -62,7 +63,7 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
 
 
 def launch_options() -> dict[str, Any]:
-    """What `launch` needs besides the address: look, limits, and the MCP server where its package is installed."""
+    """What `launch` needs besides the address: look, limits, registry, and the MCP server if its package is there."""
     return {
         "theme": _theme(),
         "css_paths": STYLE,
@@ -72,6 +73,8 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "enable_monitoring": False,
         "footer_links": ["api"],
+        "app_kwargs": {"routes": registry.routes()},
+        "ssr_mode": False,  # Node, which renders pages then, would answer in place of the registry
     }
 
 
