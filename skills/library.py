@@ -64,9 +64,10 @@ class SkillLibrary:
         raise SkillError(f"The library has no skill '{shown}'. {fix}")
 
     def search(self, query: str, subtask: str | None = None) -> Entries:
-        """The entries, of one subtask if given, in whose name, description or body each word of the query begins a word.
+        """The entries, of one subtask if given, with words in name, description or body that begin as the query's do.
 
-        Case does not count. Those with most of the words in their name come first, then by name.
+        Every word of the query has to be met; case does not count. Those with most of them in their name come first,
+        then by name.
         """
         entries, found = self.list(), self._index.find(query)
         hits = entries if found is None else [entries[number] for number in found]
