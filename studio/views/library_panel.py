@@ -87,9 +87,9 @@ class LibraryPanel:
     def _make_cards(self) -> None:
         with gr.Row(elem_classes="tight", elem_id="sift"):
             self.query = gr.Textbox(
-                label="Search", placeholder="commit, log …", max_lines=1, min_width=160, elem_id="find"
+                label="Search", placeholder="commit, log …", max_lines=1, scale=2, min_width=200, elem_id="find"
             )
-            self.subtask = gr.Dropdown([ALL, *SUBTASKS], value=ALL, label="Subtask", filterable=False, min_width=160)
+            self.subtask = gr.Dropdown([ALL, *SUBTASKS], value=ALL, label="Subtask", filterable=False, min_width=150)
             self.order = gr.Dropdown(
                 list(ORDERS), value="Best match", label="Order", filterable=False, min_width=130, elem_id="order"
             )
@@ -99,6 +99,7 @@ class LibraryPanel:
                 label="Whose",
                 elem_id="whose",
                 elem_classes="segments",
+                min_width=330,
                 visible=bool(self.shelf),
             )
         self.count = gr.HTML("", elem_id="shelf-count", js_on_load=LIVE_REGION)

@@ -93,12 +93,13 @@ def _acts(card: Card, keeps: bool) -> str:
     if keeps:
         acts.append(act("fork", "Fork"))
     if card.own:
-        acts += [act("versions", "Versions"), act("delete", "Delete")]
-        acts.append(
+        acts += [
+            act("versions", "Versions"),
             f'<details><summary aria-label="Rename {escape(card.name)}">Rename</summary><span>'
             f'<input data-field="name" value="{escape(card.name)}" maxlength="64" '
-            f'aria-label="New name of {escape(card.name)}">{act("rename", "Rename")}</span></details>'
-        )
+            f'aria-label="New name of {escape(card.name)}">{act("rename", "Rename")}</span></details>',
+            act("delete", "Delete"),
+        ]
     return "".join(acts)
 
 
@@ -193,7 +194,8 @@ def atlas(neighbours: Neighbours | None, known: dict[str, tuple[str, str]]) -> s
     """The map of skills by their adapters; `known` has (name, subtask) by key."""
     if neighbours is None or not neighbours.keys:
         return f'<p class="hint">{NO_MAP}</p>'
-    places = {key: place for key, place in neighbours.places().items() if key in known}
+    shipped = [key for key in neighbours.keys if not key.startswith(OWN)]
+    places = {key: place for key, place in neighbours.places(shipped).items() if key in known}
     numbers = {key: number for number, key in enumerate(places)}
     sides = _sides({key: (place, known[key][0]) for key, place in places.items()})
     lines, points = [], []

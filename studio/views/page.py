@@ -24,7 +24,7 @@ from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, read_upload, recalled, source_text
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
-from studio.views.wiring import HEAD, LIVE_REGION, QUICK, START
+from studio.views.wiring import HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
@@ -224,7 +224,7 @@ def _wire_library(
     each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
     for part in (library.cards, library.said, library.map, library.versions):
         acted = part.edit(act, {*library.asked, *opening.page}, {*library.edited, *opening.target, rooms}, **each)
-        skill.remember(acted)
+        skill.remember(acted).then(None, js=SHOW_CHOSEN, api_visibility="private")
     tab.select(library.open, library.asked, library.opened, **QUICK)
     if library.identity:
         asked = {library.identity, *skill.source, skill.chosen, skill.own}

@@ -66,6 +66,9 @@ element.addEventListener("focusin", point);"""
 # Ctrl+Enter compares from anywhere in its tab. Gradio gives each radio button a name of its own; with a common one the
 # list is one stop of the tab key, and the arrow keys walk it.
 HEAD = """<script>
+function showChosen() {
+  document.querySelector("#picker .selected")?.scrollIntoView({block: "nearest"});
+}
 function joinSkills() {
   for (const input of document.querySelectorAll("#picker input")) input.name = "library";
 }
@@ -80,8 +83,11 @@ document.addEventListener("keydown", (event) => {
 # Once the page stands.
 START = """() => {
   joinSkills();
-  document.querySelector("#picker .selected")?.scrollIntoView({block: "nearest"});
+  showChosen();
 }"""
+
+# The list of skills, once another one was opened from elsewhere.
+SHOW_CHOSEN = "() => setTimeout(showChosen, 100)"
 
 
 def typing(selector: str) -> gr.HTML:
