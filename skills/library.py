@@ -72,7 +72,9 @@ class SkillLibrary:
         entries, found = self.list(), self._index.find(query)
         hits = entries if found is None else [entries[number] for number in found]
         words = words_of(query)
-        fitting = [entry for entry in hits if subtask in (None, entry.subtask)]
+        fitting = hits if subtask is None else [entry for entry in hits if entry.subtask == subtask]
+        if not words:
+            return fitting
         return sorted(fitting, key=lambda entry: -sum(word in entry.skill.name for word in words))
 
     @cached_property

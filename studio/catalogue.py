@@ -3,7 +3,7 @@
 Needs no model: what only a model can say is left out until it is known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -82,20 +82,24 @@ class Catalogue:
         """
         own_scores = self.shelf.scores(owner, hypernetwork) if self.shelf and owner and hypernetwork else {}
         measured = self.measured(hypernetwork)
-        items: list[tuple[LibraryEntry | ShelfSkill, Score | None]] = []
+        items: list[LibraryEntry | ShelfSkill] = []
         if self.shelf and owner and whose != "shipped":
+            words = words_of(query)
             items += [
-                (skill, own_scores.get(skill.newest.sha256))
-                for skill in self.shelf.skills(owner, deleted=whose == "bin")
-                if _fits(skill, words_of(query), subtask)
+                skill for skill in self.shelf.skills(owner, deleted=whose == "bin") if _fits(skill, words, subtask)
             ]
         if whose in ("all", "shipped"):
-            found = self.library.search(query, subtask or None)
-            items += [(entry, known.score if (known := measured.get(entry.skill.name)) else None) for entry in found]
-        items = _sorted(items, order)
+            items += self.library.search(query, subtask or None)
+
+        def score_of(item: LibraryEntry | ShelfSkill) -> Score | None:
+            if isinstance(item, ShelfSkill):
+                return own_scores.get(item.newest.sha256)
+            return measured[item.skill.name].score if item.skill.name in measured else None
+
+        items = _sorted(items, order, score_of)
         names = dict(self._names(owner)) if neighbours else {}
         tokens = {SHIPPED + name: each.tokens for name, each in measured.items()}
-        cards = (self._card(item, score, neighbours, names) for item, score in items[:limit])
+        cards = (self._card(item, score_of(item), neighbours, names) for item in items[:limit])
         counted = (replace(card, tokens=tokens.get(card.key) or count_tokens(card.text)) for card in cards)
         return Found(tuple(counted), len(items))
 
@@ -199,18 +203,18 @@ def parsed(text: str) -> Skill:
         return Skill("unreadable", str(error), text)
 
 
-def _sorted(items: Sequence[tuple], order: Order) -> list[tuple]:
+def _sorted(items: list, order: Order, score_of: Callable[..., Score | None]) -> list:
+    def loss(item: LibraryEntry | ShelfSkill) -> float:
+        score = score_of(item)
+        return -score.gain if score else 2  # those that nobody checked come last
+
     keys = {
-        "name": lambda item: _name(item[0]),
-        "length": lambda item: len(item[0].text),
-        "gain": lambda item: -item[1].gain if item[1] else 2,  # those that nobody checked come last
-        "changed": lambda item: -item[0].newest.saved if isinstance(item[0], ShelfSkill) else 0,
+        "name": lambda item: getattr(item, "skill", item).name,
+        "length": lambda item: len(item.text),
+        "gain": loss,
+        "changed": lambda item: -item.newest.saved if isinstance(item, ShelfSkill) else 0,
     }
-    return sorted(items, key=keys[order]) if order in keys else list(items)
-
-
-def _name(item: LibraryEntry | ShelfSkill) -> str:
-    return item.skill.name if isinstance(item, LibraryEntry) else item.name
+    return sorted(items, key=keys[order]) if order in keys else items
 
 
 def _fits(skill: ShelfSkill, words: list[str], subtask: str) -> bool:

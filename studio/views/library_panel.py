@@ -99,7 +99,7 @@ class LibraryPanel:
                 label="Whose",
                 elem_id="whose",
                 elem_classes="segments",
-                min_width=330,
+                min_width=370,
                 visible=bool(self.shelf),
             )
         self.count = gr.HTML("", elem_id="shelf-count", js_on_load=LIVE_REGION)

@@ -208,9 +208,9 @@ def atlas(neighbours: Neighbours | None, known: dict[str, tuple[str, str]]) -> s
             first = ' class="first"' if rank == 0 else ""
             lines.append(f'<path{first} data-ends="{numbers[key]} {numbers[other]}" d="M{ends}"/>')
         left, top = _spot(place)
-        whose = ' data-own=""' if key.startswith(OWN) else ""
+        marks = (' data-own=""' if key.startswith(OWN) else "") + (' data-right=""' if left > 50 else "")
         points.append(
-            f'<li style="left:{left:.2f}%;top:{top:.2f}%" data-kind="{_kind(subtask)}" data-side="{sides[key]}"{whose}>'
+            f'<li style="left:{left:.2f}%;top:{top:.2f}%" data-kind="{_kind(subtask)}" data-side="{sides[key]}"{marks}>'
             f'<button type="button" data-do="open" data-id="{escape(key)}" data-number="{numbers[key]}" '
             f'data-near="{" ".join(str(numbers[other]) for other, _ in near)}" '
             f'data-told="{escape(f"{name}: nearest are {told}" if told else name)}" '

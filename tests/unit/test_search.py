@@ -89,10 +89,10 @@ def test_ten_thousand_skills_are_searched_in_under_fifty_milliseconds(thousands:
     entries = [entry for entry in thousands.list() if entry.subtask == "Diagnosis/Search"]
     for query in ("a", "s", "skill", "number 99", "the answer of", "zzz", "commit log", "1", "skill-777"):
         taken = []
-        for _ in range(5):  # the best of five: other work on the machine is not the search's
-            started = time.perf_counter()
+        for _ in range(5):  # in time of the processor: other work on the machine is not the search's
+            started = time.thread_time()
             found = thousands.search(query, "Diagnosis/Search")
-            taken.append(time.perf_counter() - started)
+            taken.append(time.thread_time() - started)
         words = words_of(query)
         wanted = {entry.skill.name for entry in entries if holds(_searched(entry), words)}
         assert {entry.skill.name for entry in found} == wanted
