@@ -213,6 +213,18 @@ class Shelf:
                 _add(db, owner, skill, free, _renamed(skill.text, free), f"renamed from {skill.name}")
             return _skill(db, owner, id)
 
+    def erase(self, owner: str, id: str) -> str:
+        """Delete a skill that lies in the bin with all its versions, for good; returns its name.
+
+        Raises ShelfError where there is none in the bin.
+        """
+        with database.transaction(self._path, ShelfError) as db:
+            skill = _skill(db, owner, id)
+            if skill.deleted is None:
+                raise ShelfError(f"{skill.name} is not deleted. Delete it first.")
+            _erase(db, id)
+            return skill.name
+
     # ---- how well they do ----
 
     def record(self, owner: str, sha256: str, hypernetwork: str, score: Score) -> None:
@@ -302,14 +314,18 @@ def _make_room(db: sqlite3.Connection, owner: str, size: int, kept: str) -> None
     over = sum(row[2] for row in sizes) + size - MAX_STORED
     for id, deleted, taken in sizes:
         if over > 0 and deleted is not None and id != kept:
-            db.execute("DELETE FROM versions WHERE skill = ?", (id,))
-            db.execute("DELETE FROM skills WHERE id = ?", (id,))
+            _erase(db, id)
             over -= taken
     if over > 0:
         raise ShelfError(
             f"Your skills with all their versions have {MAX_STORED / 1e6:,.0f} million characters, which is the limit. "
             "Download and delete some."
         )
+
+
+def _erase(db: sqlite3.Connection, id: str) -> None:
+    db.execute("DELETE FROM versions WHERE skill = ?", (id,))
+    db.execute("DELETE FROM skills WHERE id = ?", (id,))
 
 
 # ---- texts and names -----------------------------------------------------------------------------------------------

@@ -236,6 +236,8 @@ class LibraryPanel:
             said = library_render.said(f"Deleted {made.name}.", "restore", id_)
         elif what == "restore":
             said = library_render.said(f"{self.shelf.restore(owner, own).name} is back.")
+        elif what == "erase":
+            said = library_render.said(f"{self.shelf.erase(owner, own)} is deleted for good.")
         elif what == "back":
             own = values[self.shown]
             made = self.shelf.go_back(owner, own, int(id_))
@@ -246,6 +248,13 @@ class LibraryPanel:
             return {}
         shown = self._versions(values, own) if own == values[self.shown] else {}
         return {**self.open(values), **shown, self.said: said}
+
+    def own_text(self, values: dict, id_: str) -> str:
+        """The newest text of an own skill; '' where there is none."""
+        try:
+            return self.shelf.get(self._owner(values), id_).text if self.shelf and id_ else ""
+        except ShelfError:
+            return ""
 
     def text(self, values: dict, what: str, id_: str) -> tuple[str, str, str]:
         """(text, library's skill or '', own id or '') of what a click opens. Raises ShelfError and SkillError."""

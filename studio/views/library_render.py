@@ -81,14 +81,15 @@ def _card(card: Card, keeps: bool) -> str:
 
 
 def _acts(card: Card, keeps: bool) -> str:
-    def act(do: str, label: str) -> str:
+    def act(do: str, label: str, sure: str = "") -> str:
+        asks = f' data-sure="{sure}"' if sure else ""
         return (
-            f'<button type="button" class="act" data-do="{do}" data-id="{escape(card.key)}" '
+            f'<button type="button" class="act" data-do="{do}" data-id="{escape(card.key)}"{asks} '
             f'aria-label="{label} {escape(card.name)}">{label}</button>'
         )
 
     if card.deleted:
-        return act("restore", "Take back")
+        return act("restore", "Take back") + act("erase", "Delete for good", "There is no way back. Delete?")
     acts = [act("open", "Open")]
     if keeps:
         acts.append(act("fork", "Fork"))

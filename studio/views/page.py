@@ -201,14 +201,25 @@ def _wire_library(
     def act(values: dict, event: gr.EventData) -> dict:
         what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
         if what not in ("open", "open-version"):
-            return library.edit(values, str(what), str(id_), value)
+            return edited(values, str(what), str(id_), value)
         try:
-            text, chosen, own = library.text(values, what, str(id_))
+            shown = opened(values, *library.text(values, what, str(id_)))
         except SHOWN as error:
             return {library.said: render.notice(str(error))}
+        return {**shown, rooms: gr.Tabs(selected="compare"), library.said: ""}
+
+    def edited(values: dict, what: str, id_: str, value: Any) -> dict:
+        """A skill that is open as it was saved is shown as it was changed; one that is being edited stays."""
+        own, before = values[skill.own], library.own_text(values, values[skill.own])
+        updates = library.edit(values, what, id_, value)
+        now = library.own_text(values, own)
+        if now in ("", before) or before != source_text(*(values[component] for component in skill.source)):
+            return updates
+        return {**opened(values, now, values[skill.chosen], own), **updates}
+
+    def opened(values: dict, text: str, chosen: str, own: str) -> dict:
         page = (values[component] for component in opening.page)
-        shown = zip(opening.target, opening.updates(text, chosen, own, *page), strict=True)
-        return {**dict(shown), rooms: gr.Tabs(selected="compare"), library.said: ""}
+        return dict(zip(opening.target, opening.updates(text, chosen, own, *page), strict=True))
 
     def keep(values: dict) -> dict:
         text, own = source_text(*(values[component] for component in skill.source)), values[skill.own]
@@ -223,7 +234,8 @@ def _wire_library(
 
     each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
     for part in (library.cards, library.said, library.map, library.versions):
-        acted = part.edit(act, {*library.asked, *opening.page}, {*library.edited, *opening.target, rooms}, **each)
+        asked = {*library.asked, *opening.page, *skill.source, skill.own}
+        acted = part.edit(act, asked, {*library.edited, *opening.target, rooms}, **each)
         skill.remember(acted).then(None, js=SHOW_CHOSEN, api_visibility="private")
     tab.select(library.open, library.asked, library.opened, **QUICK)
     if library.identity:

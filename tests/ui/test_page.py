@@ -276,6 +276,9 @@ def test_a_draft_outlives_a_reload_and_every_saved_version_comes_back(page: Page
     expect(page.locator("#shelf-said")).to_contain_text("as in version 1 again")
     page.locator("select[data-do=old]").select_option("1")
     expect(page.locator("#shelf-diff")).to_contain_text("Both are the same")
+    to_tab(page, "Compare")
+    expect(page.locator("#skill-body textarea")).to_have_value(first)  # it was open as saved, so it follows
+    to_tab(page, "Library")
     page.get_by_role("button", name="Open version 2").click()
     expect(page.locator("#skill-body textarea")).to_have_value(re.compile("Second addition"))
     expect(page.locator("#examples")).to_be_visible()  # a fork has the examples of what it came from

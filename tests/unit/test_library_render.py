@@ -49,7 +49,7 @@ def test_what_can_be_done_depends_on_whose_a_skill_is():
     assert acts(cards(card())) == {"open", "fork"}
     assert acts(cards(card(), keeps=False)) == {"open"}
     assert acts(cards(card(**own))) == {"open", "fork", "versions", "rename", "delete"}
-    assert acts(cards(card(**own, deleted=True))) == {"restore"}
+    assert acts(cards(card(**own, deleted=True))) == {"restore", "erase"}
 
 
 def test_a_card_says_how_much_the_adapter_keeps():

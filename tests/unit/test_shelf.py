@@ -72,6 +72,7 @@ def test_another_person_sees_and_changes_nothing(shelf: Shelf):
         lambda: shelf.go_back(OTHER, skill.id, 1),
         lambda: shelf.delete(OTHER, skill.id),
         lambda: shelf.restore(OTHER, skill.id),
+        lambda: shelf.erase(OTHER, skill.id),
     ):
         with pytest.raises(ShelfError, match="no longer among yours"):
             forbidden()
@@ -121,6 +122,20 @@ def test_a_deleted_skill_comes_back_with_its_versions(shelf: Shelf):
     assert shelf.restore(ME, skill.id).text == text(body="Two.")
     assert (names(shelf), names(shelf, deleted=True)) == (["cut-logs"], [])
     assert len(shelf.versions(ME, skill.id)) == 2
+
+
+def test_what_is_erased_from_the_bin_is_gone(shelf: Shelf):
+    skill, other = shelf.save(ME, text()), shelf.save(ME, text("other"))
+    with pytest.raises(ShelfError, match="cut-logs is not deleted"):
+        shelf.erase(ME, skill.id)
+    shelf.delete(ME, skill.id)
+    with pytest.raises(ShelfError, match="no longer among yours"):
+        shelf.erase(OTHER, skill.id)
+    assert shelf.erase(ME, skill.id) == "cut-logs"
+    assert shelf.skills(ME, deleted=True) == []
+    assert shelf.skills(ME) == [other]
+    with pytest.raises(ShelfError, match="no longer among yours"):
+        shelf.versions(ME, skill.id)
 
 
 def test_a_skill_whose_name_was_taken_meanwhile_comes_back_under_another(shelf: Shelf):
