@@ -66,7 +66,7 @@ class LibraryPanel:
                 with gr.Tab("Map", id="map"):
                     self._make_map()
                 with gr.Tab("Versions", id="versions"):
-                    self.versions = gr.HTML(library_render.versions(None, (), 0, 0), js_on_load=ACTIONS)
+                    self.versions = gr.HTML(library_render.no_versions(bool(self.shelf)), js_on_load=ACTIONS)
                     self.diff = gr.HTML("", elem_id="shelf-diff", js_on_load=LIVE_REGION)
         self.timer = gr.Timer(TICK, active=False)
         self.asked = {self.query, self.subtask, self.whose, self.order, self.limit, self.shown, self.old, self.new}

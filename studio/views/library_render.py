@@ -25,6 +25,9 @@ NOTHING = "No skill fits. Take a word away, or choose all subtasks."
 NONE_OWN = "You have no skills of your own yet. Fork one, or save what stands in the editor of the Compare tab."
 NONE_DELETED = "Nothing is deleted."
 NO_VERSIONS = "Choose Versions on the card of a skill of yours: every text that you saved of it shows here."
+NOT_KEPT = (
+    "This server keeps no skills of your own. What you edit stays in your browser; download it to have it elsewhere."
+)
 NO_MAP = (
     "The map shows which skills are alike by what their adapters do, whatever their words. It has not been drawn for "
     "this hypernetwork yet."
@@ -139,10 +142,13 @@ def _length(card: Card) -> str:
 # ---- the versions ----
 
 
-def versions(skill: ShelfSkill | None, found: Sequence[Version], old: int, new: int) -> str:
+def no_versions(keeps: bool) -> str:
+    """What stands in the place of versions before a skill was chosen, or where none are kept."""
+    return f'<p class="hint">{NO_VERSIONS if keeps else NOT_KEPT}</p>'
+
+
+def versions(skill: ShelfSkill, found: Sequence[Version], old: int, new: int) -> str:
     """The saved texts of a skill, the newest first, and which two are compared."""
-    if skill is None:
-        return f'<p class="hint">{NO_VERSIONS}</p>'
     rows = "".join(_version(version, version.number == skill.newest.number) for version in found)
 
     def choice(do: str, chosen: int, label: str) -> str:
