@@ -4,7 +4,6 @@ Training, comparing and evaluating all go through `apply_lora`: each row of a ba
 nothing is left in the model after the call.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -100,37 +99,18 @@ def stack_skills(weights: list[LoraWeights]) -> LoraWeights:
     return LoraWeights(first.layers, modules)
 
 
-def inner_products(first: LoraWeights, second: LoraWeights) -> Tensor:
-    """<B1 A1, B2 A2> of every two adapters, over all layers and modules [skills of first, skills of second], float64.
-
-    From the small factors alone; the ranks may differ. A module that only one of them has adds nothing. Raises
-    ValueError where the two are not over the same layers.
-    """
-    if first.layers != second.layers:
-        raise ValueError("These adapters change different layers, so they can't be compared. Make both anew.")
-    inner = torch.zeros(first.skills, second.skills, dtype=torch.float64)
-    for module in first.modules.keys() & second.modules.keys():
-        # the sum over both ranks of (A1 A2^T) (B1 B2^T)
-        pairs = zip(first.modules[module], second.modules[module], strict=True)
-        grams = [torch.einsum("slrd,tlqd->ltsrq", x.double(), y.double()) for x, y in pairs]
-        inner += (grams[0] * grams[1]).sum((0, 3, 4)).cpu()
-    return inner
-
-
 def cosines(weights: LoraWeights) -> Tensor:
-    """Cosine similarity of every two adapters' deltas [skills, skills], float64; of an empty delta 0."""
-    inner = inner_products(weights, weights)
+    """Cosine similarity of every two skills' deltas [skills, skills], each one vector over all layers and modules.
+
+    By traces of the small factors, so that no delta is ever made; float64, on the CPU.
+    """
+    inner = torch.zeros(weights.skills, weights.skills, dtype=torch.float64)
+    for a, b in weights.modules.values():
+        # <B1 A1, B2 A2> is the sum over both ranks of (A1 A2^T) (B1 B2^T)
+        grams = [torch.einsum("slrd,tlqd->ltsrq", x.double(), x.double()) for x in (a, b)]
+        inner += (grams[0] * grams[1]).sum((0, 3, 4)).cpu()
     norms = inner.diagonal().clamp_min(1e-24).sqrt()
     return inner / norms[:, None] / norms
-
-
-def cosine(first: LoraWeights, second: LoraWeights) -> float:
-    """Cosine similarity of two single adapters' deltas, from -1 to 1: near 0 they do not meet, below they work against
-    each other. Raises ValueError as `inner_products`.
-    """
-    own = (inner_products(each, each).item() for each in (first, second))
-    norm = math.prod(max(square, 1e-24) ** 0.5 for square in own)
-    return inner_products(first, second).item() / norm
 
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:

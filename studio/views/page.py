@@ -93,7 +93,7 @@ def launch_options() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Opening:
-    """How a skill gets into the editor: `updates(text, chosen, own, *values of page)` are values for `target`."""
+    """How a skill gets into the editor: `updates(text, chosen, *values of page, own=id)` are values for `target`."""
 
     updates: Callable[..., list[Any]]
     page: list[Component]
@@ -101,7 +101,7 @@ class _Opening:
 
 
 def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel) -> _Opening:
-    def opened(text: str, chosen: str, own: str, before: str, prompt: str, made_from: str) -> list[Any]:
+    def opened(text: str, chosen: str, before: str, prompt: str, made_from: str, own: str = "") -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
         shown = [*skill.show(text), chosen, own, "", picked]
@@ -110,14 +110,14 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
         return [*shown, *compare.offer(chosen, before, prompt), render.stale_line(stale), *cleared]
 
     def choose(name: str, *page: str) -> list[Any]:
-        return opened(studio.library.get(name).text, name, "", *page)
+        return opened(studio.library.get(name).text, name, *page)
 
     def new(*page: str) -> list[Any]:
-        return opened(NEW.render(), "", "", *page)
+        return opened(NEW.render(), "", *page)
 
     def upload(path: str, *page: str) -> list[Any] | dict:
         try:
-            return opened(read_upload(path), "", "", *page)
+            return opened(read_upload(path), "", *page)
         except SkillError as error:
             return {skill.live: render.notice(str(error))}
 
@@ -149,15 +149,16 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     skill.remember(skill.new.click(new, page, target, **QUICK))
     skill.remember(skill.upload.upload(upload, [skill.upload, *page], target, **QUICK))
 
-    def recall(draft: str, *page: str) -> list[Any]:
-        text, chosen, own = recalled(draft) or ("", "", "")
-        if not text or text == studio.library.get(page[0]).text:
-            return [gr.skip()] * len(target)
-        return opened(text, chosen if chosen in names else "", own, *page)
-
     names = {entry.skill.name for entry in studio.library.list()}
-    first = [skill.chosen.value, compare.prompt.value, ""]
-    demo.load(lambda draft: recall(draft, *first), skill.draft, target, js=RECALL, **QUICK)
+    first = studio.library.get(skill.chosen.value).text
+
+    def recall(draft: str, *page: Any) -> list[Any]:
+        text, chosen, own = recalled(draft) or (first, "", "")
+        if text == first:
+            return [gr.skip()] * len(target)
+        return opened(text, chosen if chosen in names else "", *page, own=own)
+
+    demo.load(recall, [skill.draft, *page], target, js=RECALL, **QUICK)
 
     live = [skill.live, compare.stale, compare.check_stale, skill.kept]
     seen = [compare.made_from, compare.checked]
@@ -219,7 +220,7 @@ def _wire_library(
 
     def opened(values: dict, text: str, chosen: str, own: str) -> dict:
         page = (values[component] for component in opening.page)
-        return dict(zip(opening.target, opening.updates(text, chosen, own, *page), strict=True))
+        return dict(zip(opening.target, opening.updates(text, chosen, *page, own=own), strict=True))
 
     def keep(values: dict) -> dict:
         text, own = source_text(*(values[component] for component in skill.source)), values[skill.own]

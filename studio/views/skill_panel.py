@@ -32,8 +32,10 @@ _SAVE = """(...source) => {
 _REMEMBER = """(...edited) => {
   try { localStorage.setItem("parametric-skills-draft", JSON.stringify(edited)); } catch {}
 }"""
-RECALL = """() => {
-  try { return localStorage.getItem("parametric-skills-draft") ?? ""; } catch { return ""; }
+RECALL = """(_, ...page) => {
+  let draft = "";
+  try { draft = localStorage.getItem("parametric-skills-draft") ?? ""; } catch {}
+  return [location.hash ? "" : draft, ...page];  // a link says itself what is to be opened
 }"""
 
 

@@ -23,7 +23,7 @@ from transformers import (
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.encoder import read_skills, tokenize
-from hypernet.lora import LoraWeights, apply_lora, cosine, cosines, decoder_layers, inner_products, stack_skills
+from hypernet.lora import LoraWeights, apply_lora, cosines, decoder_layers, stack_skills
 
 SMALL = {"vocab_size": 400, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4}
 OTHERS = {
@@ -340,32 +340,9 @@ def test_truncating_gives_the_best_adapter_of_a_rank(weights: LoraWeights):
         torch.testing.assert_close(deltas(summed.truncated(summed.rank))[module], full, rtol=1e-4, atol=1e-5)
 
 
-def full(lora: LoraWeights) -> Tensor:
-    """Every delta of each adapter as one vector [skills, numbers]."""
-    return torch.cat([delta.flatten(1) for delta in deltas(lora).values()], dim=1).double()
-
-
-def test_cosines_are_those_of_the_full_deltas_also_between_different_ranks(weights: LoraWeights):
-    whole = full(weights)
+def test_cosines_are_those_of_the_whole_deltas(weights: LoraWeights):
+    whole = torch.cat([delta.flatten(1) for delta in deltas(weights).values()], dim=1).double()  # [skills, all]
     wanted = torch.nn.functional.cosine_similarity(whole[:, None], whole[None], dim=-1)
-    torch.testing.assert_close(cosines(weights), wanted, atol=1e-4, rtol=1e-4)
-    thin = weights.rows([1]).truncated(2)
-    assert thin.rank < weights.rank
-    wanted = torch.nn.functional.cosine_similarity(whole[0], full(thin)[0], dim=0).item()
-    assert cosine(weights.rows([0]), thin) == pytest.approx(wanted, abs=1e-4)
-    assert cosine(thin, thin.scaled(-3.0)) == pytest.approx(-1.0)
-
-
-def test_of_modules_that_only_one_adapter_has_nothing_is_shared(weights: LoraWeights):
-    first, second = weights.modules
-    one = LoraWeights(weights.layers, {first: weights.modules[first]}).rows([0])
-    other = LoraWeights(weights.layers, {second: weights.modules[second]}).rows([0])
-    assert cosine(one, other) == 0
-    assert 0 < cosine(one, weights.rows([0])) < 1
-    assert cosine(one.scaled(0.0), one) == 0  # nothing has no direction
-
-
-def test_adapters_over_different_layers_are_not_compared(weights: LoraWeights):
-    moved = replace(weights, layers=tuple(layer + 1 for layer in weights.layers))
-    with pytest.raises(ValueError, match="change different layers"):
-        inner_products(weights, moved)
+    torch.testing.assert_close(cosines(weights), wanted, rtol=1e-4, atol=1e-5)
+    opposed = stack_skills([weights.rows([0]), weights.rows([0]).scaled(-0.5)])
+    assert cosines(opposed)[0].tolist() == pytest.approx([1.0, -1.0])

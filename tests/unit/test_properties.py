@@ -30,7 +30,7 @@ from training.properties.material import (
     with_shared,
 )
 from training.properties.neutral import Quiz, effects, texts_by_kind
-from training.properties.real import base_norms, similarities, speaks
+from training.properties.real import base_norms, pair_cosines, speaks
 from training.properties.scoring import hits, kept, questions, spread
 
 MATERIAL = 4  # neutral texts and prompts: a tiny base answers a few as well as all
@@ -314,11 +314,11 @@ def test_where_no_text_can_be_read_the_report_says_so(base: Base, hypernetwork: 
     assert "Does not hold: no text could be measured." in real.section(report)
 
 
-def test_cosines_are_those_of_the_full_matrices(own: LoraWeights):
+def test_every_pair_of_skills_is_compared_once(own: LoraWeights):
     full = torch.cat([delta.flatten(1) for delta in deltas(own).values()], dim=1)
     wanted = [torch.cosine_similarity(full[i], full[j], dim=0).item() for i, j in ((0, 1), (0, 2), (1, 2))]
-    assert similarities(own) == pytest.approx(wanted, abs=1e-4)
-    assert similarities(own.rows([0, 0])) == pytest.approx([1.0])
+    assert pair_cosines(own) == pytest.approx(wanted, abs=1e-4)
+    assert pair_cosines(own.rows([0])) == []
 
 
 def test_norms_of_the_base_stand_in_the_order_of_the_deltas(base: Base, own: LoraWeights):

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 import studio.service
 from hypernet.adapter import Adapter, text_sha256
 from hypernet.base import Base
-from hypernet.lora import cosine
+from hypernet.lora import cosines, stack_skills
 from skills.evals import Assertion
 from skills.skill import MAX_TEXT
 from studio.service import ADAPTERS_A_SESSION, MAX_PROMPT, Comparison, Settings, Studio, StudioError
@@ -421,12 +421,12 @@ def test_likeness_is_the_cosine_of_the_skills_own_parts(service: Studio):
     assert [(state.made, state.total) for state in seen] == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert seen[0].cosines == ()
     own = own_parts(service._loaded.base, service._loaded.shipped.hypernetwork, texts[:2])
-    wanted = cosine(own.rows([0]), own.rows([1]))
+    wanted = cosines(own)[0, 1].item()
     first, second, third = seen[-1].cosines
     assert first == third == pytest.approx((1, wanted, 1), abs=5e-3)
     assert second == pytest.approx((wanted, 1, wanted), abs=5e-3)
     whole = [service._adapter("a", text).adapter.weights for text in texts[:2]]
-    assert abs(cosine(*whole) - wanted) > 1e-2  # the part that all share is left out
+    assert abs(cosines(stack_skills(whole))[0, 1].item() - wanted) > 1e-2  # the part that all share is left out
 
 
 def test_likeness_follows_the_hypernetwork_in_use_and_keeps_so_many_parts(

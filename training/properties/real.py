@@ -44,8 +44,8 @@ def base_norms(base: Base, weights: LoraWeights) -> Tensor:
     return torch.stack(found)[None]
 
 
-def similarities(own: LoraWeights) -> list[float]:
-    """Cosine similarity of every two different skills' deltas, each pair once."""
+def pair_cosines(own: LoraWeights) -> list[float]:
+    """Cosine similarity of every two skills' deltas, each pair once."""
     first, second = torch.triu_indices(own.skills, own.skills, offset=1)
     return cosines(own)[first, second].tolist()
 
@@ -99,7 +99,7 @@ def measure(
                 }
             )
         say(f"real: {len(rows)} of {len(chosen)} texts, up to {rows[-1]['tokens']} tokens")
-    return {**report, **_summary(rows, similarities(stack_skills(sample))), "rows": rows}
+    return {**report, **_summary(rows, pair_cosines(stack_skills(sample))), "rows": rows}
 
 
 def _prompts_that_are_answered_in_words(base: Base, quiz: Quiz) -> list[Example]:
