@@ -147,6 +147,11 @@ def test_a_skill_is_checked_on_its_examples_and_the_page_says_what_that_means(pa
         f"The adapter passes {passed[2]} of 8; with the skill in the prompt the base passes {passed[1]}, "
         f"without it {passed[0]}."
     )
+    page.locator("#keep-skill").click()
+    to_tab(page, "Library")
+    counts = f"passes {passed[2]} of 8; reading it {passed[1]}, without it {passed[0]}"
+    expect(own_card(page).locator(".kept")).to_contain_text(counts)
+    to_tab(page, "Compare")
     body = page.locator("#skill-body textarea")
     body.fill(body.input_value() + "\n\nOne more line.")
     expect(page.locator("#check-stale")).to_contain_text("earlier text")
