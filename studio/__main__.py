@@ -6,7 +6,7 @@ from pathlib import Path
 
 from skills.evals import load_evals
 from skills.skill import MAX_TEXT, validate
-from studio import bundle, hub, serve
+from studio import bundle, hub, serve, survey
 from studio.service import PANES, STACK_PANES, AdapterInfo, Part, Settings, Source, Studio, StudioError
 
 SESSION = "command-line"
@@ -128,6 +128,22 @@ def validate_text(options: argparse.Namespace) -> int:
     return int(any(problem.severity == "error" for problem in problems))
 
 
+def survey_library(options: argparse.Namespace) -> int:
+    """Measure the library for its tab: each skill on its own examples, and how alike the adapters are. Minutes.
+
+    It is written after each skill, and what the file has already is not measured again.
+    """
+    studio = Studio(options.base, options.checkpoint)
+    studio.start()
+    try:
+        for found in survey.measure(studio, survey.load(options.out)):
+            survey.write(found, options.out)
+    except OSError as error:
+        raise StudioError(f"{options.out} can't be written: {error.strerror}.") from error
+    print(f"{options.out}: {len(found.skills)} skills with the hypernetwork {found.hypernetwork[:12]}")
+    return 0
+
+
 def bench(options: argparse.Namespace) -> int:
     """Print the ratios of speed that the studio promises."""
     from studio.bench import run
@@ -172,6 +188,10 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("validate", help=validate_text.__doc__)
     command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
     command.set_defaults(run=validate_text)
+
+    command = commands.add_parser("survey", parents=[model], help="measure the library for its tab")
+    command.add_argument("--out", type=Path, default=survey.FILE, help="file to write (default: the one that ships)")
+    command.set_defaults(run=survey_library)
 
     command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
     command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")

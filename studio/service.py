@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hypernet.adapter import Adapter
     from hypernet.base import Base
     from hypernet.hypernetwork import Hypernetwork
+    from hypernet.lora import LoraWeights
 
 PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
 STACK_PANES = ("No skill", "All skills in the prompt", "Skills stacked as parameters")
@@ -43,6 +44,7 @@ OVERLAPS = (
 )
 MAX_SESSIONS, ADAPTERS_A_SESSION = 64, 6  # an adapter of the default base takes 6 MB
 MAX_HYPERNETWORKS = 4  # visitors' own that are in memory at once; one for the default base takes 32 MB
+MAX_PARTS = 64  # adapters' own parts that are kept for comparing; one of the default base takes 1 MB
 LOAD_SECONDS = 600  # how long a caller without a page waits for the base
 
 Source = str | tuple["Part", ...]  # what an adapter is made from: the text of a skill, or several at once
@@ -161,6 +163,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """How far a comparison of adapters is; with the last one, the cosine of every two."""
+
+    made: int
+    total: int
+    cosines: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
 class _Held:
     """An adapter that a session has."""
 
@@ -209,6 +220,7 @@ class Studio:
         self._generating = threading.Lock()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._own: OrderedDict[Path, _Maker] = OrderedDict()  # visitors' own hypernetworks, by folder
+        self._parts: OrderedDict[tuple[str, str], LoraWeights] = OrderedDict()  # by hypernetwork and text
         self._registry = threading.Lock()
         self._files = tempfile.TemporaryDirectory(prefix="parametric-skills-", ignore_cleanup_errors=True)
 
@@ -288,6 +300,10 @@ class Studio:
                     "Move details into separate skills."
                 )
         return Examination(problems, tokens, len(text), skill, blocking)
+
+    def count_tokens(self, text: str) -> int | None:
+        """Length of a text in tokens of the base; None while that loads."""
+        return self._loaded.base.count_tokens(text) if self._loaded else None
 
     # ---- adapters ----
 
@@ -508,6 +524,12 @@ class Studio:
             held.download = target.parent
         return target
 
+    def fingerprint(self, folder: Path | None = None) -> str:
+        """Of the hypernetwork in a folder, None: of the shipped one; '' while the base loads. Raises StudioError."""
+        if self._loaded is None:
+            return ""
+        return self._load_own(folder).fingerprint if folder else self._loaded.shipped.fingerprint
+
     def _maker(self, session: str) -> _Maker:
         """The hypernetwork that a session uses. Raises StudioError where its own can't be read any more."""
         shipped = self._model().shipped
@@ -533,6 +555,41 @@ class Studio:
             if len(self._own) > MAX_HYPERNETWORKS:
                 self._own.popitem(last=False)
         return made
+
+    # ---- likeness ----
+
+    def likeness(self, session: str, texts: Sequence[str]) -> Iterator[Likeness]:
+        """How alike the adapters of texts are: the cosine of every two, of what is each skill's own, unshared.
+
+        Raises StudioError while iterating, for a text that no adapter can be made of. Closing it ends the work.
+        """
+        maker, parts = self._maker(session), []
+        for made, text in enumerate(texts):
+            yield Likeness(made, len(texts))
+            parts.append(self._own_part(maker, text))
+        from hypernet.lora import cosines, stack_skills
+
+        found = cosines(stack_skills(parts)).tolist() if parts else []
+        yield Likeness(len(parts), len(parts), tuple(tuple(round(value, 4) for value in row) for row in found))
+
+    def _own_part(self, maker: _Maker, text: str) -> "LoraWeights":
+        from training.properties.material import own_parts
+
+        key, base = (maker.fingerprint, text), self._model().base
+        with self._registry:
+            if key in self._parts:
+                self._parts.move_to_end(key)
+                return self._parts[key]
+        try:
+            with self._generating:
+                part = own_parts(base, maker.hypernetwork, [text]).to("cpu", base.dtype)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        with self._registry:
+            self._parts[key] = part
+            if len(self._parts) > MAX_PARTS:
+                self._parts.popitem(last=False)
+        return part
 
     # ---- comparing ----
 

@@ -43,7 +43,7 @@ class TrainPanel:
     """The components of the tab and its handlers, but for those that change the whole page."""
 
     def __init__(
-        self, studio: Studio, training: Training, identity: gr.BrowserState, source: list[Component], chosen: gr.State
+        self, studio: Studio, training: Training, identity: gr.BrowserState, source: list[Component], chosen: Component
     ) -> None:
         """`source` and `chosen` are those of the skill that is open in the editor."""
         self.studio, self.training, self.identity = studio, training, identity

@@ -32,6 +32,7 @@ from studio.service import (
     Studio,
     StudioError,
 )
+from training.properties.material import own_parts
 
 SKILL = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd every line with a full stop.\n"
 OTHER = "---\nname: write-loud\ndescription: Writes loud.\n---\n\nWrite every word in capitals.\n"
@@ -506,6 +507,37 @@ def test_a_stack_is_downloaded_as_one_adapter(service: Studio, tiny_folder: Path
     loaded = Adapter.load(tmp_path, load_base(tiny_folder))
     assert [part["skill_name"] for part in loaded.provenance.stack] == ["end-with-stop", "write-loud", "name-files"]
     assert service.adapter_gguf("me", STACK).name == "end-with-stop-and-2-more-adapter.gguf"
+
+
+# ---- likeness ------------------------------------------------------------------------------------------------------
+
+
+def test_likeness_is_the_cosine_of_the_skills_own_parts(service: Studio):
+    texts = [SKILL, OTHER, SKILL]
+    seen = list(service.likeness("a", texts))
+    assert [(state.made, state.total) for state in seen] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert seen[0].cosines == ()
+    own = own_parts(service._loaded.base, service._loaded.shipped.hypernetwork, texts[:2])
+    wanted = cosines(own)[0, 1].item()
+    first, second, third = seen[-1].cosines
+    assert first == third == pytest.approx((1, wanted, 1), abs=5e-3)
+    assert second == pytest.approx((wanted, 1, wanted), abs=5e-3)
+    whole = [service._adapter("a", text).adapter.weights for text in texts[:2]]
+    assert abs(cosines(stack_skills(whole))[0, 1].item() - wanted) > 1e-2  # the part that all share is left out
+
+
+def test_likeness_follows_the_hypernetwork_in_use_and_keeps_so_many_parts(
+    service: Studio, trained: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(studio.service, "MAX_PARTS", 2)
+    shipped = [*service.likeness("a", [SKILL, OTHER])][-1].cosines
+    service.use("a", trained)
+    assert [*service.likeness("a", [SKILL, OTHER])][-1].cosines != shipped
+    assert len(service._parts) == 2
+    assert service.fingerprint(trained) != service.fingerprint()
+    with pytest.raises(StudioError, match="empty"):
+        list(service.likeness("a", [""]))
+    assert [*service.likeness("a", [])] == [studio.service.Likeness(0, 0)]
 
 
 # ---- comparing -----------------------------------------------------------------------------------------------------
