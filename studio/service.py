@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from skills.evals import Assertion, Eval, word_diff
 from skills.library import SkillLibrary
 from skills.skill import MAX_TEXT, Problem, Skill, SkillError, validate
-from studio import fidelity
+from studio import bundle, fidelity
 from studio.fidelity import Check, Fidelity
 
 if TYPE_CHECKING:
@@ -278,6 +278,23 @@ class Studio:
     def save_adapter(self, session: str, text: str, folder: Path) -> None:
         """Write the adapter's files into a folder. Raises StudioError, and OSError where it can't be written."""
         self._adapter(session, text).adapter.save(folder)
+
+    def adapter(self, session: str, text: str) -> "Adapter":
+        """The adapter itself, for what else is made of it. Raises StudioError."""
+        return self._adapter(session, text).adapter
+
+    def verify(self, session: str, path: Path) -> bundle.Verification:
+        """Make the adapter of a bundle's text again and compare, by the session's hypernetwork or the shipped one.
+
+        Raises StudioError, and SkillError or BundleError where there is no text of a skill.
+        """
+        loaded = self._model()
+        with self._generating:
+            for maker in (self._maker(session), loaded.shipped):
+                outcome = bundle.verify(path, maker.hypernetwork, loaded.base)
+                if maker is loaded.shipped or all(each.kind != "hypernetwork" for each in outcome.mismatches):
+                    break
+        return outcome
 
     def forget(self, session: str) -> None:
         """Drop what a session holds: its page was closed."""

@@ -428,6 +428,9 @@ def test_the_commands_push_pull_and_browse(
     capfd: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(constants, "ENDPOINT", there.url)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{there.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    )
     monkeypatch.chdir(tmp_path)
     assert run("push", made, "--to", "shared", "--token", ANN, "--public") == 0
     commit = there.head("ann/shared")
