@@ -1,4 +1,4 @@
-"""The page: puts its two tabs together, the two sides of the first, and wires what concerns more than one of them.
+"""The page: puts its tabs together, the two sides of the first, and wires what concerns more than one of them.
 
 A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
 """
@@ -13,8 +13,10 @@ from skills.library import LibraryEntry, SkillLibrary
 from skills.skill import SkillError
 from studio.jobs import JobError
 from studio.service import Studio, StudioError
+from studio.sharing import PROBLEMS, Sharing
 from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
+from studio.views.share_panel import SharePanel
 from studio.views.skill_panel import NEW, SkillPanel, form_values, read_upload, source_text
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
@@ -44,8 +46,8 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
         with gr.Row(visible=False, elem_classes="tight", elem_id="in-use") as banner:
             in_use = gr.HTML("", js_on_load=LIVE_REGION)
             back = gr.Button("Back to the shipped one", size="sm", min_width=160, elem_id="back")
-        with gr.Tabs(elem_id="rooms"):
-            with gr.Tab("Compare"), gr.Row(elem_id="layout"):
+        with gr.Tabs(elem_id="rooms") as rooms:
+            with gr.Tab("Compare", id="compare"), gr.Row(elem_id="layout"):
                 with gr.Column(elem_id="skill"):
                     skill = SkillPanel(studio, first)
                 compare = ComparePanel(studio, first, skill.source, skill.chosen, training, identity)
@@ -54,7 +56,10 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
                     train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
-        _wire(demo, studio, skill, compare)
+            with gr.Tab("Share", elem_id="share") as share_tab:
+                share = SharePanel(Sharing(studio), skill, compare, training, identity)
+        _wire(demo, studio, skill, compare, share, rooms)
+        share_tab.select(share.show, share.shown, share.subject, **QUICK)
         if training:
             _wire_training(demo, studio, training, compare, train, tab, (banner, in_use, back))
         api.register(studio)
@@ -75,7 +80,9 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel) -> None:
+def _wire(
+    demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel, share: SharePanel, rooms: gr.Tabs
+) -> None:
     def opened(text: str, chosen: str, before: str, prompt: str, made_from: str) -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         shown = [*skill.show(text), chosen, chosen or None]
@@ -94,6 +101,13 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
             return opened(read_upload(path), "", *page)
         except SkillError as error:
             return {skill.live: render.notice(str(error))}
+
+    def open_pulled(chosen: str, prompt: str, made_from: str, request: gr.Request) -> list[Any] | dict:
+        try:
+            text = share.sharing.pulled(request.session_hash).text
+        except PROBLEMS as error:
+            return {share.pull_line: render.activity(str(error), "failed")}
+        return [gr.Tabs(selected="compare"), "", *opened(text, "", chosen, prompt, made_from)]
 
     def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
         old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))
@@ -119,6 +133,7 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     ]
     skill.picker.input(choose, [skill.picker, *page], target, **QUICK)
     skill.new.click(new, page, target, **QUICK)
+    share.open.click(open_pulled, page, [rooms, share.pull_line, *target], **QUICK)
     skill.upload.upload(upload, [skill.upload, *page], target, **QUICK)
 
     live, seen = [skill.live, compare.stale, compare.check_stale], [compare.made_from, compare.checked]
@@ -143,6 +158,7 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
 
     def closed(request: gr.Request) -> None:
         studio.forget(request.session_hash)
+        share.sharing.forget(request.session_hash)
 
     demo.unload(closed)
 
