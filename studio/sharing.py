@@ -11,12 +11,13 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import constants
 
 from skills.archive import SkillFiles, read_folder, write_archive
+from skills.evals import Eval
 from skills.scan import Finding
 from skills.skill import Skill, SkillError
 from studio import bundle
@@ -38,6 +39,7 @@ class Incoming:
     kind: Kind
     skill: Skill
     text: str
+    evals: tuple[Eval, ...]
     sizes: dict[str, int] = field(hash=False)  # of its files, in bytes
     findings: tuple[Finding, ...]  # the gravest first
     mismatches: tuple[Mismatch, ...]  # in which a bundle is not what its provenance says
@@ -67,10 +69,11 @@ class Ready:
 
 @dataclass
 class _Desk:
-    """What a session has on the server's disk, and which skill it pulled."""
+    """What a session has on the server's disk: the skill that it pulled last, and the one of them that it opened."""
 
     folder: Path
-    incoming: Incoming | None = None
+    pulled: Incoming | None = None
+    opened: Incoming | None = None
 
 
 class Sharing:
@@ -97,12 +100,18 @@ class Sharing:
 
     # ---- the bundle ----
 
-    def source(self, chosen: str, text: str) -> SkillFiles:
-        """The files of the skill that is open: its text, and what stands beside it where it came from the library.
+    def source(self, session: str, chosen: str, text: str) -> SkillFiles:
+        """The files of the skill that is open: its text, and what stands beside it where it came from.
 
-        Raises SkillError for a text that is none of a skill.
+        `chosen` is its name in the library; without one, the skill that was pulled and opened counts while the text
+        bears its name. Raises SkillError for a text that is none of a skill, and StudioError.
         """
-        beside = read_folder(self.studio.library.get(chosen).path.parent).files if chosen else {}
+        beside: dict[str, bytes] = {}
+        if chosen:
+            beside = read_folder(self.studio.library.get(chosen).path.parent).files
+        elif (opened := self._look(session).opened) and opened.skill.name == Skill.parse(text).name:
+            with _disk("The files of the skill can't be read"):
+                beside = bundle.skill_files(bundle.read(opened.path))
         return SkillFiles.of({**beside, SKILL: text.encode("utf-8", "replace")})
 
     def new_file(self, session: str, name: str) -> Path:
@@ -158,7 +167,7 @@ class Sharing:
 
         Raises HubError, BundleError or SkillError; what was on the desk before is gone then, too.
         """
-        self._put(session, None)
+        self._keep(session, pulled=None)
         if not repository.strip():
             raise HubError("Name a repository, such as user/name, or choose one of the list.")
         found = self._hub(token).fetch(repository.strip(), revision.strip() or None, ("bundle", "skill"))
@@ -166,22 +175,27 @@ class Sharing:
         with self._registry:
             path = self._desk(session).folder / "pulled" / secrets.token_hex(16) / "pulled.skill"
         sizes = {name: len(data) for name, data in found.files.items()}
-        about = (found.repository, found.commit, found.kind, source.skill, source.text, sizes)
+        about = (found.repository, found.commit, found.kind, source.skill, source.text, source.evals, sizes)
         incoming = Incoming(*about, found.findings, found.mismatches, path)
         if not incoming.is_blocked:
             with _disk(f"{repository} could not be kept"):
                 write_archive(source.files, path)
-        self._put(session, incoming)
+        self._keep(session, pulled=incoming)
         return incoming
 
     def pulled(self, session: str) -> Incoming:
         """What this session pulled last. Raises StudioError where it must not be used, or is there no more."""
-        with self._registry:
-            incoming = self._desks[session].incoming if session in self._desks else None
+        incoming = self._look(session).pulled
         if incoming is None:
             raise StudioError("What was pulled is there no more. Pull it again.")
         if incoming.is_blocked:
             raise StudioError(f"{incoming.repository} is not opened: the scan found what must not be used.")
+        return incoming
+
+    def open(self, session: str) -> Incoming:
+        """What this session pulled last, which is now the skill that it works on. Raises StudioError as `pulled`."""
+        incoming = self.pulled(session)
+        self._keep(session, opened=incoming)
         return incoming
 
     def _hub(self, token: str | None) -> Hub:
@@ -195,12 +209,20 @@ class Sharing:
             shutil.rmtree(self._desks.popitem(last=False)[1].folder, ignore_errors=True)
         return desk
 
-    def _put(self, session: str, incoming: Incoming | None) -> None:
+    def _look(self, session: str) -> _Desk:
+        with self._registry:
+            return replace(self._desks.get(session, _Desk(Path())))
+
+    def _keep(self, session: str, **changes: Incoming | None) -> None:
+        """Put something else on a session's desk; what is neither pulled nor opened any more is deleted."""
         with self._registry:
             desk = self._desk(session)
-            before, desk.incoming = desk.incoming, incoming
-        if before:
-            shutil.rmtree(before.path.parent, ignore_errors=True)
+            before = [desk.pulled, desk.opened]
+            for place, incoming in changes.items():
+                setattr(desk, place, incoming)
+            for incoming in before:
+                if incoming and incoming not in (desk.pulled, desk.opened):
+                    shutil.rmtree(incoming.path.parent, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
                     train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
-            with gr.Tab("Share", elem_id="share") as share_tab:
+            with gr.Tab("Share", elem_id="sharing") as share_tab:
                 share = SharePanel(Sharing(studio), skill, compare, training, identity)
         _wire(demo, studio, skill, compare, share, rooms)
         share_tab.select(share.show, share.shown, share.subject, **QUICK)
@@ -102,12 +102,12 @@ def _wire(
         except SkillError as error:
             return {skill.live: render.notice(str(error))}
 
-    def open_pulled(chosen: str, prompt: str, made_from: str, request: gr.Request) -> list[Any] | dict:
+    def open_pulled(request: gr.Request, *page: str) -> list[Any] | dict:
         try:
-            text = share.sharing.pulled(request.session_hash).text
+            pulled = share.sharing.open(request.session_hash)
         except PROBLEMS as error:
             return {share.pull_line: render.activity(str(error), "failed")}
-        return [gr.Tabs(selected="compare"), "", *opened(text, "", chosen, prompt, made_from)]
+        return [gr.Tabs(selected="compare"), "", *opened(pulled.text, "", *page)]
 
     def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
         old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))

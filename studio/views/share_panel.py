@@ -156,11 +156,12 @@ class SharePanel:
 
     # ---- what is shown ----
 
-    def show(self, found: Fidelity | None, checked: str, chosen: str, *source: str) -> str:
+    def show(self, request: gr.Request, found: Fidelity | None, checked: str, chosen: str, *source: str) -> str:
         """The line on the skill in the editor, as the tab is opened."""
         text = source_text(*source)
         try:
-            return share_render.open_skill(self.sharing.source(chosen, text), _is_of(found, checked, text))
+            files = self.sharing.source(request.session_hash, chosen, text)
+            return share_render.open_skill(files, _is_of(found, checked, text))
         except PROBLEMS as error:
             return share_render.open_skill(None, False, str(error))
 
@@ -304,12 +305,12 @@ class SharePanel:
         yield "Making the bundle", "busy", None
 
         def work() -> Ready:
-            source = self.sharing.source(values[self.skill.chosen], text)
+            source = self.sharing.source(session, values[self.skill.chosen], text)
             target = self.sharing.new_file(session, source.skill.name)
             return self._model_bundle(session, self._checkpoint(values), source, target, checked)
 
         ready, problem = _attempted(work, "making the bundle")
-        said = f"{ready.path.name}, {ready.size / 1e6:.1f} MB" if ready else problem
+        said = f"{ready.path.name}, {share_render.size(ready.size)}" if ready else problem
         yield said, "done" if ready else "failed", ready
 
     def _held_against(self, path: Callable[[], Path], values: dict, session: str) -> Iterator[str]:

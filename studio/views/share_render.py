@@ -94,7 +94,7 @@ def incoming(pulled: Incoming | None) -> str:
         return f'<p class="hint">{NOTHING_PULLED}</p>'
     kind = "a bundle with its adapter" if pulled.kind == "bundle" else "a skill without an adapter"
     files = "".join(
-        f"<li><code>{escape(name)}</code> {_size(size)}</li>" for name, size in sorted(pulled.sizes.items())[:MAX_FILES]
+        f"<li><code>{escape(name)}</code> {size(count)}</li>" for name, count in sorted(pulled.sizes.items())[:MAX_FILES]
     )
     hidden = len(pulled.sizes) - MAX_FILES
     text = pulled.text[:MAX_TEXT] + ("\n…" if len(pulled.text) > MAX_TEXT else "")
@@ -160,5 +160,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f}{NBSP}MB" if size >= 1e6 else f"{size / 1e3:.1f}{NBSP}kB"
+def size(count: int) -> str:
+    """Bytes, for people."""
+    return f"{count / 1e6:.1f}{NBSP}MB" if count >= 1e6 else f"{count / 1e3:.1f}{NBSP}kB"
