@@ -16,7 +16,7 @@ from studio.service import Studio, StudioError
 from studio.sharing import PROBLEMS, Sharing
 from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
-from studio.views.share_panel import SharePanel
+from studio.views.share_panel import CAME_BACK, SharePanel
 from studio.views.skill_panel import NEW, SkillPanel, form_values, read_upload, source_text
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
@@ -154,7 +154,8 @@ def _wire(
     # In tokens as soon as the base is there; not at every tick, where an old text's count could come after a new one's.
     compare.state.change(recount, skill.source, skill.live, **QUICK)
 
-    demo.load(None, js=START, api_visibility="private")
+    for script in (START, CAME_BACK):
+        demo.load(None, js=script, api_visibility="private")
 
     def closed(request: gr.Request) -> None:
         studio.forget(request.session_hash)

@@ -38,6 +38,15 @@ BUNDLES = [".skill", ".zip"]
 # The bundle is made when it is asked for; then this clicks on the link to it.
 _FETCH = """() => { document.querySelector("#bundle-file")?.click(); }"""
 
+# Signing in leads away from the page; who comes back finds this tab again.
+_COME_BACK = """() => { sessionStorage.setItem("signing-in", "1"); }"""
+CAME_BACK = """() => {
+  if (!sessionStorage.getItem("signing-in")) return;
+  sessionStorage.removeItem("signing-in");
+  const tabs = [...document.querySelectorAll('#rooms button[role="tab"]')];
+  tabs.find((tab) => tab.textContent.trim() === "Share")?.click();
+}"""
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -86,7 +95,9 @@ class SharePanel:
         gr.HTML(f'<p class="hint">{share_render.NOT_SIGNED_IN}</p>')
         if can_sign_in():
             with gr.Row(elem_classes="tight buttons"):
-                gr.LoginButton(size="sm", min_width=200, elem_id="sign-in")
+                sign_in = gr.LoginButton(size="sm", min_width=200, elem_id="sign-in")
+                gr.HTML('<p class="hint">Signing in loads the page anew: save what you have written.</p>')
+            sign_in.click(None, js=_COME_BACK, api_visibility="private")
         with gr.Row(elem_classes="tight ask"):
             self.token = gr.Textbox(
                 label="Or a token with the right to write" if can_sign_in() else "Token with the right to write",
@@ -231,6 +242,7 @@ class SharePanel:
         """The second step: what was made goes to the Hub."""
         ready: Ready | None = values[self.ready]
         if ready is None:
+            yield {}  # a generator that ends without a word empties what it could have changed
             return
         yield {self.line: render.activity("Pushing to the Hub", "busy")}
         hidden = bool(values[self.private])

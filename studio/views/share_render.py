@@ -94,7 +94,7 @@ def incoming(pulled: Incoming | None) -> str:
         return f'<p class="hint">{NOTHING_PULLED}</p>'
     kind = "a bundle with its adapter" if pulled.kind == "bundle" else "a skill without an adapter"
     files = "".join(
-        f"<li><code>{escape(name)}</code> {size(count)}</li>" for name, count in sorted(pulled.sizes.items())[:MAX_FILES]
+        f"<li><code>{escape(name)}</code> {size(each)}</li>" for name, each in sorted(pulled.sizes.items())[:MAX_FILES]
     )
     hidden = len(pulled.sizes) - MAX_FILES
     text = pulled.text[:MAX_TEXT] + ("\n…" if len(pulled.text) > MAX_TEXT else "")
