@@ -114,10 +114,10 @@ class Sharing:
                 beside = bundle.skill_files(bundle.read(opened.path))
         return SkillFiles.of({**beside, SKILL: text.encode("utf-8", "replace")})
 
-    def new_file(self, session: str, name: str) -> Path:
-        """Where a session's next bundle goes, in a folder that nobody can guess; its last one is deleted."""
+    def new_file(self, session: str, purpose: str, name: str) -> Path:
+        """Where a session's next bundle for a purpose goes, where nobody can guess it; the last one is deleted."""
         with self._registry:
-            folder = self._desk(session).folder / "made"
+            folder = self._desk(session).folder / purpose
         shutil.rmtree(folder, ignore_errors=True)
         return folder / secrets.token_hex(16) / f"{name}.skill"
 

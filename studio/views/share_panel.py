@@ -209,7 +209,7 @@ class SharePanel:
 
     def _bundle(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield {self.download: gr.Button(interactive=False), self.file: gr.DownloadButton(value=None)}
-        for message, state, ready in self._made(values, request.session_hash):
+        for message, state, ready in self._made(values, request.session_hash, "download"):
             said = {self.bundled: render.activity(message, state)}
             yield said | ({self.file: gr.DownloadButton(value=ready.path)} if ready else {})
         yield {self.download: gr.Button(interactive=True)}
@@ -225,7 +225,7 @@ class SharePanel:
         shown = {self.anyway: gr.Button(visible=False), self.objections: "", self.ready: None, self.accepted: ""}
         yield {self.push: gr.Button(interactive=False), **shown}
         text = source_text(*(values[component] for component in self.skill.source))
-        for message, state, ready in self._made(values, session):
+        for message, state, ready in self._made(values, session, "push"):
             severities = {finding.severity for finding in ready.findings} if ready else set()
             if "block" in severities:
                 shown[self.objections] = share_render.findings(ready.findings)
@@ -307,7 +307,7 @@ class SharePanel:
 
     # ---- with the model ----
 
-    def _made(self, values: dict, session: str) -> Iterator[tuple[str, str, Ready | None]]:
+    def _made(self, values: dict, session: str, purpose: str) -> Iterator[tuple[str, str, Ready | None]]:
         """(message, state, bundle) while the bundle of the skill in the editor is made."""
         text = source_text(*(values[component] for component in self.skill.source))
         found = values[self.compare.found]
@@ -318,7 +318,7 @@ class SharePanel:
 
         def work() -> Ready:
             source = self.sharing.source(session, values[self.skill.chosen], text)
-            target = self.sharing.new_file(session, source.skill.name)
+            target = self.sharing.new_file(session, purpose, source.skill.name)
             return self._model_bundle(session, self._checkpoint(values), source, target, checked)
 
         ready, problem = _attempted(work, "making the bundle")
