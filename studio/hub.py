@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from skills.skill import MAX_TEXT, SkillError
 from studio import bundle
 from studio.bundle import CARD, ORIGIN, PROVENANCE, REQUIRED, SKILL, TAGS, BundleError, Mismatch
 
-TAG = TAGS[0]
+SKILL_TAGS = TAGS[:2]  # the first alone is also that of hypernetworks
 SILENCE = 30.0  # seconds without a byte after which the Hub is given up
 LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
 MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
@@ -163,11 +163,18 @@ class Hub:
         with self._explained("Your account"):
             return self._api.whoami(token=self._token)["name"]
 
-    def browse(self, search: str = "", author: str = "", tag: str = TAG, limit: int = 50) -> list[Shared]:
-        """Repositories with a tag, the most downloaded first. Raises HubError."""
+    def browse(
+        self, search: str = "", author: str = "", tags: Sequence[str] = SKILL_TAGS, limit: int = 50
+    ) -> list[Shared]:
+        """Repositories with all the tags, the most downloaded first. Raises HubError."""
         with self._explained("The list"):
             found = self._api.list_models(
-                filter=tag, search=search or None, author=author or None, sort="downloads", limit=limit, full=True
+                filter=list(tags),
+                search=search or None,
+                author=author or None,
+                sort="downloads",
+                limit=limit,
+                full=True,
             )
             return [
                 Shared(

@@ -58,13 +58,13 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Ready:
-    """A bundle that was made and can be downloaded or pushed."""
+    """What can be pushed, and downloaded if it is a file: a bundle that was made, or the folder of a hypernetwork."""
 
     path: Path
-    skill_name: str
-    size: int  # bytes
-    findings: tuple[Finding, ...]  # in what is shared, the gravest first
-    is_checked: bool  # its card holds an evaluation
+    name: str  # of its repository, where nothing else is said
+    size: int = 0  # of the file, in bytes
+    findings: tuple[Finding, ...] = ()  # in what is shared, the gravest first
+    is_checked: bool = False  # a bundle's card holds an evaluation
 
 
 @dataclass

@@ -20,12 +20,13 @@ from skills.archive import SkillFiles
 from studio.bundle import Verification
 from studio.fidelity import Fidelity
 from studio.hub import Pushed
+from studio.service import StudioError
 from studio.sharing import PROBLEMS, Ready, Sharing
 from studio.views import render, share_render
 from studio.views.compare_panel import MODEL, ComparePanel, digest
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import SkillPanel, source_text
-from studio.views.visitor import Training
+from studio.views.visitor import Training, checkpoint_of
 from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
 
 # Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
@@ -34,6 +35,7 @@ ON_MODEL = MODEL | {"show_progress": "hidden", "api_visibility": "private"}
 SIGN_IN = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
 NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
 BUNDLES = [".skill", ".zip"]
+GOODS = BUNDLE, HYPERNETWORK = "The bundle of the skill", "The hypernetwork in use"
 
 # The bundle is made when it is asked for; then this clicks on the link to it.
 _FETCH = """() => { document.querySelector("#bundle-file")?.click(); }"""
@@ -91,7 +93,7 @@ class SharePanel:
         self.bundled = gr.HTML("", elem_id="bundle-line", js_on_load=LIVE_REGION)
 
     def _make_push(self) -> None:
-        gr.HTML("<h2>Push it to the Hugging Face Hub</h2>", elem_classes="heading part")
+        gr.HTML("<h2>Push to the Hugging Face Hub</h2>", elem_classes="heading part")
         gr.HTML(f'<p class="hint">{share_render.NOT_SIGNED_IN}</p>')
         if can_sign_in():
             with gr.Row(elem_classes="tight buttons"):
@@ -110,10 +112,18 @@ class SharePanel:
             )
             self.who = gr.Button("Whose is it?", size="sm", min_width=110, elem_id="who")
         self.account = gr.HTML("", elem_id="account", js_on_load=LIVE_REGION)
+        self.what = gr.Radio(
+            list(GOODS),
+            value=BUNDLE,
+            label="What",
+            visible=bool(self.training),
+            elem_id="push-what",
+            elem_classes="segments",
+        )
         with gr.Row(elem_classes="tight"):
             self.target = gr.Textbox(
                 label="Repository",
-                placeholder="the skill's name, in your account",
+                placeholder="its own name, in your account",
                 max_lines=1,
                 min_width=180,
                 html_attributes=NO_MEMORY,
@@ -189,7 +199,7 @@ class SharePanel:
         prepared = [self.push, self.anyway, self.line, self.objections, self.ready, self.accepted]
         asked = {self.token, self.target, self.private, self.proposal, self.message, self.ready}
         for button, work in ((self.push, self._prepare), (self.anyway, self._prepare_accepted)):
-            button.click(work, {*about, self.accepted}, prepared, **ON_MODEL).then(
+            button.click(work, {*about, self.what, self.accepted}, prepared, **ON_MODEL).then(
                 self._push, asked, [self.push, self.line, self.ready], **HUB
             )
         self.who.click(self._whose, self.token, self.account, **HUB)
@@ -225,7 +235,8 @@ class SharePanel:
         shown = {self.anyway: gr.Button(visible=False), self.objections: "", self.ready: None, self.accepted: ""}
         yield {self.push: gr.Button(interactive=False), **shown}
         text = source_text(*(values[component] for component in self.skill.source))
-        for message, state, ready in self._made(values, session, "push"):
+        goods = self._trained(values) if values[self.what] == HYPERNETWORK else self._made(values, session, "push")
+        for message, state, ready in goods:
             severities = {finding.severity for finding in ready.findings} if ready else set()
             if "block" in severities:
                 shown[self.objections] = share_render.findings(ready.findings)
@@ -251,7 +262,7 @@ class SharePanel:
             return self.sharing.push(
                 _token(values[self.token], signed),
                 ready.path,
-                values[self.target],
+                values[self.target].strip() or ready.name,
                 True if hidden else None,
                 bool(values[self.proposal]),
                 values[self.message],
@@ -324,6 +335,20 @@ class SharePanel:
         ready, problem = _attempted(work, "making the bundle")
         said = f"{ready.path.name}, {share_render.size(ready.size)}" if ready else problem
         yield said, "done" if ready else "failed", ready
+
+    def _trained(self, values: dict) -> Iterator[tuple[str, str, Ready | None]]:
+        """As `_made`, the hypernetwork that this visitor uses."""
+
+        def work() -> Ready:
+            job = self.training.in_use(values[self.identity])
+            if job is None:
+                raise StudioError(
+                    "You use the hypernetwork that shipped. Train one, and use it: then it can be pushed."
+                )
+            return Ready(checkpoint_of(job), f"hypernetwork-{job.id[:8]}")
+
+        ready, problem = _attempted(work, "finding the hypernetwork")
+        yield problem, "failed" if problem else "busy", ready
 
     def _held_against(self, path: Callable[[], Path], values: dict, session: str) -> Iterator[str]:
         """A bundle's adapter is made again and compared."""

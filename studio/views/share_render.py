@@ -76,8 +76,7 @@ def pushed(done: Pushed, home: str) -> str:
         what = f"{link(done.url, 'A pull request')} waits at {link(home, done.repository)}, commit {at}."
     else:
         how = "The new repository" if done.is_new else "A new revision of"
-        has = "holds the bundle" if done.is_new else "is there"
-        what = f"{how} {link(home, done.repository)} {has}: {link(done.url, 'commit')} {at}."
+        what = f"{how} {link(home, done.repository)} is there: {link(done.url, 'commit')} {at}."
     return f'<p class="outcome" data-state="done">{what}</p>'
 
 

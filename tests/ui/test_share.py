@@ -19,7 +19,7 @@ from studio.bundle import CARD, PROVENANCE, SKILL, WEIGHTS
 
 FIRST = "release-train-commits"  # the skill that is open at first
 TEXT = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd lines with a full stop.\n"
-TAGGED = b"---\ntags:\n- parametric-skills\n---\n"
+TAGGED = b"---\ntags:\n- parametric-skills\n- agent-skills\n---\n"
 ANN, BEN, READER, SERVER = (
     "hf_annSecret0123456789",
     "hf_benSecret0123456789",
@@ -193,7 +193,7 @@ def test_a_bundle_is_pushed_found_pulled_and_opened_with_its_files(
     expect(page.locator("#account")).to_contain_text("This is the account ann")
     page.locator("#push-message input, #push-message textarea").first.fill("The first")
     line = push(page)
-    expect(line).to_contain_text(f"The new repository ann/{FIRST} holds the bundle")
+    expect(line).to_contain_text(f"The new repository ann/{FIRST} is there")
     commit = there.head(f"ann/{FIRST}")
     expect(line.locator("code")).to_have_text(f"{commit[:12]}.".rstrip("."))
     links = [link.get_attribute("href") for link in line.locator("a").all()]
@@ -276,6 +276,12 @@ def test_no_token_a_wrong_one_and_a_reading_one_are_told_apart(page: Page) -> No
     expect(push(page, token="no token at all")).to_contain_text("This is no token")
     expect(push(page, READER, "by-reader")).to_contain_text("right to write")
     assert page.locator("#sign-in").count() == 0  # this is no Space
+
+
+def test_the_shipped_hypernetwork_is_nobody_s_to_push(page: Page, there: StandIn) -> None:
+    page.get_by_label("The hypernetwork in use").check()
+    expect(push(page, to="hyper")).to_contain_text("You use the hypernetwork that shipped. Train one")
+    assert "ann/hyper" not in there.repositories
 
 
 # ---- in ------------------------------------------------------------------------------------------------------------

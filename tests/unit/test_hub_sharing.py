@@ -405,6 +405,7 @@ def test_browsing_finds_what_others_shared_by_tag(there: StandIn, made: Path):
     Hub(ANN, there.url).push(made)
     Hub(BEN, there.url).push(made, "quiet", private=True)
     there.repositories["ben/model"] = {CARD: b"---\ntags:\n- other\n---\n"}
+    there.repositories["ben/hypernetwork"] = {CARD: b"---\ntags:\n- parametric-skills\n---\n"}
     (found,) = Hub(None, there.url).browse()
     assert (found.repository, found.author) == ("ann/end-with-stop", "ann")
     assert found.commit == there.head("ann/end-with-stop") and "agent-skills" in found.tags

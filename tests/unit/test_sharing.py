@@ -169,6 +169,12 @@ def test_a_push_comes_back_by_search_and_pull_with_what_stood_beside_the_text(de
     assert set(desk.source("one", "", entry.text).files) == {SKILL}  # another visitor
 
 
+def test_a_hypernetwork_is_pushed_and_no_search_for_skills_finds_it(desk: Sharing, there: StandIn, checkpoint: Path):
+    assert desk.push(ANN, checkpoint, "hypernetwork-1").repository == "ann/hypernetwork-1"
+    assert "model.safetensors" in there.repositories["ann/hypernetwork-1"]
+    assert desk.browse(None) == []
+
+
 def test_a_new_pull_takes_the_place_of_the_old_and_the_opened_one_keeps_its_files(desk: Sharing, there: StandIn):
     for name in ("first", "second", "third"):
         skill = TEXT.replace("end-with-stop", name).encode()
