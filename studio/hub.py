@@ -61,6 +61,7 @@ class Pushed:
     url: str  # of the commit, or of the pull request
     is_pull_request: bool
     is_new: bool  # the repository was made for it
+    is_same: bool = False  # it was there already, as it is: no commit was made
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,8 @@ class Hub:
                 parent_commit=info.sha,
                 create_pr=create_pr,
             )
-        return Pushed(name, done.oid, done.pr_url or done.commit_url, bool(done.pr_url), is_new)
+        is_same = done.oid == info.sha and not done.pr_url
+        return Pushed(name, done.oid, done.pr_url or done.commit_url, bool(done.pr_url), is_new, is_same)
 
     # ---- pull ----
 
@@ -465,7 +467,8 @@ def _push(options: argparse.Namespace) -> int:
     done = Hub(options.token).push(
         options.path, options.to, options.private, options.pull_request, options.message, options.yes
     )
-    print(f"{done.repository}: {'pull request' if done.is_pull_request else 'commit'} {done.commit}\n{done.url}")
+    what = "pull request" if done.is_pull_request else "unchanged, commit" if done.is_same else "commit"
+    print(f"{done.repository}: {what} {done.commit}\n{done.url}")
     return 0
 
 

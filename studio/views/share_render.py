@@ -74,6 +74,8 @@ def pushed(done: Pushed, home: str) -> str:
     at = f"<code>{escape(done.commit[:12])}</code>"
     if done.is_pull_request:
         what = f"{link(done.url, 'A pull request')} waits at {link(home, done.repository)}, commit {at}."
+    elif done.is_same:
+        what = f"{link(home, done.repository)} holds just this already: {link(done.url, 'commit')} {at}."
     else:
         how = "The new repository" if done.is_new else "A new revision of"
         what = f"{how} {link(home, done.repository)} is there: {link(done.url, 'commit')} {at}."

@@ -199,7 +199,7 @@ def test_a_bundle_is_pushed_found_pulled_and_opened_with_its_files(
     links = [link.get_attribute("href") for link in line.locator("a").all()]
     assert links == [f"{there.url}/ann/{FIRST}", f"{there.url}/ann/{FIRST}/commit/{commit}"]
     assert {SKILL, CARD, PROVENANCE, WEIGHTS, "evals/evals.json"} <= set(there.repositories[f"ann/{FIRST}"])
-    expect(push(page)).to_contain_text("A new revision of")
+    expect(push(page)).to_contain_text(f"ann/{FIRST} holds just this already")
     assert ANN not in page.content()
 
     context = browser.new_context(accept_downloads=True)

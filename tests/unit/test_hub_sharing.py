@@ -113,7 +113,8 @@ def test_a_second_push_is_a_new_revision_that_drops_what_is_gone(there: StandIn,
     second = mine.push(made, "end-with-stop", message="Leaner")
     assert second.commit != first.commit and not second.is_new
     assert set(there.repositories["ann/end-with-stop"]) == {*from_text, "picture.png"}
-    assert mine.push(made).commit == second.commit  # nothing changed: no commit
+    again = mine.push(made)
+    assert (again.commit, again.is_same, second.is_same) == (second.commit, True, False)
 
 
 def _adapter_of(files: Files, base: Base):
