@@ -4,7 +4,7 @@
     adapter/                  PEFT's two files
     adapter.gguf              the same for llama.cpp, where it was asked for
     README.md                 the model card
-    provenance.json           what the adapter was made of, and the SHA-256 of every file
+    provenance.json           what the adapter was made of, and the SHA-256 of every file but the card
 
 What comes in is not trusted: it is read by `skills.archive`, which limits and scans it. Imports no torch before there
 is an adapter to compare.
@@ -38,6 +38,7 @@ CONFIG, WEIGHTS = "adapter/adapter_config.json", "adapter/adapter_model.safetens
 GGUF = "adapter.gguf"
 REQUIRED = (SKILL, CARD, PROVENANCE, CONFIG, WEIGHTS)
 TAGS = ("parametric-skills", "agent-skills", "lora")
+LICENSE_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt")
 FOLDERS = {"agents": ".agents/skills", "claude": ".claude/skills", "opencode": ".opencode/skills"}
 
 # How far apart two machines' adapters of one text may be: the Frobenius norm of the difference of all B A over that of
@@ -82,7 +83,8 @@ def contents(
     files |= {GGUF: gguf} if gguf else {}
     digests = {path: _sha256(files[path]) for path in sorted(files)}
     provenance = json.dumps(asdict(came) | {"files": digests}, indent=2) + "\n"
-    card = _card(source, adapter, checked, "LICENSE.txt" if "LICENSE.txt" in files else "", GGUF in files)
+    license_file = next((name for name in LICENSE_FILES if name in files), "")
+    card = _card(source, adapter, checked, license_file, GGUF in files)
     return files | {CARD: card.encode("utf-8", "replace"), PROVENANCE: provenance.encode()}
 
 
@@ -157,7 +159,8 @@ def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, lice
     from hypernet.adapter import llama_cpp_snippet, peft_snippet, vllm_snippet
 
     skill, came, rank = source.skill, adapter.provenance, adapter.weights.rank
-    base = {"base_model": came.base_name, "base_model_relation": "adapter"} if _is_hub_name(came.base_name) else {}
+    is_on_hub = _is_hub_name(came.base_name) and ("/" in came.base_name or came.base_revision)  # else a folder's name
+    base = {"base_model": came.base_name, "base_model_relation": "adapter"} if is_on_hub else {}
     revision = {"base_model_revision": came.base_revision} if base and came.base_revision else {}
     measured = bool(checked and checked.passed and all(checked.passed.values()))
     data = ModelCardData(
@@ -192,7 +195,8 @@ def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, lice
         f"This is the agent skill `{skill.name}` (`SKILL.md`) and the same skill as a LoRA adapter (`adapter/`):\n"
         "with it the base acts by the skill without the skill in its prompt. A hypernetwork made the adapter from the\n"
         "text in one forward pass.\n\n## Use\n\n"
-        f"The recommended strength is {came.alpha} (PEFT's scaling as it is in the file). Run these in this folder.\n\n"
+        f"The recommended strength is {came.alpha} (PEFT's scaling as it is in the file). Run these in this folder;\n"
+        "`hf download <user/name> --local-dir <folder>` brings it from the Hub.\n\n"
         f"PEFT:\n\n```python\n{peft_snippet(came.base_name, 'adapter', came.base_revision)}\n```\n\n"
         f"vLLM:\n\n```bash\n{vllm_snippet(came.base_name, rank, 'adapter', came.base_revision)}\n```\n\n"
         f"{llama_cpp if has_gguf else ''}"
@@ -319,7 +323,7 @@ def verify(path: Path, hypernetwork: "Hypernetwork", base: "Base") -> Verificati
                 "base",
                 PROVENANCE,
                 f"The adapter was made with {came.base_name} ({came.base_fingerprint[:12]}); the base here is "
-                f"{base.name} ({base.fingerprint[:12]}). Give that base with --base.",
+                f"{base.name} ({base.fingerprint[:12]}). Verify it with that one: `python -m studio verify --base`.",
             )
         )
     if came.hypernetwork_fingerprint != hypernetwork.fingerprint:
@@ -328,7 +332,7 @@ def verify(path: Path, hypernetwork: "Hypernetwork", base: "Base") -> Verificati
                 "hypernetwork",
                 PROVENANCE,
                 f"The adapter was made by the hypernetwork {came.hypernetwork_fingerprint[:12]}; the one here is "
-                f"{hypernetwork.fingerprint[:12]}. Give that one with --checkpoint.",
+                f"{hypernetwork.fingerprint[:12]}. Verify it with that one: `python -m studio verify --checkpoint`.",
             )
         )
     try:

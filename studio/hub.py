@@ -10,9 +10,9 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -27,7 +27,7 @@ from skills.skill import MAX_TEXT, SkillError
 from studio import bundle
 from studio.bundle import CARD, ORIGIN, PROVENANCE, REQUIRED, SKILL, TAGS, BundleError, Mismatch
 
-TAG = TAGS[0]
+SKILL_TAGS = TAGS[:2]  # the first alone is also that of hypernetworks
 SILENCE = 30.0  # seconds without a byte after which the Hub is given up
 LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
 MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
@@ -61,6 +61,19 @@ class Pushed:
     url: str  # of the commit, or of the pull request
     is_pull_request: bool
     is_new: bool  # the repository was made for it
+    is_same: bool = False  # it was there already, as it is: no commit was made
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a repository holds as of one commit, in memory: nobody has said yes to it."""
+
+    repository: str
+    commit: str
+    kind: Kind
+    files: dict[str, bytes] = field(hash=False)
+    findings: tuple[Finding, ...] = ()  # what a person should look at before using it
+    mismatches: tuple[Mismatch, ...] = ()  # in which a bundle is not what its provenance says
 
 
 @dataclass(frozen=True)
@@ -71,8 +84,8 @@ class Pulled:
     commit: str
     path: Path
     kind: Kind
-    findings: tuple[Finding, ...] = ()  # what a person should look at before using it
-    mismatches: tuple[Mismatch, ...] = ()  # in which a bundle is not what its provenance says
+    findings: tuple[Finding, ...] = ()  # as in Fetched
+    mismatches: tuple[Mismatch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,14 +133,15 @@ def _asked_wait(response) -> int | None:
 set_client_factory(_client)  # here, not on first use: that would close a client with which a base is being downloaded
 
 
-def usable_token(given: str | None) -> str | None:
-    """The token to use: the one given, else that of the environment or of `hf auth login`; on a Space only the given.
+def usable_token(given: str | None, is_visitor: bool = False) -> str | None:
+    """The token to use: the one given, else that of the environment or of `hf auth login`.
 
+    On a Space, and for a visitor of a page, only the one given: what the server has is not theirs.
     Raises HubError for a text that is no token, and for the Space's own.
     """
     token, on_space = (given or "").strip(), "SPACE_ID" in os.environ
     if not token:
-        return None if on_space else get_token()
+        return None if on_space or is_visitor else get_token()
     if not TOKEN.fullmatch(token):
         raise HubError("This is no token: it holds characters that no token has. Copy it again from your settings.")
     if on_space and token in {os.environ.get(name) for name in SPACE_TOKENS}:
@@ -136,24 +150,32 @@ def usable_token(given: str | None) -> str | None:
 
 
 class Hub:
-    """The Hub, as one person sees it."""
+    """The Hub, as one person sees it: who has a shell here, or else a visitor of a page."""
 
-    def __init__(self, token: str | None = None, endpoint: str | None = None) -> None:
-        self._token = usable_token(token)
+    def __init__(self, token: str | None = None, endpoint: str | None = None, is_visitor: bool = False) -> None:
+        self._token = usable_token(token, is_visitor)
+        self._way_in = "Sign in, or type a token." if is_visitor else "Set HF_TOKEN, or give a token with --token."
         self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name="parametric-skills")
 
     def whoami(self) -> str:
         """The name of the account. Raises HubError."""
         if not self._token:
-            raise HubError("There is no token. Sign in, set HF_TOKEN, or give one with --token.", 401)
+            raise HubError(f"There is no token. {self._way_in}", 401)
         with self._explained("Your account"):
             return self._api.whoami(token=self._token)["name"]
 
-    def browse(self, search: str = "", author: str = "", tag: str = TAG, limit: int = 50) -> list[Shared]:
-        """Repositories with a tag, the most downloaded first. Raises HubError."""
+    def browse(
+        self, search: str = "", author: str = "", tags: Sequence[str] = SKILL_TAGS, limit: int = 50
+    ) -> list[Shared]:
+        """Repositories with all the tags, the most downloaded first. Raises HubError."""
         with self._explained("The list"):
             found = self._api.list_models(
-                filter=tag, search=search or None, author=author or None, sort="downloads", limit=limit, full=True
+                filter=list(tags),
+                search=search or None,
+                author=author or None,
+                sort="downloads",
+                limit=limit,
+                full=True,
             )
             return [
                 Shared(
@@ -221,7 +243,8 @@ class Hub:
                 parent_commit=info.sha,
                 create_pr=create_pr,
             )
-        return Pushed(name, done.oid, done.pr_url or done.commit_url, bool(done.pr_url), is_new)
+        is_same = done.oid == info.sha and not done.pr_url
+        return Pushed(name, done.oid, done.pr_url or done.commit_url, bool(done.pr_url), is_new, is_same)
 
     # ---- pull ----
 
@@ -233,11 +256,28 @@ class Hub:
         """
         if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
             raise HubError(f"{target} is there already. Choose another folder, or delete it.")
+        found = self.fetch(repository, revision)
+        bundle.check_findings(found.findings, accept)
+        origin = {"repository": repository, "revision": revision or "main", "commit": found.commit}
+        bundle.put_folder(target, found.files | {ORIGIN: (json.dumps(origin, indent=2) + "\n").encode()})
+        return Pulled(repository, found.commit, target, found.kind, found.findings, found.mismatches)
+
+    def fetch(
+        self,
+        repository: str,
+        revision: str | None = None,
+        kinds: tuple[Kind, ...] = ("bundle", "skill", "hypernetwork"),
+    ) -> Fetched:
+        """What a repository of one of the `kinds` holds, with what a person should know of it before using it.
+
+        Only what is expected is downloaded, after a look at names and sizes. Raises HubError, BundleError, SkillError.
+        """
         info = self._info(repository, revision)
         sizes = {each.rfilename: each.size for each in info.siblings or ()}
         kind = _kind(sizes)
-        if not kind or not info.sha:
-            raise HubError(f"{repository} holds no bundle, no skill and no hypernetwork. Choose another repository.")
+        if kind not in kinds or not info.sha:
+            wanted = " and ".join(filter(None, [", ".join(f"no {each}" for each in kinds[:-1]), f"no {kinds[-1]}"]))
+            raise HubError(f"{repository} holds {wanted}. Choose another repository.")
         files: dict[str, bytes] = {}
         if kind == "bundle":
             files = self._download(repository, info.sha, {PROVENANCE: sizes[PROVENANCE]}, kind)
@@ -253,12 +293,8 @@ class Hub:
         if kind != "hypernetwork":
             source = SkillFiles.of(files)
             findings = source.findings
-            bundle.check_findings(findings, accept)
             mismatches = tuple(bundle.altered(source)) if kind == "bundle" else ()
-        origin = {"repository": repository, "revision": revision or "main", "commit": info.sha}
-        files[ORIGIN] = (json.dumps(origin, indent=2) + "\n").encode()
-        bundle.put_folder(target, files)
-        return Pulled(repository, info.sha, target, kind, findings, mismatches)
+        return Fetched(repository, info.sha, kind, files, findings, mismatches)
 
     def _download(self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind) -> dict[str, bytes]:
         """The files of a commit by their names; `sizes` are what the listing says of them."""
@@ -315,11 +351,11 @@ class Hub:
         if status == 401:
             if self._token:
                 return f"{name}: the Hub does not know the token (401). Make a new one at hf.co/settings/tokens."
-            return f"{name} is not there, or only for those who may see it (401). Sign in, or give a token."
+            return f"{name} is not there, or only for those who may see it (401). {self._way_in}"
         if status == 403:
             return (
                 f"{name}: the token may not do this (403). It needs the right to write (scope contribute-repos on a "
-                "Space); into somebody else's repository only a pull request goes (--pull-request)."
+                "Space); into somebody else's repository only a pull request goes (on the command line --pull-request)."
             )
         if status == 404:
             return (
@@ -431,7 +467,8 @@ def _push(options: argparse.Namespace) -> int:
     done = Hub(options.token).push(
         options.path, options.to, options.private, options.pull_request, options.message, options.yes
     )
-    print(f"{done.repository}: {'pull request' if done.is_pull_request else 'commit'} {done.commit}\n{done.url}")
+    what = "pull request" if done.is_pull_request else "unchanged, commit" if done.is_same else "commit"
+    print(f"{done.repository}: {what} {done.commit}\n{done.url}")
     return 0
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from skills.evals import Assertion, Eval, word_diff
 from skills.library import SkillLibrary
 from skills.skill import MAX_TEXT, Problem, Skill, SkillError, validate
-from studio import fidelity
+from studio import bundle, fidelity
 from studio.fidelity import Check, Fidelity
 
 if TYPE_CHECKING:
@@ -379,6 +379,23 @@ class Studio:
         except OSError as error:
             raise StudioError(f"The adapter could not be written: {error.strerror}. Free some disk space.") from error
         return target
+
+    def adapter(self, session: str, text: str) -> "Adapter":
+        """The adapter itself, for what else is made of it. Raises StudioError."""
+        return self._adapter(session, text).adapter
+
+    def verify(self, session: str, path: Path) -> bundle.Verification:
+        """Make the adapter of a bundle's text again and compare, by the session's hypernetwork or the shipped one.
+
+        Raises StudioError, and SkillError or BundleError where there is no text of a skill.
+        """
+        loaded = self._model()
+        with self._generating:
+            for maker in (self._maker(session), loaded.shipped):
+                outcome = bundle.verify(path, maker.hypernetwork, loaded.base)
+                if maker is loaded.shipped or all(each.kind != "hypernetwork" for each in outcome.mismatches):
+                    break
+        return outcome
 
     def forget(self, session: str) -> None:
         """Drop what a session holds: its page was closed."""

@@ -59,6 +59,7 @@ class StandIn:
     objects: dict[str, bytes] = field(default_factory=dict)  # LFS, by SHA-256
     pull_requests: list[tuple[str, Files]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # "POST /api/repos/create"
+    tokens: set[str] = field(default_factory=set)  # that were sent
     url: str = ""
     before_commit: Callable[[str], None] = lambda _name: None  # lets a test have somebody else commit first
 
@@ -122,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one(self, act: Callable[[str, dict[str, list[str]], bytes], None]) -> None:
         self.hub.requests.append(f"{self.command} {self.path}")
+        if token := (self.headers.get("Authorization") or "").removeprefix("Bearer "):
+            self.hub.tokens.add(token)
         parts = urlsplit(self.path)
         self.fault = next((f for f in self.hub.faults if f.method == self.command and f.path in self.path), None)
         if self.fault:

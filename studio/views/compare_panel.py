@@ -77,6 +77,7 @@ class ComparePanel:
         self.training, self.identity, self.shelf = training, identity, shelf
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
         self.checked = gr.State("")  # digest of the text that the check on show is of
+        self.found = gr.State(None)  # what that check found, once it is done
         prompt = first.evals[0].prompt if first.evals else ""
         with gr.Column(elem_id="work"):
             self.prompt = gr.Textbox(
@@ -207,7 +208,7 @@ class ComparePanel:
         identity = {self.identity} if self.identity else set()
         works = {
             self.compare: (self._answers, [*ends, *answers, *adapter], {self.prompt, *settings, *identity}),
-            self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked], identity),
+            self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked, self.found], identity),
         }
         runs = []
         for button, (work, shown, asked) in works.items():
@@ -316,6 +317,7 @@ class ComparePanel:
                 if check.phase == "done":
                     self._record(values, text, checkpoint, found)
                 update = {self.fidelity: render.fidelity(found), self.checked: digest(text)} if found.n else {}
+                update[self.found] = found if found.n and check.phase == "done" else None
                 yield check.message, "done" if check.phase == "done" else "busy", update
 
     def _record(self, values: dict, text: str, checkpoint: Path | None, found: Fidelity) -> None:

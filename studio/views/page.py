@@ -1,4 +1,4 @@
-"""The page: puts its three tabs together, the two sides of the first, and wires what concerns more than one of them.
+"""The page: puts its tabs together, the two sides of the first, and wires what concerns more than one of them.
 
 A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
 """
@@ -18,9 +18,11 @@ from studio import registry, survey
 from studio.catalogue import Catalogue
 from studio.jobs import JobError
 from studio.service import Studio, StudioError
+from studio.sharing import PROBLEMS, Sharing
 from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
 from studio.views.library_panel import SHOWN, LibraryPanel
+from studio.views.share_panel import CAME_BACK, SharePanel
 from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, read_upload, recalled, source_text
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
@@ -67,10 +69,13 @@ def build(
                     train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
-        opening = _wire(demo, studio, skill, compare)
+            with gr.Tab("Share", elem_id="sharing") as share_tab:
+                share = SharePanel(Sharing(studio), skill, compare, training, identity)
+        opening = _wire(demo, studio, skill, compare, share, rooms)
         _wire_library(demo, studio, skill, library, library_tab, rooms, opening)
         if identity and not training:
             demo.load(arrived, identity, identity, **QUICK)
+        share_tab.select(share.show, share.shown, share.subject, **QUICK)
         if training:
             _wire_training(demo, studio, training, compare, train, tab, (banner, in_use, back))
         api.register(studio)
@@ -102,7 +107,9 @@ class _Opening:
     target: list[Component]
 
 
-def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel) -> _Opening:
+def _wire(
+    demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel, share: SharePanel, rooms: gr.Tabs
+) -> _Opening:
     def opened(text: str, chosen: str, before: str, prompt: str, made_from: str, own: str = "") -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
@@ -122,6 +129,13 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
             return opened(read_upload(path), "", *page)
         except SkillError as error:
             return {skill.live: render.notice(str(error))}
+
+    def open_pulled(request: gr.Request, *page: str) -> list[Any] | dict:
+        try:
+            pulled = share.sharing.open(request.session_hash)
+        except PROBLEMS as error:
+            return {share.pull_line: render.activity(str(error), "failed")}
+        return [gr.Tabs(selected="compare"), "", *opened(pulled.text, "", *page)]
 
     def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
         old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))
@@ -149,6 +163,7 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     ]
     skill.remember(skill.picker.input(choose, [skill.picker, *page], target, **QUICK))
     skill.remember(skill.new.click(new, page, target, **QUICK))
+    skill.remember(share.open.click(open_pulled, page, [rooms, share.pull_line, *target], **QUICK))
     skill.remember(skill.upload.upload(upload, [skill.upload, *page], target, **QUICK))
 
     names = {entry.skill.name for entry in studio.library.list()}
@@ -181,10 +196,12 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     # In tokens as soon as the base is there; not at every tick, where an old text's count could come after a new one's.
     compare.state.change(recount, skill.source, skill.live, **QUICK)
 
-    demo.load(None, js=START, api_visibility="private")
+    for script in (START, CAME_BACK):
+        demo.load(None, js=script, api_visibility="private")
 
     def closed(request: gr.Request) -> None:
         studio.forget(request.session_hash)
+        share.sharing.forget(request.session_hash)
 
     demo.unload(closed)
     return _Opening(opened, page, target)

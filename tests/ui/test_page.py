@@ -1,68 +1,25 @@
 """The page as a visitor uses it: a real server with the default base, driven by a real headless Chromium."""
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from transformers import AutoModelForCausalLM
 
 from hypernet.base import DEFAULT_BASE, locate
 
-ROOT = Path(__file__).parents[2]
 READY_SECONDS = 300  # the first start converts the base
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(start_studio: Callable[..., str]) -> str:
     """Address of `python app.py`, answering."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+")
-    environment = os.environ | {
-        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio")),
-        "SKILL_STUDIO_DATA": str(tmp_path_factory.mktemp("data")),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "--port", str(port)], cwd=ROOT, stdout=log, stderr=log, env=environment
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(address, timeout=5).read()
-                break
-            except OSError:
-                time.sleep(0.25)
-        else:
-            log.seek(0)
-            raise AssertionError(f"the studio did not start:\n{log.read()}")
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium: the system's where there is one, else Playwright's own."""
-    installed = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    return start_studio()
 
 
 @pytest.fixture

@@ -130,9 +130,10 @@ def test_a_new_bundle_replaces_an_old_one_whole_and_nothing_else(made: Path, sou
 # ---- the card ------------------------------------------------------------------------------------------------------
 
 
-def test_the_card_has_the_hub_s_metadata_and_the_evaluation(made: Path):
-    data = ModelCard((made / CARD).read_text()).data
-    assert (data.library_name, data.base_model, data.license) == ("peft", "tiny-llama", "apache-2.0")
+def test_the_card_has_the_hub_s_metadata_and_the_evaluation(source: SkillFiles, adapter: Adapter):
+    known = replace(adapter, provenance=replace(adapter.provenance, base_name="org/tiny-llama"))
+    data = ModelCard(bundle.contents(source, known, CHECKED)[CARD].decode()).data
+    assert (data.library_name, data.base_model, data.license) == ("peft", "org/tiny-llama", "apache-2.0")
     assert data.get("base_model_relation") == "adapter"
     assert {"parametric-skills", "agent-skills"} <= set(data.tags)
     values = {result.metric_name: result.metric_value for result in data.eval_results}
@@ -189,9 +190,18 @@ def test_the_license_is_what_the_skill_says(source: SkillFiles, adapter: Adapter
     assert {key: value for key, value in data.items() if key.startswith("license")} == wanted
 
 
-def test_a_base_whose_name_can_not_be_on_the_hub_is_not_claimed(source: SkillFiles, adapter: Adapter):
-    local = replace(adapter, provenance=replace(adapter.provenance, base_name="my model"))
-    assert ModelCard(bundle.contents(source, local)[CARD].decode()).data.base_model is None
+@pytest.mark.parametrize("name", ["my model", "tiny-llama"])
+def test_a_base_from_a_folder_is_not_claimed_to_be_on_the_hub(source: SkillFiles, adapter: Adapter, name: str):
+    local = replace(adapter, provenance=replace(adapter.provenance, base_name=name))
+    data = ModelCard(bundle.contents(source, local)[CARD].decode()).data
+    assert data.base_model is None and data.get("base_model_relation") is None
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "LICENSE.md", "LICENSE.txt"])
+def test_the_card_links_to_the_text_of_a_license_of_one_s_own(source: SkillFiles, adapter: Adapter, name: str):
+    own = replace(source, skill=replace(source.skill, license="Ours"), files=source.files | {name: b"Ask us."})
+    data = ModelCard(bundle.contents(own, adapter)[CARD].decode()).data
+    assert (data.license, data.get("license_name"), data.get("license_link")) == ("other", "ours", name)
 
 
 # ---- verifying -----------------------------------------------------------------------------------------------------

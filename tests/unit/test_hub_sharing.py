@@ -113,7 +113,8 @@ def test_a_second_push_is_a_new_revision_that_drops_what_is_gone(there: StandIn,
     second = mine.push(made, "end-with-stop", message="Leaner")
     assert second.commit != first.commit and not second.is_new
     assert set(there.repositories["ann/end-with-stop"]) == {*from_text, "picture.png"}
-    assert mine.push(made).commit == second.commit  # nothing changed: no commit
+    again = mine.push(made)
+    assert (again.commit, again.is_same, second.is_same) == (second.commit, True, False)
 
 
 def _adapter_of(files: Files, base: Base):
@@ -405,6 +406,7 @@ def test_browsing_finds_what_others_shared_by_tag(there: StandIn, made: Path):
     Hub(ANN, there.url).push(made)
     Hub(BEN, there.url).push(made, "quiet", private=True)
     there.repositories["ben/model"] = {CARD: b"---\ntags:\n- other\n---\n"}
+    there.repositories["ben/hypernetwork"] = {CARD: b"---\ntags:\n- parametric-skills\n---\n"}
     (found,) = Hub(None, there.url).browse()
     assert (found.repository, found.author) == ("ann/end-with-stop", "ann")
     assert found.commit == there.head("ann/end-with-stop") and "agent-skills" in found.tags
@@ -428,6 +430,9 @@ def test_the_commands_push_pull_and_browse(
     capfd: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(constants, "ENDPOINT", there.url)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{there.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    )
     monkeypatch.chdir(tmp_path)
     assert run("push", made, "--to", "shared", "--token", ANN, "--public") == 0
     commit = there.head("ann/shared")
