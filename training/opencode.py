@@ -195,7 +195,7 @@ async def _run(program: Path, place: Workspace, arguments: list[str], said: str,
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as wrong,
     ):
-        given.write(said.encode())
+        given.write(said.encode("utf-8", "replace"))
         given.seek(0)
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(

@@ -203,13 +203,20 @@ def collect(plan: Synthesis) -> tuple[int, Counter]:
 
     Gives how many trajectories there are, and how often what speaks against the others.
     """
-    runs = [json.loads(path.read_text()) for path in sorted(plan.runs.glob("*.json"))]
+    runs = [_read_run(path) for path in sorted(plan.runs.glob("*.json"))]
     kept = [one["trajectory"] for one in runs if one["outcome"] == "kept"]
     apart = [one for one in runs if one["outcome"] != "kept"]
     count = write_trajectories(plan.out, map(_trajectory, kept))
     lines = "".join(json.dumps(one) + "\n" for one in apart)
     write_atomically(plan.rejected, lambda path: path.write_text(lines))
     return count, Counter(one["reason"] for one in apart)
+
+
+def _read_run(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise SynthesisError(f"{path} is not as it was written ({error}). Delete it, and it is run again.") from error
 
 
 def _trajectory(item: dict) -> Trajectory:
@@ -229,7 +236,7 @@ class Job:
         identity = json.dumps([text_sha256(skill.text), i, plan.turns, plan.source, teacher.model])
         self._digest = hashlib.sha256(identity.encode()).hexdigest()
         self._path = plan.runs / f"{skill.skill.name}-{i:03}-{self._digest[:12]}.json"
-        self._before = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._before = _read_run(self._path) if self._path.exists() else {}
 
     @property
     def is_over(self) -> bool:
@@ -246,8 +253,10 @@ class Job:
             about |= {"trajectory": asdict(self._trajectory(task, export)), "messages": []}
         except (Rejected, TrajectoryError) as error:
             about |= {"outcome": "rejected", "reason": str(error)}
-        except (OpenCodeError, TeacherError, TaskError, OSError) as error:
+        except (OpenCodeError, TeacherError) as error:
             about |= {"outcome": "failed", "reason": str(error)}
+        except (TaskError, OSError) as error:  # it may be the task's files: the next command makes another
+            about |= {"outcome": "failed", "reason": str(error), "task": None}
         write_atomically(self._path, lambda path: path.write_text(json.dumps(about)))
         return about["outcome"] if not about["reason"] else f"{about['outcome']}: {about['reason']}"
 
@@ -393,4 +402,6 @@ def _task_again(item: dict) -> Task:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and len(value) <= MAX_CHARACTERS
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_CHARACTERS:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)  # no file can hold half a pair

@@ -187,6 +187,8 @@ def test_a_task_is_read_out_of_whatever_stands_around_it():
         ({"turns": ["a", "b"]}, "turns must be 1 texts"),
         ({"turns": [""]}, "turns must be 1 texts"),
         ({"turns": [5]}, "turns must be 1 texts"),
+        ({"turns": ["\ud800"]}, "turns must be 1 texts"),
+        ({"files": {"a": "\udfff"}}, "files must be"),
         ({"files": ["a"]}, "files must be"),
         ({"files": {"a": 5}}, "files must be"),
         ({"files": {"../a": "x"}}, "no path inside"),
@@ -373,6 +375,27 @@ def test_a_program_that_does_not_do_as_it_should_costs_the_run_and_says_why(tmp_
     with scripted_model(lambda _text: [Say("Yes.")]) as model:
         assert main(arguments(tmp_path, model.url, stand_in(tmp_path, script))) == 1
     assert said in reason(tmp_path)
+
+
+def test_a_task_whose_files_can_t_be_written_is_not_kept_for_the_next_time(tmp_path: Path):
+    odd = {**TASK, "files": {"README.md/x": "under a file of the repository"}}
+    tasks = always(Say("Yes."), Say(json.dumps(odd)), Say("Yes."), Say(json.dumps(TASK)))
+    with scripted_model(tasks) as model:
+        command = arguments(tmp_path, model.url, stand_in(tmp_path, "exit 3"), "--tasks", "teacher")
+        assert main(command) == 1
+        assert "README.md" in reason(tmp_path)
+        assert main(command) == 1
+    assert "status 3" in reason(tmp_path)
+
+
+def test_a_run_s_file_that_is_damaged_is_named(tmp_path: Path, capsys: pytest.CaptureFixture):
+    with scripted_model(lambda _text: [Say("Yes.")]) as model:
+        command = arguments(tmp_path, model.url, stand_in(tmp_path, "exit 3"))
+        assert main(command) == 1
+        [run] = (tmp_path / "o" / "out.jsonl.runs").iterdir()
+        run.write_text("{")
+        assert main(command) == 2
+    assert str(run) in capsys.readouterr().err
 
 
 def test_no_more_sessions_run_at_once_than_are_allowed(tmp_path: Path):
