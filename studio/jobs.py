@@ -195,9 +195,7 @@ class Jobs:
         root = Path(root).absolute()
         self._path, self._folders, self._lock_path = root / "jobs.sqlite3", root / "jobs", root / "supervisor.lock"
         self._command, self._slices = command, slices
-        self._children: dict[
-            str, _Trainer | SlicedRun
-        ] = {}  # those that this server started: it learns their exit codes
+        self._children: dict[str, _Trainer | SlicedRun] = {}  # that this server started: it learns their exit codes
         self._thread: threading.Thread | None = None
         self._closing, self._wake = threading.Event(), threading.Event()
         try:
