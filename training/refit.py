@@ -119,7 +119,7 @@ class _Progress:
     best_loss: float | None = None  # of the same
     best_step: int = 0
     least_loss: float | None = None  # of any look
-    waited: int = 0  # looks since then
+    waited: int = 0  # looks without a gain
     before: dict = field(default_factory=dict)  # figures and answers before anything was learned
 
 
@@ -234,10 +234,10 @@ class Refit:
     def _run(self) -> dict | None:
         main = self.accelerator.is_main_process
         if main and not self.progress.before:
+            self._look(None, None)  # first: it is short, and someone may be watching
             began = time.perf_counter()
             before = self._measure()
             self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
-            self._look(None, None)
             self._save()
         saved = time.perf_counter()
         while (rate := self._next_rate()) > 0:
