@@ -161,7 +161,7 @@ def refit_command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "training", "refit", "--config", str(folder / CONFIG_FILE)]
 
 
-class _Process(subprocess.Popen):
+class _Trainer(subprocess.Popen):
     """A trainer in a session of its own: what ends the server does not end it."""
 
     def __init__(self, command: list[str], log: IO) -> None:
@@ -195,9 +195,7 @@ class Jobs:
         root = Path(root).absolute()
         self._path, self._folders, self._lock_path = root / "jobs.sqlite3", root / "jobs", root / "supervisor.lock"
         self._command, self._slices = command, slices
-        self._children: dict[
-            str, _Process | SlicedRun
-        ] = {}  # those that this server started: it learns their exit codes
+        self._children: dict[str, _Trainer | SlicedRun] = {}  # that this server started: it learns their exit codes
         self._thread: threading.Thread | None = None
         self._closing, self._wake = threading.Event(), threading.Event()
         try:
@@ -415,7 +413,7 @@ class Jobs:
             return
         try:
             with (folder / LOG_FILE).open("ab") as log_file:
-                child = SlicedRun(self._slices, folder) if self._slices else _Process(self._command(folder), log_file)
+                child = SlicedRun(self._slices, folder) if self._slices else _Trainer(self._command(folder), log_file)
         except OSError as error:
             self._end(row, "failed", f"The trainer could not be started: {error}.")
             return
@@ -460,7 +458,7 @@ class Jobs:
             db.execute("UPDATE jobs SET state = 'stopped' WHERE id = ? AND state = 'stopping'", (row["id"],))
         return False
 
-    def _signal(self, row: sqlite3.Row, process: _Process | SlicedRun | psutil.Process) -> None:
+    def _signal(self, row: sqlite3.Row, process: _Trainer | SlicedRun | psutil.Process) -> None:
         if row["signalled"] is None:
             process.terminate()
             change = ("UPDATE jobs SET signalled = ? WHERE id = ?", (time.time(), row["id"]))

@@ -1,9 +1,10 @@
 """Continue a hypernetwork on a person's own skills, from a few examples of each in use.
 
-Every step asks the own skills, and some of the generated families, so that what was learned before stays. The loss on
-examples that are kept out decides which state is kept and when to stop. Everything lies in one folder, so that a run
-that was stopped or killed goes on at the exact step; the hypernetwork that it began with is only read. Several
-processes share a step and give what one alone would; the main one decides, looks and keeps.
+Every step asks the own skills, and some of the generated families, so that what was learned before stays. The examples
+that are kept out decide which state is kept (by exact match, then by loss) and when to stop (when neither gets better).
+Everything lies in one folder, so that a run that was stopped or killed goes on at the exact step; the hypernetwork that
+it began with is only read. Several processes share a step and give what one alone would; the main one decides, looks
+and keeps.
 """
 
 import json
@@ -62,12 +63,12 @@ class RefitConfig:
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
     learning_rate: float = 1e-3  # falls to zero over the second half of the run
-    replay: int = 2  # skills of the families that a step asks beside the own ones
+    replay: int = 4  # skills of the families that a step asks beside the own ones
     skills_per_step: int = 5  # own skills that a step asks
     tasks_per_skill: int = 4
     texts: int = 3  # ways in which a skill's text is written: as it is, and in other words
     look_every: int = 5  # steps between two looks at the kept-out examples
-    patience: int = 4  # looks without a better kept-out loss after which it stops
+    patience: int = 4  # looks without a better kept-out loss or exact match after which it stops
     families: int = 25  # skills of the families that the report asks, two questions each
     seed: int = 0
     track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
@@ -114,9 +115,11 @@ class _Progress:
     seconds: float = 0.0  # of the starts before this one
     step_seconds: float = 0.0  # of the last step
     measuring: float = 0.0  # seconds that the figures before took
-    best_loss: float | None = None
+    best_exact: float = -1.0  # percent of the kept-out answers, of the state that is kept
+    best_loss: float | None = None  # of the same
     best_step: int = 0
-    waited: int = 0  # looks since then
+    least_loss: float | None = None  # of any look
+    waited: int = 0  # looks without a gain
     before: dict = field(default_factory=dict)  # figures and answers before anything was learned
 
 
@@ -231,10 +234,10 @@ class Refit:
     def _run(self) -> dict | None:
         main = self.accelerator.is_main_process
         if main and not self.progress.before:
+            self._look(None, None)  # first: it is short, and someone may be watching
             began = time.perf_counter()
             before = self._measure()
             self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
-            self._look(None, None)
             self._save()
         saved = time.perf_counter()
         while (rate := self._next_rate()) > 0:
@@ -274,7 +277,7 @@ class Refit:
         return config.learning_rate * max(0.02, min(1.0, (progress.step + 1) / WARMUP, 2 * (1 - max(gone))))
 
     def _is_over(self) -> bool:
-        """Whether a bound is reached, or the kept-out loss has not fallen for long enough."""
+        """Whether a bound is reached, or nothing has become better on what is kept out for long enough."""
         config, progress = self.config, self.progress
         if config.steps and progress.step >= config.steps:
             return True
@@ -369,16 +372,20 @@ class Refit:
 
     @torch.no_grad()
     def _look(self, loss: float | None, speed: float | None) -> None:
-        """The kept-out loss, and whether this is the best state so far; some answers as they are now."""
+        """Loss and exact match on what is kept out, whether this is the best state so far, and some answers."""
         weights = self._adapters(self.reads[0])
         reading = read(self.base, weights, self.kept)
-        kept_out = reading.loss
-        progress = self.progress
-        if progress.best_loss is None or kept_out < progress.best_loss:
+        kept_out, exact, progress = reading.loss, reading.exact(self.kept), self.progress
+        # a loss may rise while answers become right: it grows with how sure the wrong ones are
+        is_best = progress.best_loss is None or (-exact, kept_out) < (-progress.best_exact, progress.best_loss)
+        falls = progress.least_loss is None or kept_out < progress.least_loss
+        progress = replace(progress, waited=0 if is_best or falls else progress.waited + 1)
+        if falls:
+            progress = replace(progress, least_loss=kept_out)
+        if is_best:
             self.best = self._weights()
-            self.progress = replace(progress, best_loss=kept_out, best_step=progress.step, waited=0)
-        else:
-            self.progress = replace(progress, waited=progress.waited + 1)
+            progress = replace(progress, best_exact=exact, best_loss=kept_out, best_step=progress.step)
+        self.progress = progress
         places = [i * len(self.kept) // SAMPLES for i in range(min(SAMPLES, len(self.kept)))]
         shown, known = ([items[i] for i in places] for items in (self.kept, reading.followed))
         answers = answers_of(self.base, weights, shown, Reading(kept_out, known))
@@ -386,7 +393,7 @@ class Refit:
             {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
             for asked, answer in zip(shown, answers, strict=True)
         ]
-        self._log({"loss": loss, "kept_out": kept_out, "tokens_per_second": speed, "samples": samples})
+        self._log({"loss": loss, "kept_out": kept_out, "exact": exact, "tokens_per_second": speed, "samples": samples})
 
     @torch.no_grad()
     def _measure(self) -> dict:

@@ -121,11 +121,11 @@ class TrainPanel:
             with gr.Accordion("More settings", open=False, elem_classes="folded"):
                 with gr.Row(elem_classes="tight"):
                     self.replay = gr.Slider(
-                        0, 5, 2, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
+                        0, 8, 4, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
                     )
                     self.texts = gr.Slider(1, 8, 3, step=1, label="Wordings of each skill's text", min_width=150)
                     self.patience = gr.Slider(
-                        1, 20, 4, step=1, label="Looks without a better loss before it stops", min_width=150
+                        1, 20, 4, step=1, label="Looks without a gain before it stops", min_width=150
                     )
                     self.seed = gr.Number(0, precision=0, minimum=0, label="Seed", min_width=80)
                 self.go_on = gr.Checkbox(False, label="Go on from the hypernetwork in use, not from the shipped one")

@@ -346,7 +346,7 @@ def _spans(parts: Sequence[dict]) -> str:
                 f'<div class="track" role="img" aria-label="{form(before)} before, {form(after)} after" '
                 f'data-change="{kind}"><i class="span" style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
                 f'<i class="before" style="left:{min(max(before, 0), 100):.1f}%"></i>'
-                f'<i class="after" style="left:{min(max(after, 0), 100):.1f}%"></i></div>'
+                f'<i class="after" style="left:{min(max(after, 0), 100):.1f}%;background:currentColor"></i></div>'
                 f"<b>{form(after)}</b></div>"
             )
     legend = '<figcaption><span class="was">before</span><span class="is">after</span></figcaption>'
