@@ -137,9 +137,7 @@ class ComparePanel:
                     self.gguf = gr.DownloadButton(
                         "Download for llama.cpp (GGUF)", size="sm", visible=False, elem_id="download-gguf"
                     )
-                with gr.Accordion(
-                    "Use the adapter with PEFT, vLLM or llama.cpp", open=False, visible=False
-                ) as self.use:
+                with gr.Accordion("Use the adapter elsewhere", open=False, visible=False) as self.use:
                     self.peft = gr.Code(label="PEFT", lines=2, **_PLAIN)
                     self.vllm = gr.Code(label="vLLM", lines=2, **_PLAIN)
                     self.llama_cpp = gr.Code(label="llama.cpp", lines=2, **_PLAIN)
