@@ -171,6 +171,7 @@ def stack_adapters(
     """
     if len(adapters) < 2 or len(adapters) != len(shares) or min(shares) < 0 or not sum(shares):
         raise AdapterError("A stack needs two adapters or more and a share for each: none below 0, at least one above.")
+    fingerprint = hypernetwork.fingerprint
     for adapter in adapters:
         came = adapter.provenance
         if came.refined_on:
@@ -178,7 +179,7 @@ def stack_adapters(
                 f"{came.skill_name} was trained on examples after it was made: its shared part is no longer that of "
                 "the others. Stack adapters as they were generated."
             )
-        if came.hypernetwork_fingerprint != hypernetwork.fingerprint:
+        if came.hypernetwork_fingerprint != fingerprint:
             raise AdapterError(
                 f"{came.skill_name} was made by another hypernetwork ({came.hypernetwork_fingerprint[:12]}), with "
                 "another shared part. Generate all adapters of a stack with the same."

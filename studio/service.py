@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hypernet.lora import LoraWeights
 
 PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
-STACK_PANES = ("No skill", "All skills in the prompt", "Skills stacked as parameters")
+STACK_PANES = ("No skill", "Skills in the prompt", "Skills as parameters")
 MAX_PROMPT = 20_000  # characters
 MAX_STACK = 4  # skills at once: what stacks were measured for, and one more
 MAX_SHARE = 2.0
@@ -459,11 +459,11 @@ class Studio:
         if not 2 <= len(parts) <= MAX_STACK:
             raise StudioError(f"A stack has 2 to {MAX_STACK} skills; this one has {len(parts)}.")
         if len({part.text for part in parts}) < len(parts):
-            raise StudioError("A skill is in the stack twice. Remove it once, and give it a larger share instead.")
+            raise StudioError("A skill is in the stack twice. Remove it once, and give it a larger weight instead.")
         if not all(isinstance(part.share, (int, float)) and 0 <= part.share <= MAX_SHARE for part in parts):
-            raise StudioError(f"The share of each skill in a stack must be a number from 0 to {MAX_SHARE:g}.")
+            raise StudioError(f"The weight of each skill in a stack must be a number from 0 to {MAX_SHARE:g}.")
         if not sum(part.share for part in parts):
-            raise StudioError("Every skill of the stack has the share 0. Give one of them more.")
+            raise StudioError("Every skill of the stack has the weight 0. Give one of them more.")
         held = []
         for number, part in enumerate(parts, 1):
             try:

@@ -24,8 +24,12 @@ def register(studio: Studio) -> None:
     @on_gpu
     def model_generate(session: str, skill: str) -> dict:
         info = asdict(studio.generate(session, skill))
-        path = str(studio.adapter_zip(session, skill))
-        return info | {"file": {"path": path, "meta": {"_type": "gradio.FileData"}}}
+        files = {"file": studio.adapter_zip(session, skill), "gguf": None}
+        if info["snippet_llama_cpp"]:
+            files["gguf"] = studio.adapter_gguf(session, skill)
+        return info | {
+            name: path and {"path": str(path), "meta": {"_type": "gradio.FileData"}} for name, path in files.items()
+        }
 
     @on_gpu
     def model_compare(
@@ -74,9 +78,10 @@ def register(studio: Studio) -> None:
 
         Returns:
             file: The adapter as a zip in the format of PEFT.
+            gguf: The adapter for llama.cpp; null where that does not know the base's architecture.
             sha256: SHA-256 of the text it was made from.
             base_name, base_fingerprint: The only model it fits.
-            snippet_peft, snippet_vllm: Code that loads it.
+            snippet_peft, snippet_vllm, snippet_llama_cpp: Code that loads it.
             rank, size_bytes, seconds: Its rank, its size and how long it took to make.
         """
         try:

@@ -17,11 +17,12 @@ from gradio.components import Component
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
 from studio.fidelity import Check, Fidelity
-from studio.service import PANES, Comparison, Settings, Studio, StudioError
+from studio.service import PANES, Comparison, Settings, Source, Studio, StudioError
 from studio.shelf import Shelf, ShelfError
 from studio.views import render
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import source_text
+from studio.views.stack_panel import ALONE, StackPanel
 from studio.views.visitor import Training, owner_of
 from studio.views.wiring import LIVE_REGION, QUICK, typing
 
@@ -110,6 +111,7 @@ class ComparePanel:
                 self.length = gr.Slider(8, 512, defaults.max_new_tokens, step=8, label="Length (tokens)")
                 self.seed = gr.Number(defaults.seed, precision=0, minimum=0, label="Seed")
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
+            self.stack = StackPanel(studio)
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
             self.given = gr.State(("", "", ("", "", "")))  # what the panes answer: skill text, prompt and answers
@@ -131,12 +133,17 @@ class ComparePanel:
                 gr.HTML("<h2>Adapter</h2>", elem_classes="heading")
                 self.stale = gr.HTML("", elem_id="stale", js_on_load=LIVE_REGION)
                 self.card = gr.HTML(render.adapter_card(None, None), elem_id="card")
-                self.download = gr.DownloadButton(
-                    "Download adapter (PEFT)", size="sm", visible=False, elem_id="download"
-                )
-                with gr.Accordion("Use the adapter with PEFT or vLLM", open=False, visible=False) as self.use:
+                with gr.Row(elem_classes="tight buttons"):
+                    self.download = gr.DownloadButton(
+                        "Download adapter (PEFT)", size="sm", visible=False, elem_id="download"
+                    )
+                    self.gguf = gr.DownloadButton(
+                        "Download for llama.cpp (GGUF)", size="sm", visible=False, elem_id="download-gguf"
+                    )
+                with gr.Accordion("Use the adapter elsewhere", open=False, visible=False) as self.use:
                     self.peft = gr.Code(label="PEFT", lines=2, **_PLAIN)
                     self.vllm = gr.Code(label="vLLM", lines=2, **_PLAIN)
+                    self.llama_cpp = gr.Code(label="llama.cpp", lines=2, **_PLAIN)
         self.offered = [
             self.prompt,
             self.examples,
@@ -156,6 +163,7 @@ class ComparePanel:
             self.checked,
             self.card,
             self.download,
+            self.gguf,
             self.use,
             self.made_from,
         ]
@@ -173,18 +181,29 @@ class ComparePanel:
     def unmade(self, chosen: str) -> list[Any]:
         """Values for `made`: nothing is on show any more of what another hypernetwork made."""
         found = render.fidelity(None, bool(evals_of(self.studio.library, chosen)))
-        hidden = [gr.DownloadButton(value=None, visible=False), gr.Accordion(visible=False)]
+        hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
         panes = [render.panes(None), gr.Accordion(visible=False)]
         return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, ""]
 
-    def expected_line(self, chosen: str, prompt: str) -> str:
-        """The markup of what the panes are held against."""
-        has_examples = bool(evals_of(self.studio.library, chosen))
-        return render.expected_line(self._expected(chosen, prompt), has_examples)
+    def expected_line(self, chosen: str, prompt: str, parts: tuple[tuple[str, float], ...] = ALONE) -> str:
+        """The markup of what the panes are held against; `parts` are those of a stack."""
+        ev = self._eval_of(chosen, prompt, parts)
+        has_examples = bool(self._evals(chosen, parts))
+        return render.expected_line(ev.expected_output if ev else None, has_examples)
 
-    def _expected(self, chosen: str, prompt: str) -> str | None:
-        ev = eval_of(self.studio.library, chosen, prompt)
-        return ev.expected_output if ev else None
+    def _evals(self, chosen: str, parts: tuple[tuple[str, float], ...]) -> tuple[Eval, ...]:
+        """The examples of the skill in the editor, and then those of the added ones."""
+        names = (chosen, *(name for name, _ in parts[1:]))
+        return tuple(ev for name in names for ev in evals_of(self.studio.library, name))
+
+    def _eval_of(self, chosen: str, prompt: str, parts: tuple[tuple[str, float], ...]) -> Eval | None:
+        names = (chosen, *(name for name, _ in parts[1:]))
+        return next((ev for name in names if (ev := eval_of(self.studio.library, name, prompt))), None)
+
+    def _restacked(self, parts: tuple[tuple[str, float], ...], chosen: str, prompt: str) -> list[Any]:
+        """The examples of all skills; the answers on show were given for others."""
+        shown = [gr.Dataset(**self._samples(self._evals(chosen, parts))), self.expected_line(chosen, prompt, parts)]
+        return [*shown, render.panes(None, len(parts) > 1), gr.Accordion(visible=False), ""]
 
     def _samples(self, evals: tuple[Eval, ...]) -> dict[str, Any]:
         prompts = [" ".join(ev.prompt.split()) for ev in evals]
@@ -192,22 +211,27 @@ class ComparePanel:
         samples = [[ev.prompt] for ev in evals]
         return {"samples": samples, "sample_labels": labels, "label": "Examples", "visible": bool(evals)}
 
-    def _take_example(self, index: int, chosen: str) -> tuple[str, str]:
-        prompt = evals_of(self.studio.library, chosen)[index].prompt
-        return prompt, self.expected_line(chosen, prompt)
+    def _take_example(self, index: int, chosen: str, parts: tuple[tuple[str, float], ...]) -> tuple[str, str]:
+        prompt = self._evals(chosen, parts)[index].prompt
+        return prompt, self.expected_line(chosen, prompt, parts)
 
     def _wire(self) -> None:
-        example = [self.examples, self.chosen]
+        parts = self.stack.parts
+        example = [self.examples, self.chosen, parts]
         self.examples.click(self._take_example, example, [self.prompt, self.expected], **QUICK)
-        typing("#prompt").input(self.expected_line, [self.chosen, self.prompt], self.expected, **QUICK)
+        typing("#prompt").input(self.expected_line, [self.chosen, self.prompt, parts], self.expected, **QUICK)
+        others = [self.examples, self.expected, self.panes, self.keep, self.activity]
+        for event in self.stack.wire(self.source, self.training, self.identity, MODEL):
+            event.then(self._restacked, [parts, self.chosen, self.prompt], others, **QUICK)
 
         ends = [self.activity, self.stop, self.compare, self.check]
-        adapter = [self.stale, self.card, self.download, self.use, self.peft, self.vllm, self.made_from]
+        adapter = [self.stale, self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
+        adapter += [self.made_from, self.stack.meter]
         settings = [self.temperature, self.length, self.seed, self.strength]
         answers = [self.panes, self.given, self.keep, self.pane, self.answer, self.kept]
         identity = {self.identity} if self.identity else set()
         works = {
-            self.compare: (self._answers, [*ends, *answers, *adapter], {self.prompt, *settings, *identity}),
+            self.compare: (self._answers, [*ends, *answers, *adapter], {self.prompt, parts, *settings, *identity}),
             self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked, self.found], identity),
         }
         runs = []
@@ -271,24 +295,27 @@ class ComparePanel:
     def _answers(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield {
             self.activity: render.activity("Reading the prompt", "busy"),
-            self.panes: render.panes(None),
+            self.panes: render.panes(None, len(values[self.stack.parts]) > 1),
             self.keep: gr.Accordion(visible=False),
         }
         yield from self._reported(self._compared(values, request.session_hash), "Compare")
 
     def _compared(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
-        prompt, shown = values[self.prompt], False
-        ev = eval_of(self.studio.library, values[self.chosen], prompt)
+        prompt, parts, shown = values[self.prompt], values[self.stack.parts], False
+        skill = self.stack.skill(text, parts)
+        stacked = not isinstance(skill, str)
+        ev = self._eval_of(values[self.chosen], prompt, parts)
         expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
         settings = Settings(
             values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
         )
         checkpoint = self._checkpoint(values)
-        with closing(self._model_work(session, checkpoint, text, prompt, settings, *expectation)) as work:
+        with closing(self._model_work(session, checkpoint, skill, prompt, settings, *expectation)) as work:
             for comparison, saved in work:
-                update = {self.panes: render.panes(comparison)}
-                if self.training and comparison.phase == "done":
+                update = {self.panes: render.panes(comparison, stacked)}
+                # an answer of several skills is an example of none of them
+                if self.training and not stacked and comparison.phase == "done":
                     answers = tuple(pane.text for pane in comparison.panes)
                     update |= {
                         self.given: (text, prompt, answers),
@@ -299,6 +326,7 @@ class ComparePanel:
                     }
                 if comparison.adapter and not shown:
                     update |= {self.stale: "", self.made_from: digest(text)}
+                    update |= {self.stack.meter: render.overlaps(comparison.adapter.overlaps)}
                 if comparison.adapter and (not shown or saved):
                     update |= self._adapter(comparison, saved)
                     shown = True
@@ -346,38 +374,46 @@ class ComparePanel:
         self,
         session: str,
         checkpoint: Path | None,
-        text: str,
+        skill: Source,
         prompt: str,
         settings: Settings,
         expected: str | None,
         assertions: tuple,
-    ) -> Iterator[tuple[Comparison, Path | str | None]]:
-        """The comparison as it grows; with the last one comes the adapter's zip, or why there is none.
+    ) -> Iterator[tuple[Comparison, list[Path] | str | None]]:
+        """The comparison as it grows; with the last one come the adapter's files, or why there are none.
+
+        They are its zip and, where llama.cpp has the architecture, the file for that.
 
         Which hypernetwork is told each time: a restarted server, or a process with a GPU, knows nothing of before.
         """
         self.studio.use(session, checkpoint)
-        with closing(self.studio.compare(session, text, prompt, settings, expected, assertions)) as comparisons:
+        with closing(self.studio.compare(session, skill, prompt, settings, expected, assertions)) as comparisons:
             for comparison in comparisons:
                 saved = None
                 if comparison.phase == "done":
                     try:
-                        saved = self.studio.adapter_zip(session, text)
+                        saved = [self.studio.adapter_zip(session, skill)]
+                        if comparison.adapter.snippet_llama_cpp:
+                            saved.append(self.studio.adapter_gguf(session, skill))
                     except StudioError as error:
                         saved = str(error)
                 yield comparison, saved
 
-    def _adapter(self, comparison: Comparison, saved: Path | str | None) -> dict:
+    def _adapter(self, comparison: Comparison, saved: list[Path] | str | None) -> dict:
         """The card of a new adapter. Its download is offered once it is saved: before, it would be an older one's."""
         info = comparison.adapter
         _, in_prompt, in_parameters = comparison.panes
         known = in_prompt.prompt_tokens and in_parameters.prompt_tokens
         spared = in_prompt.prompt_tokens - in_parameters.prompt_tokens if known else None
-        is_saved = isinstance(saved, Path)
+        files = saved if isinstance(saved, list) else []
+        offered = [gr.DownloadButton(value=file, visible=True) for file in files]
+        offered += [gr.DownloadButton(value=None, visible=False)] * (2 - len(files))
         return {
             self.card: render.adapter_card(info, spared, saved if isinstance(saved, str) else ""),
-            self.download: gr.DownloadButton(value=saved if is_saved else None, visible=is_saved),
-            self.use: gr.Accordion(visible=is_saved),
+            self.download: offered[0],
+            self.gguf: offered[1],
+            self.use: gr.Accordion(visible=bool(files)),
             self.peft: info.snippet_peft,
             self.vllm: info.snippet_vllm,
+            self.llama_cpp: gr.Code(info.snippet_llama_cpp, visible=bool(info.snippet_llama_cpp)),
         }

@@ -3,11 +3,22 @@
 Skills, prompts and answers are untrusted. Every text passes through `escape` here, so markup in it is shown, never run.
 """
 
+from collections.abc import Sequence
 from html import escape
 
 from skills.skill import Problem
 from studio.fidelity import COLUMNS, UNKNOWN, Fidelity
-from studio.service import PANES, AdapterInfo, Comparison, Examination, PaneView, Status
+from studio.service import (
+    MAX_SHARE,
+    PANES,
+    STACK_PANES,
+    AdapterInfo,
+    Comparison,
+    Examination,
+    Overlap,
+    PaneView,
+    Status,
+)
 
 NBSP = "\u00a0"  # keeps a number and its unit on one line
 MAX_PROBLEMS = 20  # shown at once; the rest is counted
@@ -17,6 +28,11 @@ _EMPTY_PANES = (
     "The model alone: it gets your prompt and nothing else.",
     "The model gets the whole text of the skill, then your prompt.",
     "The model gets your prompt only. The skill is in the adapter.",
+)
+_EMPTY_STACK_PANES = (
+    _EMPTY_PANES[0],
+    "The model gets the texts of all skills, one after another, then your prompt.",
+    "The model gets your prompt only. All skills are in one adapter, by their weights.",
 )
 
 
@@ -67,11 +83,12 @@ def expected_line(expected: str | None, has_examples: bool) -> str:
     return f'<p class="expected"><span>{reason}, so there is no expected answer to hold the panes against.</span></p>'
 
 
-def panes(comparison: Comparison | None) -> str:
-    """The three panes side by side; None: before anything was asked."""
+def panes(comparison: Comparison | None, stacked: bool = False) -> str:
+    """The three panes side by side, for one skill or for several at once; None: before anything was asked."""
+    titles, empty = (STACK_PANES, _EMPTY_STACK_PANES) if stacked else (PANES, _EMPTY_PANES)
     views = comparison.panes if comparison else (None,) * len(PANES)
     answering = comparison is not None and comparison.phase == "answering"
-    bodies = zip(PANES, _EMPTY_PANES, views, strict=True)
+    bodies = zip(titles, empty, views, strict=True)
     return f'<div class="panes">{"".join(_pane(title, empty, view, answering) for title, empty, view in bodies)}</div>'
 
 
@@ -94,8 +111,11 @@ def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "")
     if info is None:
         return '<p class="hint">No adapter yet. Compare makes one from the text of the skill.</p>'
     made = "just now" if info.fresh else "earlier, from this same text"
+    mixed = ", ".join(f"{escape(name)} ({share:g})" for name, share in info.shares)
     facts = [
-        ("Made from", f"{escape(info.skill_name)} <code>{escape(info.sha256[:12])}</code>"),
+        ("Stacked from", mixed)
+        if mixed
+        else ("Made from", f"{escape(info.skill_name)} <code>{escape(info.sha256[:12])}</code>"),
         ("Made in", f"{_seconds(info.seconds)}, {made}"),
         ("Size", f"{_size(info.size_bytes)}, rank {info.rank}"),
         ("Text", f"{info.tokens:,} tokens"),
@@ -105,6 +125,40 @@ def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "")
     facts.append(("For", f"{escape(info.base_name)} <code>{escape(info.base_fingerprint[:12])}</code>"))
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     return f"<dl>{rows}</dl>" + (notice(problem) if problem else "")
+
+
+def stack(parts: Sequence[tuple[str, float]]) -> str:
+    """The skills of a stack with a weight each; the first is the one in the editor. One alone needs none."""
+    if len(parts) == 1:
+        return (
+            '<p class="hint">Each skill gets a weight, and you see how far they overlap before they are mixed. '
+            "The last pane then runs on one adapter for all of them, the middle one on all their texts.</p>"
+        )
+    rows = []
+    for name, share in parts:
+        said = escape(name) if name else "The skill in the editor"
+        id_ = escape(name)
+        drop = (
+            f'<button type="button" class="drop" data-do="remove" data-id="{id_}" aria-label="Remove {said}" '
+            'title="Remove from the stack">✕</button>'
+        )
+        rows.append(
+            f'<li><span class="name">{said}</span>'
+            f'<input type="range" min="0" max="{MAX_SHARE:g}" step="0.1" value="{share:g}" data-do="share" '
+            f'data-id="{id_}" aria-label="Weight of {said}"><output>{share:.1f}</output>{drop if name else ""}</li>'
+        )
+    return f'<ul class="choices">{"".join(rows)}</ul>'
+
+
+def overlaps(found: Sequence[Overlap]) -> str:
+    """How far each pair of a stack points the same way: a bar, the number, and what it means."""
+    rows = "".join(
+        f"<li><span>{escape(each.first)}, {escape(each.second)}</span>"
+        f'<span class="bar" aria-hidden="true" style="--part: {100 * min(1.0, max(0.0, each.cosine)):.0f}%"></span>'
+        f"<span><b>{each.cosine:.2f}</b>: {escape(each.words)}</span></li>"
+        for each in found
+    )
+    return f'<ul class="overlaps">{rows}</ul>' if rows else ""
 
 
 def stale_check(stale: bool) -> str:

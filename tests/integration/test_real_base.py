@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from llamacpp import LlamaCpp
 from peft import PeftModel
 from tiny import count_hooks
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from hypernet.adapter import Adapter, make_adapter
-from hypernet.base import DEFAULT_BASE, Base, locate
+from hypernet.base import DEFAULT_BASE, Base, download_gguf, locate
 from hypernet.decode import Row, Sampling, answer_all
+from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, apply_lora
 from skills.library import SkillLibrary
+from studio.fidelity import passes
 from studio.service import Settings, Studio
 from training.evaluate import evaluate, spread
 from training.lines import Line, family_lines, library_lines
@@ -26,6 +29,8 @@ SAMPLE = 24  # lines, evenly spread
 # what the shipped checkpoint reaches on these lines, less what another machine's rounding may cost
 LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.4, 0.1
 MEDIAN_PERPLEXITY = 1.2  # of plain texts under an adapter, as a ratio to the base's
+ASKED, TOKENS = 4, 32  # examples of each skill, and the most tokens of an answer
+LEAST_ALIKE = 0.4  # answers under an adapter that are the same in llama.cpp to the letter: 22 of 32 when measured
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
 
 
@@ -108,6 +113,33 @@ def test_peft_gives_the_logits_of_the_live_adapter(base: Base, adapter: Adapter,
         assert_alike(exported, live, cosine=0.98, agreement=0.9)
         # what noise there is, is small beside what the adapter does
         assert (exported - live).norm() < 0.2 * (logits(base, prompt) - live).norm()
+
+
+def test_llama_cpp_answers_under_an_adapter_as_often_alike_as_without(
+    base: Base, hypernetwork: Hypernetwork, tmp_path: Path
+):
+    """The base there is the GGUF that ours was made of: in Q4_1, so that even the base alone answers otherwise."""
+    model = download_gguf(tmp_path)
+    plain, alike, passed = LlamaCpp(model), {"base": [], "adapter": [], "mixed up": []}, {"ours": 0, "theirs": 0}
+    for entry in SkillLibrary().list()[::6]:
+        adapter = make_adapter(hypernetwork, base, entry.text, entry.skill.name)
+        (tmp_path / "adapter.gguf").write_bytes(adapter_gguf(adapter, base))
+        adapted = LlamaCpp(model, tmp_path / "adapter.gguf")
+        prompts = [base.chat_ids(ev.prompt) for ev in entry.evals[:ASKED]]
+        rows = [Row(ids, weights) for weights in (None, adapter.weights) for ids in prompts]
+        ours = [base.decode(answer.ids) for answer in answer_all(base, rows, Sampling(max_new_tokens=TOKENS))]
+        for ev, ids, alone, ours_adapted in zip(entry.evals, prompts, ours, ours[len(prompts) :], strict=False):
+            theirs, theirs_adapted = plain.answer(ids, TOKENS), adapted.answer(ids, TOKENS)
+            alike["base"].append(theirs == alone)
+            alike["adapter"].append(theirs_adapted == ours_adapted)
+            alike["mixed up"].append(theirs == ours_adapted)
+            for whose, answer in (("ours", ours_adapted), ("theirs", theirs_adapted)):
+                passed[whose] += passes(answer, ev.expected_output, ev.assertions)
+    rates = {name: sum(found) / len(found) for name, found in alike.items()}
+    print(rates, passed)
+    assert rates["adapter"] >= max(rates["base"], LEAST_ALIKE)
+    assert rates["mixed up"] <= rates["adapter"] / 4
+    assert passed["theirs"] >= 0.6 * passed["ours"] > 0
 
 
 def test_a_comparison_shows_three_answers(studio: Studio):

@@ -322,3 +322,39 @@ def test_hostile_markup_in_a_saved_skill_is_shown_as_text(page: Page) -> None:
     expect(page.locator("#shelf")).to_contain_text("There is one version")
     assert page.locator("#shelf img").count() == 0
     assert page.title() == "Parametric Skills"
+
+
+def add_to_stack(page: Page, name: str) -> None:
+    page.locator("#stack-add input").fill(name)
+    page.get_by_role("option", name=name, exact=True).click()
+    page.locator("#stack-list li", has_text=name).wait_for()
+
+
+def test_several_skills_are_weighed_measured_compared_and_downloaded_as_one(page: Page, tmp_path: Path) -> None:
+    choose(page, "release-train-commits")
+    page.locator("#stack > button").click()
+    add_to_stack(page, "compact-log-lines")
+    add_to_stack(page, "checkout-latency-levels")
+    rows = page.locator("#stack-meter .overlaps li")
+    expect(rows).to_have_count(3, timeout=120_000)
+    expect(rows.first).to_contain_text("release-train-commits, compact-log-lines")
+    expect(rows.first).to_contain_text("any two skills")
+
+    page.locator("#stack-list input").nth(2).fill("0")
+    expect(page.locator("#stack-list output").nth(2)).to_have_text("0.0")
+    compare(page)
+    titles = ["No skill", "Skills in the prompt", "Skills as parameters"]
+    for pane, title in zip(page.locator("#answers .pane h3").all(), titles, strict=True):
+        expect(pane).to_contain_text(title)
+    card = "release-train-commits (1), compact-log-lines (1), checkout-latency-levels (0)"
+    expect(page.locator("#card")).to_contain_text(card)
+    with page.expect_download() as download:
+        page.locator("#download-gguf").click()
+    assert download.value.suggested_filename == "release-train-commits-and-2-more-adapter.gguf"
+    assert download.value.path().read_bytes()[:4] == b"GGUF"
+
+    page.locator("#stack-list .drop").first.click()
+    expect(page.locator("#stack-list li")).to_have_count(2)
+    expect(rows).to_have_count(1)
+    add_to_stack(page, "release-train-commits")
+    expect(page.locator("#stack-meter .problem")).to_contain_text("twice")

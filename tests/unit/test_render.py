@@ -7,7 +7,7 @@ import pytest
 
 from skills.skill import validate
 from studio.fidelity import Fidelity
-from studio.service import AdapterInfo, Comparison, Examination, PaneView, Status
+from studio.service import STACK_PANES, AdapterInfo, Comparison, Examination, Overlap, PaneView, Status
 from studio.views import render
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=\"alert('2')\">${alert(3)}{{value}}&lt;b&gt;"
@@ -73,6 +73,9 @@ def _hostile_parts() -> dict[str, str]:
         "fidelity": render.fidelity(_fidelity(HOSTILE)),
         "notice": render.notice(HOSTILE),
         "card": render.adapter_card(replace(INFO, skill_name=HOSTILE, base_name=HOSTILE), 1),
+        "stack": render.stack([("", 1.0), (HOSTILE, 0.5)]),
+        "overlaps": render.overlaps([Overlap(HOSTILE, HOSTILE, 0.4)]),
+        "stack-card": render.adapter_card(replace(INFO, shares=((HOSTILE, 1.0), (HOSTILE, 0.5))), 3),
     }
 
 
@@ -147,3 +150,25 @@ def test_the_card_says_which_text_the_adapter_was_made_from() -> None:
     for part in ("tidy-log", "0123456789ab", "0.42 s", "1.6 MB", "rank 16", "150 prompt tokens", "base-model"):
         assert part in text
     assert "earlier text" in render.stale_line(True) and render.stale_line(False) == ""
+
+
+def test_a_stack_has_a_weight_for_each_skill_and_only_the_added_ones_go():
+    markup = render.stack([("", 1.0), ("tidy-log", 0.5)])
+    assert markup.count('type="range"') == 2 and markup.count('data-do="remove"') == 1
+    assert "The skill in the editor1.0tidy-log0.5" in _text(markup)
+    assert 'type="range"' not in render.stack([("", 1.0)])
+
+
+def test_overlaps_are_a_bar_a_number_and_words():
+    markup = render.overlaps([Overlap("one", "two", 0.12), Overlap("one", "three", -0.5)])
+    assert "one, two0.12: they hardly meet" in _text(markup)
+    assert "one, three-0.50: they pull against each other" in _text(markup)
+    assert "--part: 12%" in markup and "--part: 0%" in markup
+    assert render.overlaps([]) == ""
+
+
+def test_the_panes_of_a_stack_and_its_card_say_what_happens():
+    shown = _text(render.panes(None, stacked=True))
+    assert all(title in shown for title in STACK_PANES) and "All skills are in one adapter" in shown
+    card = _text(render.adapter_card(replace(INFO, shares=(("one", 1.0), ("two", 0.25))), None))
+    assert "Stacked fromone (1), two (0.25)" in card

@@ -491,7 +491,7 @@ def test_an_overlap_is_said_in_words(cosine: float, words: str):
         ((Part(SKILL), Part(SKILL, 0.5)), "is in the stack twice"),
         ((Part(SKILL), Part(OTHER, 2.5)), "a number from 0 to 2"),
         ((Part(SKILL), Part(OTHER, float("nan"))), "a number from 0 to 2"),
-        ((Part(SKILL, 0), Part(OTHER, 0)), "Every skill of the stack has the share 0"),
+        ((Part(SKILL, 0), Part(OTHER, 0)), "Every skill of the stack has the weight 0"),
         ((Part(SKILL), Part("")), "Skill 2 of the stack: .*empty"),
     ],
 )
