@@ -220,9 +220,11 @@ class SharePanel:
     def _bundle(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield {self.download: gr.Button(interactive=False), self.file: gr.DownloadButton(value=None)}
         for message, state, ready in self._made(values, request.session_hash, "download"):
-            said = {self.bundled: render.activity(message, state)}
+            said = {
+                self.bundled: render.activity(message, state),
+                self.download: gr.Button(interactive=state != "busy"),
+            }
             yield said | ({self.file: gr.DownloadButton(value=ready.path)} if ready else {})
-        yield {self.download: gr.Button(interactive=True)}
 
     def _prepare(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield from self._prepared(values, request.session_hash, accepted="")
@@ -245,9 +247,8 @@ class SharePanel:
                 shown |= {self.objections: share_render.findings(ready.findings), self.anyway: gr.Button(visible=True)}
                 shown[self.accepted] = digest(text)
                 message, state, ready = "Look at this before everybody can.", "failed", None
-            yield {**shown, self.line: render.activity(message, state), self.ready: ready}
-        if ready is None:
-            yield {self.push: gr.Button(interactive=True)}
+            waits = gr.Button(interactive=state == "failed")  # otherwise the second step goes on
+            yield {**shown, self.push: waits, self.line: render.activity(message, state), self.ready: ready}
 
     def _push(self, values: dict, request: gr.Request, signed: gr.OAuthToken | None) -> Iterator[dict]:
         """The second step: what was made goes to the Hub."""
