@@ -5,12 +5,16 @@ The page answers first; the base model and the hypernetwork load behind it.
 
 import argparse
 import contextlib
+import logging
 
 from studio.jobs import JobError
 from studio.service import Studio, StudioError
+from studio.shelf import ShelfError
 from studio.views import page
 from studio.views.gpu import ZERO_GPU
-from studio.views.visitor import Training
+from studio.views.visitor import Keeping, Training
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -32,7 +36,12 @@ def main() -> None:
         training.jobs.start()
     except JobError as error:  # the page says why, and the rest of it works
         why_not = str(error)
-    demo = page.build(studio, training, why_not)
+    keeping = None
+    try:
+        keeping = Keeping.open()
+    except ShelfError as error:
+        log.warning("visitors' own skills are not kept: %s", error)
+    demo = page.build(studio, training, why_not, keeping)
     studio.start()
     if ZERO_GPU:  # there, only what was loaded before the launch finds its way to the GPU
         with contextlib.suppress(StudioError):  # the page says what went wrong

@@ -5,7 +5,8 @@ import io
 import json
 import time
 import zipfile
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,10 +16,11 @@ from safetensors.torch import load, save
 from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork
-from hypernet.lora import LoraWeights, decoder_layers
+from hypernet.lora import LoraWeights, calibrated, decoder_layers, stack_skills
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 PROVENANCE_FILE, CARD_FILE = "provenance.json", "README.md"
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that `--max-lora-rank` takes
 VERSION = "0.1.0"  # of this code, as in pyproject.toml: a Space runs it without installing it
 
 
@@ -42,6 +44,7 @@ class Provenance:
     seed: int = 0  # of what is drawn at random: generating draws nothing, answers of an evaluation are greedy
     version: str = VERSION  # of the code that made it
     refined_on: int = 0  # examples that it was trained on after it was generated; 0: it is as generated
+    stack: list = field(default_factory=list)  # of several skills at once: name, text's SHA-256 and share of each
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,48 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
     return Adapter(weights, layers_path(base), provenance)
 
 
+def stack_adapters(
+    hypernetwork: Hypernetwork, base: Base, adapters: Sequence[Adapter], shares: Sequence[float], text: str
+) -> Adapter:
+    """Several skills' adapters as one: the own parts calibrated by their shares, the shared part once.
+
+    `text` is what stands in a prompt for all of them: the provenance of the stack has its SHA-256.
+    Raises AdapterError unless there are several, all as this hypernetwork made them, with shares that are a mixture.
+    """
+    if len(adapters) < 2 or len(adapters) != len(shares) or min(shares) < 0 or not sum(shares):
+        raise AdapterError("A stack needs two adapters or more and a share for each: none below 0, at least one above.")
+    for adapter in adapters:
+        came = adapter.provenance
+        if came.refined_on:
+            raise AdapterError(
+                f"{came.skill_name} was trained on examples after it was made: its shared part is no longer that of "
+                "the others. Stack adapters as they were generated."
+            )
+        if came.hypernetwork_fingerprint != hypernetwork.fingerprint:
+            raise AdapterError(
+                f"{came.skill_name} was made by another hypernetwork ({came.hypernetwork_fingerprint[:12]}), with "
+                "another shared part. Generate all adapters of a stack with the same."
+            )
+    weights = stack_skills([adapter.weights for adapter in adapters]).to(torch.float32)
+    own = calibrated(hypernetwork.own_part(weights), shares)
+    with torch.no_grad():
+        stacked = own.join(hypernetwork.shared()).to(base.dtype)
+    parts = [adapter.provenance for adapter in adapters]
+    names = [part.skill_name for part in parts]
+    provenance = replace(
+        parts[0],
+        skill_name=f"{names[0]}-and-{names[1] if len(names) == 2 else f'{len(names) - 1}-more'}",
+        skill_sha256=text_sha256(text),
+        skill_tokens=base.count_tokens(text),
+        seconds=round(sum(part.seconds for part in parts), 3),
+        stack=[
+            {"skill_name": part.skill_name, "skill_sha256": part.skill_sha256, "share": share}
+            for part, share in zip(parts, shares, strict=True)
+        ],
+    )
+    return Adapter(stacked, adapters[0].layers_path, provenance)
+
+
 def read_weights(config: bytes, tensors: bytes, path: str) -> LoraWeights:
     """The LoRA in PEFT's two files, on the CPU; `path` is where the base has its decoder layers.
 
@@ -202,7 +247,25 @@ def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "") ->
 def vllm_snippet(base_name: str, rank: int, folder: str = "adapter", revision: str = "") -> str:
     """A shell command that serves the adapter with vLLM, the base at a commit where one is given."""
     at = f" --revision {revision}" if revision else ""
-    return f"vllm serve {base_name}{at} --enable-lora --max-lora-rank {rank} --lora-modules skill=./{folder}"
+    room = next((most for most in VLLM_RANKS if most >= rank), None)
+    if room is None:
+        return f"# vLLM takes adapters of at most rank {VLLM_RANKS[-1]}; this one has {rank}."
+    return f"vllm serve {base_name}{at} --enable-lora --max-lora-rank {room} --lora-modules skill=./{folder}"
+
+
+def llama_cpp_snippet(base_name: str, file: str = "adapter.gguf") -> str:
+    """Python that runs the adapter in llama.cpp, over the base in GGUF as base.gguf."""
+    return (
+        "import xllamacpp as llama  # llama.cpp as a wheel: pip install xllamacpp\n\n"
+        "params = llama.CommonParams()\n"
+        f'params.model.path = "base.gguf"  # {base_name} in GGUF\n'
+        "params.n_ctx = 4096\n"
+        f'params.lora_adapters = [llama.CommonAdapterLoraInfo("{file}", 1.0)]\n'
+        "server = llama.Server(params)\n"
+        'messages = [{"role": "user", "content": "your prompt, without the skill"}]\n'
+        'answer = server.handle_chat_completions({"messages": messages, "max_tokens": 64, "temperature": 0})\n'
+        'print(answer["choices"][0]["message"]["content"])'
+    )
 
 
 def layers_path(base: Base) -> str:

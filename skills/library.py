@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from skills.evals import Eval, load_evals
+from skills.search import SearchIndex, words_of
 from skills.skill import MAX_NAME, Skill, SkillError, is_valid_name
 
 SHIPPED = Path(__file__).with_name("library")
@@ -63,18 +64,23 @@ class SkillLibrary:
         raise SkillError(f"The library has no skill '{shown}'. {fix}")
 
     def search(self, query: str, subtask: str | None = None) -> Entries:
-        """The entries, of one subtask if given, that hold every word of the query in name, description or body.
+        """The entries, of one subtask if given, with words in name, description or body that begin as the query's do.
 
-        Case does not count. Those with most of the words in their name come first, then by name.
+        Every word of the query has to be met; case does not count. Those with most of them in their name come first,
+        then by name.
         """
-        words = query.casefold().split()
-        hits = []
-        for entry in self.list():
-            skill = entry.skill
-            haystack = f"{skill.name}\n{skill.description}\n{skill.body}".casefold()
-            if subtask in (None, entry.subtask) and all(word in haystack for word in words):
-                hits.append(entry)
-        return sorted(hits, key=lambda entry: -sum(word in entry.skill.name for word in words))
+        entries, found = self.list(), self._index.find(query)
+        hits = entries if found is None else [entries[number] for number in found]
+        words = words_of(query)
+        fitting = hits if subtask is None else [entry for entry in hits if entry.subtask == subtask]
+        if not words:
+            return fitting
+        return sorted(fitting, key=lambda entry: -sum(word in entry.skill.name for word in words))
+
+    @cached_property
+    def _index(self) -> SearchIndex:
+        skills = (entry.skill for entry in self.list())
+        return SearchIndex(f"{skill.name}\n{skill.description}\n{skill.body}" for skill in skills)
 
     @cached_property
     def _entries(self) -> dict[str, LibraryEntry]:

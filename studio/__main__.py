@@ -6,8 +6,8 @@ from pathlib import Path
 
 from skills.evals import load_evals
 from skills.skill import MAX_TEXT, validate
-from studio import bundle, hub, serve
-from studio.service import PANES, Settings, Studio, StudioError
+from studio import bundle, hub, serve, survey
+from studio.service import PANES, STACK_PANES, AdapterInfo, Part, Settings, Source, Studio, StudioError
 
 SESSION = "command-line"
 
@@ -28,37 +28,61 @@ def read_text(path: Path) -> str:
         raise StudioError(f"{file} can't be read: {error.strerror}.") from error
 
 
+def source_of(studio: Studio, options: argparse.Namespace) -> Source:
+    """The text of the skill that was given, or the several of a stack with their weights; a name is the library's.
+
+    Raises StudioError, SkillError for a name that the library does not have.
+    """
+    weights = options.weights or [1.0] * len(options.skill)
+    if len(weights) != len(options.skill):
+        raise StudioError(f"There are {len(options.skill)} skills and {len(weights)} weights. Give one for each.")
+    names = {entry.skill.name: entry.text for entry in studio.library.list()}
+    texts = [
+        names[str(path)] if str(path) in names and not path.exists() else read_text(path) for path in options.skill
+    ]
+    return tuple(map(Part, texts, weights)) if len(texts) > 1 else texts[0]
+
+
+def print_overlaps(info: AdapterInfo) -> None:
+    """What a stack is made of and how its skills meet, for a person, on the standard error."""
+    for overlap in info.overlaps:
+        print(f"{overlap.first}, {overlap.second}: {overlap.cosine:.2f}, {overlap.words}", file=sys.stderr)
+
+
 def generate(options: argparse.Namespace) -> int:
-    """Write the adapter of a skill as a PEFT folder."""
-    text = read_text(options.skill)
+    """Write the adapter of a skill, or of several as one, as a PEFT folder."""
     studio = Studio(options.base, options.checkpoint)
+    skill = source_of(studio, options)
     studio.start()
-    info = studio.generate(SESSION, text)
+    info = studio.generate(SESSION, skill)
+    print_overlaps(info)
     try:
-        studio.save_adapter(SESSION, text, options.out)
+        studio.save_adapter(SESSION, skill, options.out, options.gguf)
     except OSError as error:
         raise StudioError(f"{options.out} can't be written: {error.strerror}.") from error
     print(
         f"{options.out}: rank {info.rank}, {info.size_bytes / 1e6:.1f} MB, "
         f"from {info.tokens} tokens in {info.seconds:.2f} s"
     )
-    print(f"skill text SHA-256 {info.sha256}\n\n{info.snippet_peft}")
+    snippets = (info.snippet_peft, info.snippet_llama_cpp) if options.gguf else (info.snippet_peft,)
+    print(f"skill text SHA-256 {info.sha256}", *snippets, sep="\n\n")
     return 0
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print what the base answers without the skill, with it in the prompt, and with it as parameters."""
-    text = read_text(options.skill)
+    """Print what the base answers without the skill or skills, with all in the prompt, and with all as parameters."""
     settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
     studio = Studio(options.base, options.checkpoint)
-    comparisons = studio.compare(SESSION, text, options.prompt, settings)
+    skill = source_of(studio, options)
+    comparisons = studio.compare(SESSION, skill, options.prompt, settings)
     studio.start()
     last, said = None, ""
     for last in comparisons:
         if last.message != said:
             print(f"{last.message} ...", file=sys.stderr)
             said = last.message
-    for title, pane in zip(PANES, last.panes, strict=True):
+    print_overlaps(last.adapter)
+    for title, pane in zip(PANES if isinstance(skill, str) else STACK_PANES, last.panes, strict=True):
         speed = f", {pane.tokens_per_second:.0f} tokens/s" if pane.tokens_per_second else ""
         first = f", first token in {pane.first_token_seconds:.2f} s" if pane.first_token_seconds else ""
         print(f"{title} ({pane.prompt_tokens} prompt tokens{first}{speed})\n{pane.text or pane.note}\n")
@@ -104,11 +128,34 @@ def validate_text(options: argparse.Namespace) -> int:
     return int(any(problem.severity == "error" for problem in problems))
 
 
+def survey_library(options: argparse.Namespace) -> int:
+    """Measure the library for its tab: each skill on its own examples, and how alike the adapters are. Minutes.
+
+    It is written after each skill, and what the file has already is not measured again.
+    """
+    studio = Studio(options.base, options.checkpoint)
+    studio.start()
+    try:
+        for found in survey.measure(studio, survey.load(options.out)):
+            survey.write(found, options.out)
+    except OSError as error:
+        raise StudioError(f"{options.out} can't be written: {error.strerror}.") from error
+    print(f"{options.out}: {len(found.skills)} skills with the hypernetwork {found.hypernetwork[:12]}")
+    return 0
+
+
 def bench(options: argparse.Namespace) -> int:
     """Print the ratios of speed that the studio promises."""
     from studio.bench import run
 
     return run(options.base, options.checkpoint, options.runs)
+
+
+def add_skills(command: argparse.ArgumentParser) -> None:
+    """One skill, or several with a weight each."""
+    what = "a SKILL.md, its folder, or a name of the library; several are stacked"
+    command.add_argument("skill", type=Path, nargs="+", help=what)
+    command.add_argument("--weights", type=float, nargs="+", help="how much of each skill goes in (default: 1 each)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,12 +167,13 @@ def main(arguments: list[str] | None = None) -> int:
     model.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork")
 
     command = commands.add_parser("generate", parents=[model], help=generate.__doc__)
-    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    add_skills(command)
     command.add_argument("--out", type=Path, required=True, help="folder for the adapter")
+    command.add_argument("--gguf", action="store_true", help="write it for llama.cpp, too: adapter.gguf")
     command.set_defaults(run=generate)
 
     command = commands.add_parser("compare", parents=[model], help=compare.__doc__)
-    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
+    add_skills(command)
     command.add_argument("--prompt", required=True)
     command.add_argument("--temperature", type=float, default=Settings.temperature)
     command.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
@@ -140,6 +188,10 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("validate", help=validate_text.__doc__)
     command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
     command.set_defaults(run=validate_text)
+
+    command = commands.add_parser("survey", parents=[model], help="measure the library for its tab")
+    command.add_argument("--out", type=Path, default=survey.FILE, help="file to write (default: the one that ships)")
+    command.set_defaults(run=survey_library)
 
     command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
     command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")

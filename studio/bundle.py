@@ -2,6 +2,7 @@
 
     SKILL.md, evals/, ...     the skill, as it was
     adapter/                  PEFT's two files
+    adapter.gguf              the same for llama.cpp, where it was asked for
     README.md                 the model card
     provenance.json           what the adapter was made of, and the SHA-256 of every file but the card
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 SKILL, CARD, PROVENANCE, ORIGIN = "SKILL.md", "README.md", "provenance.json", "hub.json"
 CONFIG, WEIGHTS = "adapter/adapter_config.json", "adapter/adapter_model.safetensors"
+GGUF = "adapter.gguf"
 REQUIRED = (SKILL, CARD, PROVENANCE, CONFIG, WEIGHTS)
 TAGS = ("parametric-skills", "agent-skills", "lora")
 LICENSE_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt")
@@ -61,11 +63,13 @@ class BundleError(ValueError):
 # ---- making --------------------------------------------------------------------------------------------------------
 
 
-def contents(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None = None) -> dict[str, bytes]:
+def contents(
+    source: SkillFiles, adapter: "Adapter", checked: Fidelity | None = None, gguf: bytes | None = None
+) -> dict[str, bytes]:
     """The files of a bundle by their paths in it; with `checked`, the card holds its evaluation.
 
-    A README.md of the skill's own gives way to the card. Raises BundleError where the adapter is of another text, or
-    the check of another skill.
+    `gguf` is the adapter for llama.cpp, where it shall be in. A README.md of the skill's own gives way to the card.
+    Raises BundleError where the adapter is of another text, or the check of another skill.
     """
     from hypernet.adapter import CONFIG_FILE, WEIGHTS_FILE, text_sha256
 
@@ -76,9 +80,11 @@ def contents(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None = 
         raise BundleError(f"The check is of {checked.skill_name}, not of {source.skill.name}. Check this skill.")
     made = adapter.files()
     files = skill_files(source) | {CONFIG: made[CONFIG_FILE], WEIGHTS: made[WEIGHTS_FILE]}
+    files |= {GGUF: gguf} if gguf else {}
     digests = {path: _sha256(files[path]) for path in sorted(files)}
     provenance = json.dumps(asdict(came) | {"files": digests}, indent=2) + "\n"
-    card = _card(source, adapter, checked, next((name for name in LICENSE_FILES if name in files), ""))
+    license_file = next((name for name in LICENSE_FILES if name in files), "")
+    card = _card(source, adapter, checked, license_file, GGUF in files)
     return files | {CARD: card.encode("utf-8", "replace"), PROVENANCE: provenance.encode()}
 
 
@@ -137,7 +143,7 @@ def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _is_ours(path: str) -> bool:
-    return path in (CARD, PROVENANCE, ORIGIN, "adapter.gguf") or path.startswith("adapter/")
+    return path in (CARD, PROVENANCE, ORIGIN, GGUF) or path.startswith("adapter/")
 
 
 def _sha256(data: bytes) -> str:
@@ -147,10 +153,10 @@ def _sha256(data: bytes) -> str:
 # ---- the card ------------------------------------------------------------------------------------------------------
 
 
-def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, license_file: str) -> str:
+def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, license_file: str, has_gguf: bool) -> str:
     from huggingface_hub import ModelCardData
 
-    from hypernet.adapter import peft_snippet, vllm_snippet
+    from hypernet.adapter import llama_cpp_snippet, peft_snippet, vllm_snippet
 
     skill, came, rank = source.skill, adapter.provenance, adapter.weights.rank
     is_on_hub = _is_hub_name(came.base_name) and ("/" in came.base_name or came.base_revision)  # else a folder's name
@@ -180,6 +186,10 @@ def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, lice
         "version": came.version,
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    llama_cpp = (
+        "llama.cpp, with the base in GGUF beside it as `base.gguf` (any program of llama.cpp will do: "
+        f"`llama-cli -m base.gguf --lora {GGUF}`):\n\n```python\n{llama_cpp_snippet(came.base_name, GGUF)}\n```\n\n"
+    )
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {skill.name}\n\n{' '.join(skill.description.split())}\n\n"
         f"This is the agent skill `{skill.name}` (`SKILL.md`) and the same skill as a LoRA adapter (`adapter/`):\n"
@@ -189,6 +199,7 @@ def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, lice
         "`hf download <user/name> --local-dir <folder>` brings it from the Hub.\n\n"
         f"PEFT:\n\n```python\n{peft_snippet(came.base_name, 'adapter', came.base_revision)}\n```\n\n"
         f"vLLM:\n\n```bash\n{vllm_snippet(came.base_name, rank, 'adapter', came.base_revision)}\n```\n\n"
+        f"{llama_cpp if has_gguf else ''}"
         "As a skill of an agent, without the adapter:\n\n```bash\npython -m studio install . --to agents\n```\n\n"
         f"{_evaluation(checked) if measured else ''}"
         f"## Where it came from\n\n| | |\n|---|---|\n{table}\n\n"
@@ -331,7 +342,11 @@ def verify(path: Path, hypernetwork: "Hypernetwork", base: "Base") -> Verificati
     made = replace(
         made, provenance=replace(made.provenance, base_name=came.base_name, base_revision=came.base_revision)
     )
-    same_maker = text_is_same and not {"base", "hypernetwork", "refined"} & {each.kind for each in found}
+    other = {each.kind for each in found}
+    if GGUF in files and "base" not in other and not _is_of_adapter(files, replace(made, provenance=came), base):
+        message = f"{GGUF} is not the adapter in adapter/ in llama.cpp's format. Don't use it; make the bundle again."
+        found.append(Mismatch("weights", GGUF, message))
+    same_maker = text_is_same and not {"base", "hypernetwork", "refined"} & other
     return _compare(Verification(name, tuple(found)), files, made, same_maker)
 
 
@@ -373,6 +388,20 @@ def _distance(files: Mapping[str, bytes], made: "Adapter") -> float | None:
     except (SafetensorError, ValueError, TypeError, LookupError, RuntimeError, RecursionError):
         return None
     return float(between / own.delta_norms().square().sum().sqrt())
+
+
+def _is_of_adapter(files: Mapping[str, bytes], made: "Adapter", base: "Base") -> bool:
+    """Whether a bundle's file for llama.cpp holds what its PEFT files hold; it is written anew, never parsed."""
+    from safetensors import SafetensorError
+
+    from hypernet.adapter import read_weights
+    from hypernet.gguf_export import adapter_gguf
+
+    try:
+        weights = read_weights(files[CONFIG], files[WEIGHTS], made.layers_path)
+        return adapter_gguf(replace(made, weights=weights), base) == files[GGUF]
+    except (SafetensorError, ValueError, TypeError, LookupError, RuntimeError, RecursionError):
+        return False
 
 
 def _changed_settings(given: bytes, own: bytes) -> str:
@@ -491,6 +520,7 @@ def add_commands(commands: "argparse._SubParsersAction", model: argparse.Argumen
     command = commands.add_parser("bundle", parents=[model], help=_bundle.__doc__)
     command.add_argument("skill", type=Path, help="a SKILL.md, its folder, a .skill file, or a name of the library")
     command.add_argument("--out", type=Path, required=True, help="folder for the bundle, or a file that ends in .skill")
+    command.add_argument("--gguf", action="store_true", help="add the adapter for llama.cpp, adapter.gguf")
     command.add_argument("--no-check", action="store_true", help="leave out the evaluation on the skill's own evals")
     command.add_argument("--yes", action="store_true", help="go on in spite of what the scan asks about")
     command.set_defaults(run=_bundle)
@@ -519,6 +549,7 @@ def _load(options: argparse.Namespace) -> tuple["Hypernetwork", "Base"]:
 def _bundle(options: argparse.Namespace) -> int:
     """Write a skill, its adapter, a model card and the provenance as one folder or .skill file."""
     from hypernet.adapter import make_adapter
+    from hypernet.gguf_export import adapter_gguf
 
     path = options.skill if options.skill.exists() else SkillLibrary().get(str(options.skill)).path
     source = read(path)
@@ -529,7 +560,7 @@ def _bundle(options: argparse.Namespace) -> int:
     if source.evals and not options.no_check:
         *_, checked = fidelity.answer(base, source.skill.name, source.text, source.evals, adapter.weights)
         print(checked.verdict)
-    files = contents(source, adapter, checked)
+    files = contents(source, adapter, checked, adapter_gguf(adapter, base) if options.gguf else None)
     try:
         write(options.out, files)
     except OSError as error:

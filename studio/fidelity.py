@@ -28,6 +28,26 @@ UNKNOWN = (
 
 
 @dataclass(frozen=True)
+class Score:
+    """How many of a skill's evals pass in each column: what is left to tell once the answers are gone."""
+
+    n: int
+    without: int
+    read: int
+    parametric: int
+
+    @property
+    def kept(self) -> float | None:
+        """The share of the in-context effect that the adapter keeps; None where there is no such effect."""
+        return (self.parametric - self.without) / (self.read - self.without) if self.read > self.without else None
+
+    @property
+    def gain(self) -> float:
+        """The share of the evals that pass with the adapter and did not without it."""
+        return (self.parametric - self.without) / self.n
+
+
+@dataclass(frozen=True)
 class Fidelity:
     """What a skill's evals say of it; while they are answered, what they have said so far."""
 
@@ -53,12 +73,16 @@ class Fidelity:
         return {column: sum(passed) for column, passed in self.passed.items()}
 
     @property
+    def score(self) -> Score | None:
+        """What the columns pass; None until all are answered."""
+        if not self.n or any(len(self.passed.get(column, ())) < self.n for column in COLUMNS):
+            return None
+        return Score(self.n, *(self.passes[column] for column in COLUMNS))
+
+    @property
     def kept(self) -> float | None:
         """The share of the in-context effect that the adapter keeps; None where there is no such effect."""
-        if not all(column in self.passed for column in COLUMNS):
-            return None
-        without, read, parametric = (self.passes[column] for column in COLUMNS)
-        return (parametric - without) / (read - without) if read > without else None
+        return self.score.kept if self.score else None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Refit jobs that outlive a page and the server: a queue in SQLite, one process at a time, a folder each.
 
-A job's process belongs to no server. Whichever server on the data folder holds the lock looks after it, knowing it by
-its pid and start time, and tells how it ended from its exit code, its report and the last line of its curve.
+A job's process belongs to no server, but for one in slices (`studio/slices.py`). Whichever server on the data folder
+holds the lock looks after it, knowing it by its pid and start time, and tells how it ended from its exit code, its
+report and the last line of its curve.
 """
 
 from __future__ import annotations  # Jobs has a method by the name of list
@@ -23,11 +24,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 import psutil
 
 from studio import database
+from studio.slices import SlicedRun
 
 if TYPE_CHECKING:
     from training.trajectories import Trajectory
@@ -159,15 +161,43 @@ def refit_command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "training", "refit", "--config", str(folder / CONFIG_FILE)]
 
 
+class _Process(subprocess.Popen):
+    """A trainer in a session of its own: what ends the server does not end it."""
+
+    def __init__(self, command: list[str], log: IO) -> None:
+        # the package need not be installed where the server runs
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+        super().__init__(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+        with suppress(psutil.Error):  # it may have ended already
+            psutil.Process(self.pid).nice(NICENESS)
+
+
 class Jobs:
     """The queue of a data folder. Several servers may share the folder: one of them at a time looks after it."""
 
-    def __init__(self, root: Path, command: Callable[[Path], list[str]] = refit_command) -> None:
-        """Make or open the queue in a folder. Raises JobError where that can't be done."""
+    def __init__(
+        self,
+        root: Path,
+        command: Callable[[Path], list[str]] = refit_command,
+        slices: Callable[[str, float], bool] | None = None,
+    ) -> None:
+        """Make or open the queue in a folder. With `slices`, jobs run in this server through it, not as processes.
+
+        Raises JobError where that can't be done.
+        """
         root = Path(root).absolute()
         self._path, self._folders, self._lock_path = root / "jobs.sqlite3", root / "jobs", root / "supervisor.lock"
-        self._command = command
-        self._children: dict[str, subprocess.Popen] = {}  # those that this server started: it learns their exit codes
+        self._command, self._slices = command, slices
+        self._children: dict[
+            str, _Process | SlicedRun
+        ] = {}  # those that this server started: it learns their exit codes
         self._thread: threading.Thread | None = None
         self._closing, self._wake = threading.Event(), threading.Event()
         try:
@@ -383,26 +413,15 @@ class Jobs:
             ).rowcount
         if not started:
             return
-        # the package need not be installed where the server runs
-        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
         try:
             with (folder / LOG_FILE).open("ab") as log_file:
-                child = subprocess.Popen(
-                    self._command(folder),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log_file,
-                    stderr=subprocess.STDOUT,
-                    env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
-                    start_new_session=True,  # what ends the server does not end the job
-                )
+                child = SlicedRun(self._slices, folder) if self._slices else _Process(self._command(folder), log_file)
         except OSError as error:
             self._end(row, "failed", f"The trainer could not be started: {error}.")
             return
         self._children[row["id"]] = child
         with suppress(psutil.Error):  # it may have ended already; the next look tells how
-            process = psutil.Process(child.pid)
-            process.nice(NICENESS)
-            self._remember(row, process)
+            self._remember(row, psutil.Process(child.pid))
 
     def _remember(self, row: sqlite3.Row, process: psutil.Process) -> None:
         change = "UPDATE jobs SET pid = ?, born = ? WHERE id = ?"
@@ -423,7 +442,7 @@ class Jobs:
             if row["pid"] is None:
                 self._remember(row, process)
             if row["state"] == "stopping":
-                self._signal(row, process)
+                self._signal(row, child or process)
             return True
         self._children.pop(row["id"], None)
         self._end(row, *self._verdict(row, code))
@@ -441,12 +460,13 @@ class Jobs:
             db.execute("UPDATE jobs SET state = 'stopped' WHERE id = ? AND state = 'stopping'", (row["id"],))
         return False
 
-    def _signal(self, row: sqlite3.Row, process: psutil.Process) -> None:
+    def _signal(self, row: sqlite3.Row, process: _Process | SlicedRun | psutil.Process) -> None:
         if row["signalled"] is None:
             process.terminate()
             change = ("UPDATE jobs SET signalled = ? WHERE id = ?", (time.time(), row["id"]))
         elif time.time() - row["signalled"] > GRACE_SECONDS and not row["killed"]:
-            os.killpg(process.pid, signal.SIGKILL)  # it leads its own group
+            if not self._slices:
+                os.killpg(process.pid, signal.SIGKILL)  # it leads its own group
             change = ("UPDATE jobs SET killed = 1 WHERE id = ?", (row["id"],))
         else:
             return

@@ -11,8 +11,9 @@ import threading
 import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,12 +27,27 @@ if TYPE_CHECKING:
     from hypernet.adapter import Adapter
     from hypernet.base import Base
     from hypernet.hypernetwork import Hypernetwork
+    from hypernet.lora import LoraWeights
 
 PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
+STACK_PANES = ("No skill", "All skills in the prompt", "Skills stacked as parameters")
 MAX_PROMPT = 20_000  # characters
-MAX_SESSIONS, ADAPTERS_A_SESSION = 64, 6  # an adapter of the default base takes 1.6 MB
+MAX_STACK = 4  # skills at once: what stacks were measured for, and one more
+MAX_SHARE = 2.0
+# With the checkpoint that ships, two skills of the library have 0.25 to 0.45, two of one kind 0.5 to 0.62.
+OVERLAPS = (
+    (0.7, "nearly the same: one may speak for the other"),
+    (0.48, "alike, as two skills of one kind: they may mix up each other's words"),
+    (0.3, "they meet no more than any two skills"),
+    (-0.1, "they hardly meet"),
+    (-1.1, "they pull against each other"),
+)
+MAX_SESSIONS, ADAPTERS_A_SESSION = 64, 6  # an adapter of the default base takes 6 MB
 MAX_HYPERNETWORKS = 4  # visitors' own that are in memory at once; one for the default base takes 32 MB
+MAX_PARTS = 64  # adapters' own parts that are kept for comparing; one of the default base takes 1 MB
 LOAD_SECONDS = 600  # how long a caller without a page waits for the base
+
+Source = str | tuple["Part", ...]  # what an adapter is made from: the text of a skill, or several at once
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +110,31 @@ class AdapterInfo:
     hypernetwork_fingerprint: str
     snippet_peft: str
     snippet_vllm: str
+    snippet_llama_cpp: str  # empty where llama.cpp does not have the base's architecture in a way that is known here
+    shares: tuple[tuple[str, float], ...] = ()  # of a stack: each skill's name and how much of it goes in
+    overlaps: tuple["Overlap", ...] = ()  # of a stack: each pair of skills
+
+
+@dataclass(frozen=True)
+class Part:
+    """One skill of several at once."""
+
+    text: str
+    share: float = 1.0  # how much of it goes in beside the others; the strength of the whole is a setting
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How far two skills' own deltas point the same way."""
+
+    first: str
+    second: str
+    cosine: float  # 1: the same direction; 0: they do not meet; below 0: against each other
+
+    @property
+    def words(self) -> str:
+        """What the number means for a stack of the two."""
+        return next(words for least, words in OVERLAPS if self.cosine >= least)
 
 
 @dataclass(frozen=True)
@@ -119,6 +160,15 @@ class Comparison:
     message: str
     adapter: AdapterInfo | None
     panes: tuple[PaneView, PaneView, PaneView] = (PaneView(), PaneView(), PaneView())
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How far a comparison of adapters is; with the last one, the cosine of every two."""
+
+    made: int
+    total: int
+    cosines: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,8 +198,8 @@ class _Loaded:
 class _Session:
     """What a visitor has."""
 
-    # by the fingerprint of the hypernetwork and the text that it was made from
-    adapters: OrderedDict[tuple[str, str], _Held] = field(default_factory=OrderedDict)
+    # by the fingerprint of the hypernetwork and the text or texts that it was made from
+    adapters: OrderedDict[tuple[str, Source], _Held] = field(default_factory=OrderedDict)
     own: tuple[Path, str] | None = None  # folder and fingerprint of the hypernetwork in use; None: the shipped one
     download: Path | None = None  # folder of the zip that was asked for last
 
@@ -170,6 +220,7 @@ class Studio:
         self._generating = threading.Lock()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._own: OrderedDict[Path, _Maker] = OrderedDict()  # visitors' own hypernetworks, by folder
+        self._parts: OrderedDict[tuple[str, str], LoraWeights] = OrderedDict()  # by hypernetwork and text
         self._registry = threading.Lock()
         self._files = tempfile.TemporaryDirectory(prefix="parametric-skills-", ignore_cleanup_errors=True)
 
@@ -250,34 +301,84 @@ class Studio:
                 )
         return Examination(problems, tokens, len(text), skill, blocking)
 
+    def count_tokens(self, text: str) -> int | None:
+        """Length of a text in tokens of the base; None while that loads."""
+        return self._loaded.base.count_tokens(text) if self._loaded else None
+
     # ---- adapters ----
 
-    def generate(self, session: str, text: str) -> AdapterInfo:
-        """The adapter of a text: made now, or found where this session has it already.
+    def generate(self, session: str, skill: Source) -> AdapterInfo:
+        """The adapter of a text, or of several as one: made now, or found where this session has it already.
 
         Raises StudioError for a text that no adapter can be made of, or a base that did not load.
         """
-        return self._adapter(session, text).info
+        return self._adapter(session, skill).info
 
-    def adapter_info(self, session: str, text: str) -> AdapterInfo | None:
-        """What this session has for exactly this text."""
-        found = self._find(session, text)
+    def adapter_info(self, session: str, skill: Source) -> AdapterInfo | None:
+        """What this session has for exactly this text, or these."""
+        found = self._find(session, skill)
         return found.info if found else None
 
-    def adapter_zip(self, session: str, text: str) -> Path:
+    def adapter_zip(self, session: str, skill: Source) -> Path:
         """The adapter as a zip of PEFT's files, in a folder that no one else can guess. Raises StudioError."""
-        held = self._adapter(session, text)
-        target = held.folder / f"{held.info.skill_name}-adapter.zip"
+        held = self._adapter(session, skill)
+        return self._written(held, f"{held.info.skill_name}-adapter.zip", held.adapter.to_zip)
+
+    def adapter_gguf(self, session: str, skill: Source) -> Path:
+        """The adapter as a LoRA file of llama.cpp, in a folder that no one else can guess.
+
+        Raises StudioError, also where llama.cpp does not have the base's architecture in a way that is known here.
+        """
+        from hypernet.files import write_atomically
+
+        held = self._adapter(session, skill)
+        data = self._gguf(held)
+        name = f"{held.info.skill_name}-adapter.gguf"
+        return self._written(held, name, lambda target: write_atomically(target, lambda path: path.write_bytes(data)))
+
+    def save_adapter(self, session: str, skill: Source, folder: Path, gguf: bool = False) -> None:
+        """Write the adapter's files into a folder, with `gguf` also that for llama.cpp.
+
+        Raises StudioError, and OSError where it can't be written.
+        """
+        held = self._adapter(session, skill)
+        data = self._gguf(held) if gguf else None
+        held.adapter.save(folder)
+        if data:
+            from hypernet.files import write_atomically
+            from hypernet.gguf_export import GGUF_FILE
+
+            write_atomically(folder / GGUF_FILE, lambda path: path.write_bytes(data))
+
+    def overlaps(self, session: str, parts: tuple[Part, ...]) -> tuple[Overlap, ...]:
+        """How far the skills of a stack point the same way, for each pair, before they are mixed.
+
+        Raises StudioError.
+        """
+        from hypernet.lora import cosines, stack_skills
+
+        held = self._parts(session, parts)
+        own = self._maker(session).hypernetwork.own_part(stack_skills([each.adapter.weights for each in held]))
+        found, names = cosines(own), [each.info.skill_name for each in held]
+        pairs = combinations(range(len(held)), 2)
+        return tuple(Overlap(names[i], names[j], round(found[i, j].item(), 4)) for i, j in pairs)
+
+    def _gguf(self, held: _Held) -> bytes:
+        from hypernet.gguf_export import adapter_gguf
+
+        try:
+            return adapter_gguf(held.adapter, self._model().base)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+
+    def _written(self, held: _Held, name: str, write: Callable[[Path], object]) -> Path:
+        target = held.folder / name
         try:
             if not target.exists():
-                held.adapter.to_zip(target)
+                write(target)
         except OSError as error:
             raise StudioError(f"The adapter could not be written: {error.strerror}. Free some disk space.") from error
         return target
-
-    def save_adapter(self, session: str, text: str, folder: Path) -> None:
-        """Write the adapter's files into a folder. Raises StudioError, and OSError where it can't be written."""
-        self._adapter(session, text).adapter.save(folder)
 
     def adapter(self, session: str, text: str) -> "Adapter":
         """The adapter itself, for what else is made of it. Raises StudioError."""
@@ -310,31 +411,72 @@ class Studio:
             self._sessions.popitem(last=False)[1].delete_files()
         return session
 
-    def _find(self, session: str, text: str) -> _Held | None:
+    def _find(self, session: str, skill: Source) -> _Held | None:
         with self._registry:
             if session not in self._sessions or self._loaded is None:
                 return None
             held = self._session(session)
-            key = (held.own[1] if held.own else self._loaded.shipped.fingerprint, text)
+            key = (held.own[1] if held.own else self._loaded.shipped.fingerprint, _source(skill))
             if key not in held.adapters:
                 return None
             held.adapters.move_to_end(key)
             return held.adapters[key]
 
-    def _adapter(self, session: str, text: str) -> _Held:
-        if (found := self._find(session, text)) is not None:
+    def _adapter(self, session: str, skill: Source) -> _Held:
+        skill = _source(skill)
+        if (found := self._find(session, skill)) is not None:
             return replace(found, info=replace(found.info, fresh=False))
-        examined = self.examine(text)
+        if not isinstance(skill, str):
+            return self._stack(session, skill)
+        examined = self.examine(skill)
         if examined.blocking or examined.skill is None:
             raise StudioError(examined.blocking)
         loaded, maker = self._model(), self._maker(session)
-        from hypernet.adapter import WEIGHTS_FILE, make_adapter, peft_snippet, vllm_snippet
+        from hypernet.adapter import make_adapter
 
         try:
             with self._generating:
-                adapter = make_adapter(maker.hypernetwork, loaded.base, text, examined.skill.name)
+                adapter = make_adapter(maker.hypernetwork, loaded.base, skill, examined.skill.name)
         except ValueError as error:
             raise StudioError(str(error)) from error
+        return self._hold(session, maker, skill, adapter)
+
+    def _stack(self, session: str, parts: tuple[Part, ...]) -> _Held:
+        held, maker = self._parts(session, parts), self._maker(session)
+        from hypernet.adapter import stack_adapters
+
+        adapters, shares = [each.adapter for each in held], [part.share for part in parts]
+        try:
+            stacked = stack_adapters(maker.hypernetwork, self._model().base, adapters, shares, _prompt_text(parts))
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        names = [each.info.skill_name for each in held]
+        described = {"shares": tuple(zip(names, shares, strict=True)), "overlaps": self.overlaps(session, parts)}
+        return self._hold(session, maker, parts, stacked, **described)
+
+    def _parts(self, session: str, parts: tuple[Part, ...]) -> list[_Held]:
+        """The adapter of each skill of a stack. Raises StudioError for what is no stack, naming the skill at fault."""
+        if not 2 <= len(parts) <= MAX_STACK:
+            raise StudioError(f"A stack has 2 to {MAX_STACK} skills; this one has {len(parts)}.")
+        if len({part.text for part in parts}) < len(parts):
+            raise StudioError("A skill is in the stack twice. Remove it once, and give it a larger share instead.")
+        if not all(isinstance(part.share, (int, float)) and 0 <= part.share <= MAX_SHARE for part in parts):
+            raise StudioError(f"The share of each skill in a stack must be a number from 0 to {MAX_SHARE:g}.")
+        if not sum(part.share for part in parts):
+            raise StudioError("Every skill of the stack has the share 0. Give one of them more.")
+        held = []
+        for number, part in enumerate(parts, 1):
+            try:
+                held.append(self._adapter(session, part.text))
+            except StudioError as error:
+                raise StudioError(f"Skill {number} of the stack: {error}") from error
+        return held
+
+    def _hold(self, session: str, maker: _Maker, skill: Source, adapter: "Adapter", **described: object) -> _Held:
+        """Keep a new adapter for a session."""
+        from hypernet.adapter import WEIGHTS_FILE, llama_cpp_snippet, peft_snippet, vllm_snippet
+        from hypernet.gguf_export import is_known
+
         came = adapter.provenance
         info = AdapterInfo(
             skill_name=came.skill_name,
@@ -349,11 +491,13 @@ class Studio:
             hypernetwork_fingerprint=came.hypernetwork_fingerprint,
             snippet_peft=peft_snippet(came.base_name),
             snippet_vllm=vllm_snippet(came.base_name, adapter.weights.rank),
+            snippet_llama_cpp=llama_cpp_snippet(came.base_name) if is_known(self._model().base) else "",
+            **described,
         )
         made = _Held(adapter, info, self._new_folder())
         with self._registry:
             held = self._session(session).adapters
-            made = held.setdefault((maker.fingerprint, text), made)  # another call may have been first
+            made = held.setdefault((maker.fingerprint, skill), made)  # another call may have been first
             if len(held) > ADAPTERS_A_SESSION:
                 _delete([held.popitem(last=False)[1].folder])
         return made
@@ -397,6 +541,12 @@ class Studio:
             held.download = target.parent
         return target
 
+    def fingerprint(self, folder: Path | None = None) -> str:
+        """Of the hypernetwork in a folder, None: of the shipped one; '' while the base loads. Raises StudioError."""
+        if self._loaded is None:
+            return ""
+        return self._load_own(folder).fingerprint if folder else self._loaded.shipped.fingerprint
+
     def _maker(self, session: str) -> _Maker:
         """The hypernetwork that a session uses. Raises StudioError where its own can't be read any more."""
         shipped = self._model().shipped
@@ -423,12 +573,47 @@ class Studio:
                 self._own.popitem(last=False)
         return made
 
+    # ---- likeness ----
+
+    def likeness(self, session: str, texts: Sequence[str]) -> Iterator[Likeness]:
+        """How alike the adapters of texts are: the cosine of every two, of what is each skill's own, unshared.
+
+        Raises StudioError while iterating, for a text that no adapter can be made of. Closing it ends the work.
+        """
+        maker, parts = self._maker(session), []
+        for made, text in enumerate(texts):
+            yield Likeness(made, len(texts))
+            parts.append(self._own_part(maker, text))
+        from hypernet.lora import cosines, stack_skills
+
+        found = cosines(stack_skills(parts)).tolist() if parts else []
+        yield Likeness(len(parts), len(parts), tuple(tuple(round(value, 4) for value in row) for row in found))
+
+    def _own_part(self, maker: _Maker, text: str) -> "LoraWeights":
+        from training.properties.material import own_parts
+
+        key, base = (maker.fingerprint, text), self._model().base
+        with self._registry:
+            if key in self._parts:
+                self._parts.move_to_end(key)
+                return self._parts[key]
+        try:
+            with self._generating:
+                part = own_parts(base, maker.hypernetwork, [text]).to("cpu", base.dtype)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
+        with self._registry:
+            self._parts[key] = part
+            if len(self._parts) > MAX_PARTS:
+                self._parts.popitem(last=False)
+        return part
+
     # ---- comparing ----
 
     def compare(
         self,
         session: str,
-        text: str,
+        skill: Source,
         prompt: str,
         settings: Settings | None = None,
         expected: str | None = None,
@@ -436,9 +621,10 @@ class Studio:
     ) -> Iterator[Comparison]:
         """Generate the adapter if this session has none for the text, then answer in three panes, token by token.
 
-        With `expected`, finished panes say whether they pass (all assertions, or else the same text) and how they
-        differ. Closing the iterator ends the work. Raises StudioError: for settings or a prompt that can't be at the
-        call, for the rest while iterating.
+        Several skills at once are stacked in the last pane, and all stand in the prompt of the middle one. With
+        `expected`, finished panes say whether they pass (all assertions, or else the same text) and how they differ.
+        Closing the iterator ends the work. Raises StudioError: for settings or a prompt that can't be at the call, for
+        the rest while iterating.
         """
         settings = settings or Settings()
         settings.check()
@@ -446,12 +632,12 @@ class Studio:
             raise StudioError("The prompt is empty. Write one, or choose an example.")
         if len(prompt) > MAX_PROMPT:
             raise StudioError(f"The prompt has {len(prompt):,} characters; it may have at most {MAX_PROMPT:,}.")
-        return self._compare(session, text, prompt, settings, expected, assertions)
+        return self._compare(session, _source(skill), prompt, settings, expected, assertions)
 
     def _compare(
         self,
         session: str,
-        text: str,
+        skill: Source,
         prompt: str,
         settings: Settings,
         expected: str | None,
@@ -460,9 +646,10 @@ class Studio:
         while not self._over.wait(0.5):
             yield Comparison("loading", self._status.message, None)
         loaded = self._model()
-        if self.adapter_info(session, text) is None:
-            yield Comparison("generating", "Generating the adapter", None)
-        held = self._adapter(session, text)
+        if self.adapter_info(session, skill) is None:
+            several = "" if isinstance(skill, str) else f"s of {len(skill)} skills"
+            yield Comparison("generating", f"Generating the adapter{several}", None)
+        held = self._adapter(session, skill)
         adapter, info = held.adapter, held.info
 
         from hypernet.decode import Sampling
@@ -478,7 +665,9 @@ class Studio:
         sampling = Sampling(settings.temperature, settings.max_new_tokens, settings.seed)
         views = (PaneView(), PaneView(), PaneView())
         try:
-            for panes in compare(loaded.base, prompt, text, adapter.weights, settings.strength, sampling):
+            for panes in compare(
+                loaded.base, prompt, _prompt_text(skill), adapter.weights, settings.strength, sampling
+            ):
                 views = tuple(judged(PaneView(**vars(pane))) for pane in panes)
                 yield Comparison("answering", "Answering", info, views)
         except ValueError as error:
@@ -523,6 +712,16 @@ class Studio:
         except ValueError as error:
             raise StudioError(str(error)) from error
         yield Check("done", f"Checked in {found.seconds:.1f} s", found)
+
+
+def _source(skill: Source) -> Source:
+    """A stack of one skill is that skill."""
+    return skill[0].text if not isinstance(skill, str) and len(skill) == 1 else skill
+
+
+def _prompt_text(skill: Source) -> str:
+    """What stands in the prompt of the middle pane: the text, or all texts one after another."""
+    return skill if isinstance(skill, str) else "\n\n".join(part.text for part in skill)
 
 
 def _delete(folders: Iterable[Path]) -> None:

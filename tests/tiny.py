@@ -4,16 +4,18 @@ Everything on them takes milliseconds and runs the same code as the real base. T
 machine has, so that equal can mean equal.
 """
 
+import json
 import random
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for
@@ -74,6 +76,46 @@ def llama_config(**changes) -> LlamaConfig:
         "tie_word_embeddings": True,
     }
     return LlamaConfig(**{**settings, **changes})
+
+
+def make_gguf(file: Path, model: PreTrainedModel | None = None) -> Path:
+    """A tiny Llama (default: a new one) with its tokenizer as llama.cpp would write it."""
+    if model is None:
+        torch.manual_seed(5)
+        model = LlamaForCausalLM(llama_config())
+    config, tokenizer = model.config, make_tokenizer()
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(VOCABULARY)
+    bpe = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(sorted(bpe["vocab"], key=bpe["vocab"].get))
+    writer.add_token_types([3, 3] + [1] * (VOCABULARY - 2))
+    writer.add_token_merges([" ".join(pair) for pair in bpe["merges"]])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_bos_token_id(tokenizer.eos_token_id)
+    writer.add_chat_template(tokenizer.chat_template)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    for name, tensor in model.state_dict().items():
+        if name == "lm_head.weight":  # tied
+            continue
+        if "q_proj" in name or "k_proj" in name:  # llama.cpp wants the halves that rotary embeddings turn interleaved
+            heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
+            tensor = tensor.unflatten(0, (heads, 2, -1)).swapaxes(1, 2).flatten(0, 2).contiguous()
+        writer.add_tensor(names.get_name(name, (".weight",)), tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
 
 
 def load_base(folder: Path | str, quantization: str = "none", dtype: torch.dtype = torch.float32) -> Base:

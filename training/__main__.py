@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training fit | refit | refine | evaluate | properties`."""
+"""The command line of training; `python -m training --help` lists its commands."""
 
 import argparse
 import json
@@ -18,11 +18,12 @@ from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import load_evals
 from skills.skill import Skill
-from training import properties
+from training import properties, refit_bench, synthesize
 from training.evaluate import evaluate, find_reader, spread
 from training.fit import Fit, FitConfig, FitError
 from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
 from training.metrics import ENCODER
+from training.progress import TRACKERS
 from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare
 from training.refit import read_config as read_refit
@@ -62,7 +63,9 @@ def _is_of(kind: type, value: object) -> bool:
     """Whether a value from YAML can stand in a field of a type."""
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if isinstance(value, bool):  # which Python takes for an int
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,19 +103,29 @@ def main(arguments: list[str] | None = None) -> int:
         "--config", type=Path, help="the refit.json of a folder that was prepared, instead of all others"
     )
     again.add_argument("--out", type=Path, help="folder for everything")
-    again.add_argument("--minutes", type=float, help=f"bound in time ({RefitConfig.minutes}); 0: none")
-    again.add_argument("--steps", type=int, help="bound in steps; 0: none")
+    bench = commands.add_parser("refit-bench", help="refit on skills of kinds never trained on, and say what it gave")
+    refit_bench.add_arguments(bench)
+    for command in (again, bench):
+        command.add_argument("--minutes", type=float, help=f"bound in time ({RefitConfig.minutes}); 0: none")
+        command.add_argument("--steps", type=int, help="bound in steps; 0: none")
+        command.add_argument("--track", choices=TRACKERS, help="also log to this tracker")
     one = commands.add_parser("refine", help="gradient steps on the adapter of one skill; the hypernetwork stays")
     one.add_argument("skill", type=Path, help="a SKILL.md or its folder, whose evals are examples")
     one.add_argument("--examples", type=Path, help="JSONL file of trajectories of the skill, beside its evals")
     one.add_argument("--out", type=Path, required=True, help="folder for the adapter")
-    for command in (again, one):
+    for command in (again, bench, one):
         command.add_argument("--base", help="Hub name or folder of the base")
         command.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
+    made = commands.add_parser("synthesize", help="trajectories of skills in use, out of real OpenCode runs")
+    synthesize.add_arguments(made)
     options = parser.parse_args(arguments)
     try:
+        if options.command == "synthesize":
+            return synthesize.run(options)
         if options.command == "refit":
             return run_refit(options)
+        if options.command == "refit-bench":
+            return refit_bench.run(options)
         if options.command == "refine":
             return run_refine(options)
         if options.command == "fit":
@@ -135,7 +148,7 @@ def run_refit(options: argparse.Namespace) -> int:
     else:
         if not options.out or not options.skills:
             raise RefitError("A refit needs SKILL.md files and --out, or --config.")
-        given = {name: getattr(options, name) for name in ("base", "checkpoint", "minutes", "steps")}
+        given = {name: getattr(options, name) for name in ("base", "checkpoint", "minutes", "steps", "track")}
         given = {name: value for name, value in given.items() if value is not None}
         config = RefitConfig(out=str(options.out), **given)
         prepare(config, *_skills_in_use(options.skills, options.examples))

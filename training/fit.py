@@ -27,6 +27,7 @@ from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights
 from training.examples import Example, answer_logits, to_example
+from training.optimizer import MuonAdamW
 from training.progress import RunLog, Throughput, make_accelerator
 from training.state import load_state, read_about, save_state
 from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_skill
@@ -179,12 +180,7 @@ class Fit:
             for name, parameter in self.hypernetwork.named_parameters():
                 parameter.requires_grad_(name.startswith("shared_"))
         named = [(name, p) for name, p in self.hypernetwork.named_parameters() if p.requires_grad]
-        plain = {n for n, p in named if p.dim() < 2 or "gate" in n or "scale" in n or "gain" in n}
-        groups = [
-            {"params": [p for n, p in named if n not in plain], "weight_decay": config.weight_decay},
-            {"params": [p for n, p in named if n in plain], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+        self.optimizer = MuonAdamW(self.hypernetwork, config.learning_rate, config.weight_decay)
         self.step, self.seconds = 0, 0.0
         self.whole = True  # weights, optimiser and running mean are all those of `step`
         if not config.start:
@@ -218,7 +214,7 @@ class Fit:
             log.write({"step": self.step, "settings": settings, "peak_tflops": round(throughput.peak / 1e12, 4)})
             try:
                 for skills in batches:
-                    log.write(throughput.measure(self.train_step, skills))
+                    log.write(throughput.measure(self.train_step, self.rehearse, skills))
                     last = self.step == config.steps
                     if self.step % config.save_every == 0 or last:
                         self.save()
@@ -229,14 +225,20 @@ class Fit:
                 self.save()
         return self.averaged()
 
+    def rehearse(self, skills: list[TaskSkill]) -> None:
+        """The work of `train_step` but for the update."""
+        self._differentiate(skills)
+        self.optimizer.drop_gradients()
+
+    def _differentiate(self, skills: list[TaskSkill]) -> dict[str, Tensor]:
+        loss, parts = self.loss_of(skills, random.Random(f"{self.config.seed}/neutral/{self.step}"))
+        loss.backward()
+        return parts
+
     def train_step(self, skills: list[TaskSkill]) -> dict[str, float]:
         """One step on the skills of a batch, of which every process takes its share; gives what is logged of it."""
         started, rate = time.perf_counter(), learning_rate(self.config, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss, parts = self.loss_of(skills, random.Random(f"{self.config.seed}/neutral/{self.step}"))
-        self.optimizer.zero_grad()
-        loss.backward()
+        parts = self._differentiate(skills)
         parameters = list(self.trained.values())
         if self.accelerator.num_processes > 1:
             flat = torch.cat([parameter.grad.flatten() for parameter in parameters])  # one message instead of a hundred
@@ -245,7 +247,7 @@ class Fit:
                 parameter.grad = part.view_as(parameter)
         norm = nn.utils.clip_grad_norm_(parameters, self.config.clip)
         self.whole = False
-        self.optimizer.step()
+        self.optimizer.step(rate)
         self.step += 1
         # as long as the run is short the mean must forget its beginning faster
         keep = min(self.config.ema, self.step / (self.step + 10)) if self.config.ema else 0.0

@@ -1,7 +1,8 @@
 """What an adapter gives on conversations: loss, answers, figures, and what they mean for the person who refits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +15,9 @@ from training.examples import Example, answer_logits
 from training.metrics import exact_match, token_f1
 
 LENGTH = 64  # tokens of an answer, at most
-LONGER = 4  # tokens by which an answer may be longer than the longest right one: then it is wrong anyway
-AT_ONCE = 64  # examples that are run together
+LONGER = 4  # tokens by which an answer may be longer than the right one: then it is wrong anyway
+AT_ONCE = 64  # examples that are read together
+WRITTEN_AT_ONCE = 16  # answers that are written together: those of like length
 TOLERATED = 2.0  # points that the families may lose
 
 
@@ -31,51 +33,74 @@ class Asked:
     checks: tuple[Assertion, ...] = ()
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What reading the right answers says: the loss a token, and how far greedy decoding would follow each last one."""
+
+    loss: float
+    followed: list[int]  # tokens of the last turn's answer that it would give before the first other one
+
+    def exact(self, asked: Sequence[Asked]) -> float:
+        """Percent whose whole answer greedy decoding would give."""
+        ends = [len(item.turns[-1].answer_ids) for item in asked]
+        return _percent([followed == end for followed, end in zip(self.followed, ends, strict=True)])
+
+
 @torch.no_grad()
-def loss_of(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> float:
-    """Cross-entropy a token over all answers."""
+def read(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> Reading:
+    """Run all right answers under the weights of their skills."""
     examples = [turn for item in asked for turn in item.turns]
-    total, count = 0.0, 0
+    total, count, followed = 0.0, 0, []
     for start in range(0, len(examples), AT_ONCE):
-        scored = answer_logits(base, examples[start : start + AT_ONCE], weights)
+        part = examples[start : start + AT_ONCE]
+        scored = answer_logits(base, part, weights)
         total += F.cross_entropy(scored.logits.float(), scored.right, reduction="sum").item()
         count += len(scored.right)
-    return round(total / count, 4)
+        hits = (scored.logits.argmax(-1) == scored.right).split([len(example.answer_ids) for example in part])
+        followed += [int(hit.long().cumprod(0).sum()) for hit in hits]
+    last = accumulate(len(item.turns) for item in asked)
+    return Reading(round(total / count, 4), [followed[end - 1] for end in last])
 
 
 @torch.no_grad()
-def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> list[str]:
-    """Greedy answers to the last turns."""
-    longest = max(len(item.turns[-1].answer_ids) for item in asked)
-    sampling = Sampling(max_new_tokens=min(LENGTH, longest + LONGER))
-    answers = []
-    for start in range(0, len(asked), AT_ONCE):
-        rows = [Row(item.turns[-1].prompt_ids, weights.rows([item.skill])) for item in asked[start : start + AT_ONCE]]
-        answers += answer_all(base, rows, sampling)
-    return [base.decode(answer.ids) for answer in answers]
+def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], reading: Reading) -> list[str]:
+    """Greedy answers to the last turns; only what comes after the tokens that `reading` knows is written."""
+    begun = [item.turns[-1].answer_ids[:known] for item, known in zip(asked, reading.followed, strict=True)]
+    left = {
+        i: min(LENGTH, len(item.turns[-1].answer_ids) + LONGER) - len(begun[i])
+        for i, item in enumerate(asked)
+        if len(begun[i]) < len(item.turns[-1].answer_ids)
+    }
+    order = sorted((i for i in left if left[i] > 0), key=left.__getitem__)
+    for start in range(0, len(order), WRITTEN_AT_ONCE):
+        part = order[start : start + WRITTEN_AT_ONCE]
+        rows = [Row([*asked[i].turns[-1].prompt_ids, *begun[i]], weights.rows([asked[i].skill])) for i in part]
+        written = answer_all(base, rows, Sampling(max_new_tokens=max(left[i] for i in part)))
+        for i, answer in zip(part, written, strict=True):
+            begun[i] = [*begun[i], *answer.ids[: left[i]]]
+    return [base.decode(ids) for ids in begun]
 
 
-@torch.no_grad()
-def figures_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], answers: list[str]) -> dict[str, float]:
+def figures_of(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> tuple[dict[str, float], list[str]]:
     """Exact match, token F1, checks passed (where there are any) and the control of another skill's adapter in percent,
-    and the loss."""
+    and the loss; beside them the answers."""
+    reading = read(base, weights, asked)
+    answers = answers_of(base, weights, asked, reading)
     pairs = list(zip(answers, asked, strict=True))
     checked = [all(check.holds(answer) for check in item.checks) for answer, item in pairs if item.checks]
     figures = {
         "exact": _percent([exact_match(answer, item.expected) for answer, item in pairs]),
         "f1": _percent([token_f1(answer, item.expected) for answer, item in pairs]),
-        "loss": loss_of(base, weights, asked),
+        "loss": reading.loss,
     }
     if checked:
         figures["checks"] = _percent(checked)
     if weights.skills > 1:
         wrong = weights.rows([(i + 1) % weights.skills for i in range(weights.skills)])
-        exact: list[bool] = []
-        for start in range(0, len(asked), AT_ONCE):
-            part = [item.turns[-1] for item in asked[start : start + AT_ONCE]]
-            exact += answer_logits(base, part, wrong).exact(len(part)).tolist()
-        figures["wrong_skill"] = _percent(exact)
-    return figures
+        figures["wrong_skill"] = read(base, wrong, [replace(item, turns=item.turns[-1:]) for item in asked]).exact(
+            asked
+        )
+    return figures, answers
 
 
 def verdict(parts: list[dict]) -> str:

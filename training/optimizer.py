@@ -43,7 +43,14 @@ class MuonAdamW:
         for part in self._parts.values():
             for group in part.param_groups:
                 group["lr"] = learning_rate
+                for p in group["params"]:  # moments take a gradient's layout, which no file keeps
+                    p.grad = None if p.grad is None else p.grad.contiguous()
             part.step()
+        self.drop_gradients()
+
+    def drop_gradients(self) -> None:
+        """Forget the gradients that the parameters hold."""
+        for part in self._parts.values():
             part.zero_grad()
 
     def state(self) -> dict[str, Tensor]:

@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
@@ -22,7 +21,7 @@ from hypernet.files import write_atomically
 
 TRACKERS = ("tensorboard", "trackio")
 PROJECT = "parametric-skills"  # the runs' common name in a tracker
-COUNT_EVERY = 100  # steps; counting slows a step down by what Python takes for each operation
+COUNT_EVERY = 100  # steps; counting takes a step more
 PEAK_SECONDS = 0.15
 SMOOTHING = 0.9  # of the drawn loss
 
@@ -47,8 +46,8 @@ def make_accelerator(out: Path, cpu: bool, track: str = "") -> Accelerator:
 class RunLog:
     """What a run says of itself, a dict at a time; of several processes the main one alone speaks."""
 
-    def __init__(self, out: Path, accelerator: Accelerator, steps: int, step: int, settings: dict) -> None:
-        """A log that goes on in `out` after `step` of `steps`."""
+    def __init__(self, out: Path, accelerator: Accelerator, steps: int | None, step: int, settings: dict) -> None:
+        """A log that goes on in `out` after `step` of `steps`, which may be unknown."""
         self.out, self.accelerator = out, accelerator
         self.speaks = accelerator.is_main_process
         self.bar = tqdm(
@@ -176,22 +175,28 @@ def _wait_for(device: torch.device) -> None:
 class Throughput:
     """Tokens and operations a second of the steps, the latter as a share of the machine's matmul peak.
 
-    The operations of some steps are counted as they run, with their real shapes, forward and backward; what they came
-    to for a token stands for the steps until the next count. With several processes, operations and peak are those of
-    one.
+    The operations of some steps are counted with their real shapes, forward and backward; what they came to for a token
+    stands for the steps until the next count. With several processes, operations and peak are those of one.
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
         self.peak = matmul_peak(device, dtype)
         self.steps, self.per_token = 0, 0.0
 
-    def measure(self, step: Callable[..., dict], *arguments: object) -> dict:
-        """Run a step whose line has `tokens` and `seconds`; gives the line with the rates."""
-        counts = self.steps % COUNT_EVERY == 0
-        with FlopCounterMode(display=False) if counts else nullcontext() as counter:
-            line = step(*arguments)
-        if counts:
-            self.per_token = counter.get_total_flops() / line["tokens"]
+    def measure(self, step: Callable[..., dict], rehearse: Callable[..., None], *arguments: object) -> dict:
+        """Run a step whose line has `tokens` and `seconds`; gives the line with the rates.
+
+        `rehearse` does the step's work and changes nothing: a step that is counted may round differently, and what it
+        gave would depend on where a run was stopped.
+        """
+        operations = 0
+        if self.steps % COUNT_EVERY == 0:
+            with FlopCounterMode(display=False) as counter:
+                rehearse(*arguments)
+            operations = counter.get_total_flops()
+        line = step(*arguments)
+        if operations:
+            self.per_token = operations / line["tokens"]
         self.steps += 1
         tokens_per_second = line["tokens"] / line["seconds"]
         speed = self.per_token * tokens_per_second

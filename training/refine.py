@@ -42,7 +42,9 @@ def refine(
     if base.quantization == "nf4":
         raise RefitError("No gradient passes an NF4 base. Load it with quantization='dequantized'.")
     examples = [example for trajectory in trajectories for example in examples_of(base, 0, trajectory)]
-    factors = {m: tuple(x.detach().float().requires_grad_() for x in ab) for m, ab in adapter.weights.modules.items()}
+    # copies: in float32 the shared part of an adapter is the hypernetwork's own
+    given = adapter.weights.modules
+    factors = {m: tuple(x.detach().float().clone().requires_grad_() for x in ab) for m, ab in given.items()}
     weights = LoraWeights(adapter.weights.layers, factors)
     optimizer = torch.optim.AdamW([x for pair in factors.values() for x in pair], lr=LEARNING_RATE, weight_decay=0.0)
     started = time.perf_counter()
@@ -55,8 +57,7 @@ def refine(
         say(step, loss.item())
         if loss.item() < LEARNED or time.perf_counter() - started > seconds:
             break
-    refined = weights.to(adapter.weights.dtype)
-    detached = {m: (a.detach(), b.detach()) for m, (a, b) in refined.modules.items()}
+    detached = {m: tuple(x.detach().to(given[m][0].dtype) for x in pair) for m, pair in factors.items()}
     return replace(
         adapter,
         weights=LoraWeights(weights.layers, detached),

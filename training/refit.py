@@ -2,7 +2,8 @@
 
 Every step asks the own skills, and some of the generated families, so that what was learned before stays. The loss on
 examples that are kept out decides which state is kept and when to stop. Everything lies in one folder, so that a run
-that was stopped or killed goes on at the exact step; the hypernetwork that it began with is only read.
+that was stopped or killed goes on at the exact step; the hypernetwork that it began with is only read. Several
+processes share a step and give what one alone would; the main one decides, looks and keeps.
 """
 
 import json
@@ -10,12 +11,14 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from accelerate.utils import broadcast
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -28,8 +31,9 @@ from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.examples import Example, answer_logits, to_example
 from training.fit import NeutralExamples
-from training.measure import Asked, answers_of, figures_of, loss_of, verdict
+from training.measure import Asked, Reading, answers_of, figures_of, read, verdict
 from training.optimizer import MuonAdamW
+from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
 from training.trajectories import Trajectory, examples_of, read_trajectories, write_trajectories
 from training.variation import vary
@@ -66,6 +70,7 @@ class RefitConfig:
     patience: int = 4  # looks without a better kept-out loss after which it stops
     families: int = 25  # skills of the families that the report asks, two questions each
     seed: int = 0
+    track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
 
     def check(self) -> None:
         """Raise RefitError where a value is out of its range."""
@@ -121,12 +126,16 @@ class Refit:
     def __init__(self, config: RefitConfig, base: Base | None = None) -> None:
         """Read the folder that `prepare` filled, and go on where its state was saved.
 
-        Raises RefitError where skills or examples can't be used; HypernetworkError and BaseError for the models.
+        Raises RefitError where skills or examples can't be used, or the processes are too many or don't share the
+        folder; TrackerError where the tracker is missing; HypernetworkError and BaseError for the models.
         """
         self.config, self.out, self.started = config, Path(config.out), time.perf_counter()
-        self.stop = threading.Event()
-        self.base = base or Base.load(config.base, quantization="dequantized")
-        if self.base.device.type == "cpu":  # with rows this short, plain matmuls beat the fused kernel's backward
+        self.stop, self.stepped = threading.Event(), False  # asked to stop; has done a step since this start
+        on_cpu = base.device.type == "cpu" if base else not torch.cuda.is_available()
+        self.accelerator = make_accelerator(self.out, on_cpu, config.track)
+        # each process has a device of its own, which the accelerator knows
+        self.base = base or Base.load(config.base, quantization="dequantized", device=str(self.accelerator.device))
+        if on_cpu:  # with rows this short, plain matmuls beat the fused kernel's backward
             self.base.model.set_attn_implementation("eager")
         torch.manual_seed(config.seed)
         self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
@@ -139,6 +148,23 @@ class Refit:
         self.best = self._weights()
         if (self.out / "state.safetensors").exists():
             self._resume()
+        if self.accelerator.is_main_process and not (self.out / "report.json").exists():
+            self._cut_curve()
+        self._check_processes()
+
+    def _check_processes(self) -> None:
+        rows = min(self.config.skills_per_step, len(self.names)) + self.config.replay
+        if self.accelerator.num_processes > rows:
+            raise RefitError(
+                f"{self.accelerator.num_processes} processes can't share {rows} skills a step. Start fewer, or raise "
+                "replay."
+            )
+        mine = torch.tensor([self.progress.step, (self.out / "report.json").exists()], device=self.base.device)
+        if len(set(map(tuple, self.accelerator.gather(mine[None]).tolist()))) > 1:
+            raise RefitError(
+                f"The processes found different states of the refit in {self.out}. Give a folder that all machines "
+                "share."
+            )
 
     # ---- what is asked ----
 
@@ -188,41 +214,59 @@ class Refit:
     # ---- running ----
 
     def run(self) -> dict | None:
-        """Train to the end and give the report; None where it was stopped before (its state is saved).
+        """Train to the end and give the report; None where it was stopped before (its state is saved), and in all
+        processes but the main one.
 
-        SIGTERM and Ctrl-C stop it after the step.
+        SIGTERM and Ctrl-C stop it after the step. Raises RefitError where something can't be written.
         """
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self.stop.set())
         if (self.out / "report.json").exists():
             return json.loads((self.out / "report.json").read_text())
-        if not self.progress.before:
+        log = RunLog(self.out, self.accelerator, self.config.steps or None, self.progress.step, asdict(self.config))
+        with log as self.log, self._written():
+            return self._run()
+
+    def _run(self) -> dict | None:
+        main = self.accelerator.is_main_process
+        if main and not self.progress.before:
             began = time.perf_counter()
             before = self._measure()
             self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
             self._look(None, None)
             self._save()
         saved = time.perf_counter()
-        while not self.stop.is_set() and not self._is_over():
+        while (rate := self._next_rate()) > 0:
             began = time.perf_counter()
-            loss, tokens = self._step()
+            loss, tokens = self._step(rate)
+            if not main:
+                continue
             speed = tokens / (time.perf_counter() - began)
             if self.progress.step % self.config.look_every == 0:
                 self._look(loss, speed)
             else:
-                self._log({"loss": loss, "kept_out": None, "tokens_per_second": speed})
+                self._log({"loss": loss, "tokens_per_second": speed})
             if time.perf_counter() - saved > SAVE_SECONDS:
                 self._save()
                 saved = time.perf_counter()
+        if not main:
+            return None
         self._save()
         if self.stop.is_set():
-            self._write({"stopped": True, "step": self.progress.step})
+            self.log.write({"stopped": True, "step": self.progress.step})
             return None
         return self._finish()
 
+    def _next_rate(self) -> float:
+        """The learning rate of the next step; 0 where there is none. The main process decides for all."""
+        rate = 0.0 if self.stop.is_set() or self._is_over() else self._rate()
+        if self.accelerator.num_processes > 1:
+            rate = broadcast(torch.tensor([rate], dtype=torch.float64, device=self.base.device)).item()
+        return rate
+
     def _rate(self) -> float:
-        """The learning rate of the next step: warm-up, then constant, then falling as the bounds come nearer."""
+        """Warm-up, then constant, then falling as the bounds come nearer."""
         config, progress = self.config, self.progress
         gone = [progress.step / config.steps] if config.steps else []
         if config.minutes:
@@ -242,46 +286,75 @@ class Refit:
         """Of the whole run, the starts before this one included."""
         return self.progress.seconds + time.perf_counter() - self.started
 
-    def _step(self) -> tuple[float, int]:
-        """One step; gives the loss on the own skills' answers and how many tokens were run."""
-        config, began = self.config, time.perf_counter()
-        rng = random.Random(f"{config.seed}/{self.progress.step}")
+    def _step(self, rate: float) -> tuple[float, int]:
+        """One step, of which every process takes its share; gives the loss on the own skills' answers and how many
+        tokens were run, of all processes."""
+        began, rng = time.perf_counter(), random.Random(f"{self.config.seed}/{self.progress.step}")
+        loss, (own_loss, tokens) = self._loss(rng)
+        loss.backward()
+        parameters = [p for p in self.hypernetwork.parameters() if p.grad is not None]
+        if self.accelerator.num_processes > 1:
+            flat = torch.cat([p.grad.flatten() for p in parameters])  # one message instead of a hundred
+            whole = self.accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
+            for parameter, part in zip(parameters, whole, strict=True):
+                parameter.grad = part.view_as(parameter)
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        self.optimizer.step(rate)
+        seconds = time.perf_counter() - began
+        self.progress = replace(self.progress, step=self.progress.step + 1, step_seconds=seconds)
+        self.stepped = True
+        return own_loss, tokens
+
+    def _loss(self, rng: random.Random) -> tuple[Tensor, tuple[float, int]]:
+        """What this process's share of a step adds to its loss, with its gradient: cross-entropy on answers to own and
+        replayed skills, and the KL to the base on a neutral prompt. Beside it, of the whole step, the loss on the own
+        skills' answers and the tokens that were run."""
+        config, base = self.config, self.base
+        # whatever is drawn is drawn for the whole step: it must not depend on who takes which share
         chosen = rng.sample(range(len(self.names)), min(config.skills_per_step, len(self.names)))
-        examples = [
-            replace(example, skill=row)
-            for row, i in enumerate(chosen)
-            for turns in rng.sample(self.learned[i], min(config.tasks_per_skill, len(self.learned[i])))
-            for example in turns
+        asked = [
+            [
+                turn
+                for turns in rng.sample(self.learned[i], min(config.tasks_per_skill, len(self.learned[i])))
+                for turn in turns
+            ]
+            for i in chosen
         ]
-        own = len(examples)
         style = Style(noisy=0.15, longest=120)
         replayed = [
             sample_skill(rng.choice((*KNOWN, GRAMMAR)), rng, config.tasks_per_skill, style)
             for _ in range(config.replay)
         ]
-        examples += [
-            to_example(self.base, len(chosen) + i, task) for i, skill in enumerate(replayed) for task in skill.tasks
-        ]
-        asked = len(examples)
-        examples.append(self.neutral.draw(rng, rng.randrange(len(chosen))))
-        weights = self._own_part(_rows_of(rng.choice(self.reads), chosen))
-        if replayed:
-            read = self.hypernetwork.read(self.base, [skill.text for skill in replayed])
-            weights = stack_skills([weights, self._own_part(read)])
-        weights = weights.join(self.hypernetwork.shared()).to(self.base.dtype)
-        scored = answer_logits(self.base, examples, weights)
-        with torch.no_grad():
-            plain = answer_logits(self.base, examples[asked:], None).logits.float().log_softmax(-1)
-        losses = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")  # [answer tokens]
-        ours = scored.logits[scored.example >= asked].float().log_softmax(-1)
-        kl = F.kl_div(ours, plain, log_target=True, reduction="batchmean")
-        (losses[scored.example < asked].mean() + kl).backward()
-        nn.utils.clip_grad_norm_(self.hypernetwork.parameters(), 1.0)
-        self.optimizer.step(self._rate())
-        seconds = time.perf_counter() - began
-        self.progress = replace(self.progress, step=self.progress.step + 1, step_seconds=seconds)
+        asked += [[to_example(base, 0, task) for task in skill.tasks] for skill in replayed]
+        neutral, told = self.neutral.draw(rng, rng.randrange(len(chosen))), rng.choice(self.reads)
+
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        share = range(process * len(asked) // processes, (process + 1) * len(asked) // processes)
+        own = [i for i in share if i < len(chosen)]
+        others = [replayed[i - len(chosen)].text for i in share if i >= len(chosen)]
+        examples = [replace(example, skill=row) for row, i in enumerate(share) for example in asked[i]]
+        of_own = sum(len(asked[i]) for i in own)
+        on_task = len(examples)
+        if neutral.skill in share:
+            examples.append(replace(neutral, skill=share.index(neutral.skill)))
+        parts = [self._own_part(_rows_of(told, [chosen[i] for i in own]))] if own else []
+        parts += [self._own_part(self.hypernetwork.read(base, others))] if others else []
+        weights = stack_skills(parts).join(self.hypernetwork.shared()).to(base.dtype)
+        scored = answer_logits(base, examples, weights)
+        entropies = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")  # [answer tokens]
+        is_task, is_own = scored.example < on_task, scored.example < of_own
+        entropy, divergence = entropies[is_task].sum(), entropies.new_zeros(())
+        if len(examples) > on_task:
+            with torch.no_grad():
+                plain = answer_logits(base, examples[on_task:], None).logits.float().log_softmax(-1)
+            ours = scored.logits[~is_task].float().log_softmax(-1)
+            divergence = F.kl_div(ours, plain, log_target=True, reduction="sum")
         tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
-        return losses[scored.example < own].mean().item(), tokens
+        own_entropy = entropies[is_own].sum().detach()
+        counts = entropies.new_tensor([own_entropy, is_own.sum(), is_task.sum(), tokens])
+        own_sum, own_tokens, answer_tokens, run = self.accelerator.reduce(counts, "sum").unbind()
+        loss = entropy / answer_tokens + divergence / len(neutral.answer_ids)
+        return loss, ((own_sum / own_tokens).item(), int(run))
 
     def _own_part(self, read: SkillStates) -> LoraWeights:
         with torch.autocast(self.base.device.type, dtype=self.base.dtype, enabled=self.base.dtype == torch.bfloat16):
@@ -298,17 +371,20 @@ class Refit:
     def _look(self, loss: float | None, speed: float | None) -> None:
         """The kept-out loss, and whether this is the best state so far; some answers as they are now."""
         weights = self._adapters(self.reads[0])
-        kept_out = loss_of(self.base, weights, self.kept)
+        reading = read(self.base, weights, self.kept)
+        kept_out = reading.loss
         progress = self.progress
         if progress.best_loss is None or kept_out < progress.best_loss:
             self.best = self._weights()
             self.progress = replace(progress, best_loss=kept_out, best_step=progress.step, waited=0)
         else:
             self.progress = replace(progress, waited=progress.waited + 1)
-        shown = [self.kept[i * len(self.kept) // SAMPLES] for i in range(min(SAMPLES, len(self.kept)))]
+        places = [i * len(self.kept) // SAMPLES for i in range(min(SAMPLES, len(self.kept)))]
+        shown, known = ([items[i] for i in places] for items in (self.kept, reading.followed))
+        answers = answers_of(self.base, weights, shown, Reading(kept_out, known))
         samples = [
             {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
-            for asked, answer in zip(shown, answers_of(self.base, weights, shown), strict=True)
+            for asked, answer in zip(shown, answers, strict=True)
         ]
         self._log({"loss": loss, "kept_out": kept_out, "tokens_per_second": speed, "samples": samples})
 
@@ -316,18 +392,17 @@ class Refit:
     def _measure(self) -> dict:
         """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
         own = self._adapters(self.reads[0])
-        answers = answers_of(self.base, own, self.kept)
+        figures, answers = figures_of(self.base, own, self.kept)
         families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
-        known = answers_of(self.base, families, self.family_asked)
         neutral = self.neutral.examples[-NEUTRAL:]  # the plain texts
         texts = [
             Asked(i % own.skills, "", "", "", (replace(example, skill=i % own.skills),))
             for i, example in enumerate(neutral)
         ]
         return {
-            "own skills": figures_of(self.base, own, self.kept, answers),
-            "families": figures_of(self.base, families, self.family_asked, known),
-            "neutral text": {"loss": loss_of(self.base, own, texts)},
+            "own skills": figures,
+            "families": figures_of(self.base, families, self.family_asked)[0],
+            "neutral text": {"loss": read(self.base, own, texts).loss},
             "answers": answers,
         }
 
@@ -373,13 +448,7 @@ class Refit:
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         about = {"progress": json.dumps(asdict(progress)), "begun_with": self.begun_with}
-        try:
-            write_atomically(self.out / "state.safetensors", lambda path: save_file(tensors, path, metadata=about))
-        except (OSError, SafetensorError) as error:
-            raise RefitError(
-                f"The state could not be written to {self.out} ({error}). Free some disk space and run it again: it "
-                "goes on from the last state that was saved."
-            ) from error
+        write_atomically(self.out / "state.safetensors", lambda path: save_file(tensors, path, metadata=about))
 
     def _resume(self) -> None:
         with safe_open(self.out / "state.safetensors", framework="pt") as file:
@@ -395,30 +464,37 @@ class Refit:
         self.best = part("best.")
         self.optimizer.load_state(part("optimizer."))
         self.progress = _Progress(**json.loads(about["progress"]))
-        self._cut_curve()
 
     def _cut_curve(self) -> None:
-        """Steps after the saved state are done again, so their lines go."""
-        file = self.out / "curve.jsonl"
-        lines = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
-        kept = [line for line in lines if line["step"] <= self.progress.step and "stopped" not in line]
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+        """Steps after the saved state are done again, so their lines go; without a state, all of them."""
+        file, reached = self.out / "curve.jsonl", self.progress.step if self.progress.before else -1
+        if not file.exists():
+            return
+        kept = [line for line in read_curve(file) if line["step"] <= reached and "stopped" not in line]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomically(file, lambda path: path.write_text(text, encoding="utf-8"))
 
     def _log(self, numbers: dict) -> None:
+        """Tell a line of the curve; what there is not, is left out."""
         progress, config = self.progress, self.config
         bounds = [60 * config.minutes - self._seconds()] if config.minutes else []
         if config.steps and progress.step:
             bounds.append((config.steps - progress.step) * progress.step_seconds + progress.measuring)
-        left = round(max(0.0, min(bounds)), 1) if bounds else None
-        line = {"step": progress.step, "seconds": round(self._seconds(), 1), "left_seconds": left}
-        self._write(line | {k: round(v, 4) if isinstance(v, float) else v for k, v in numbers.items()})
+        left = max(0.0, min(bounds)) if bounds else None
+        line = {"step": progress.step, "seconds": self._seconds(), "left_seconds": left, **numbers}
+        told = {name: round(v, 4) if isinstance(v, float) else v for name, v in line.items() if v is not None}
+        self.log.write(told)
 
-    def _write(self, line: dict) -> None:
-        text = json.dumps(line, ensure_ascii=False)
-        print(text, flush=True)
-        with (self.out / "curve.jsonl").open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Turns what keeps files from being written into a RefitError."""
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            raise RefitError(
+                f"{self.out} can't be written ({error}). Free some disk space and run it again: it goes on from the "
+                "last state that was saved."
+            ) from error
 
 
 def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Sequence[Trajectory]) -> None:

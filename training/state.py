@@ -8,13 +8,13 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from hypernet.files import write_atomically
+from training.optimizer import MuonAdamW
 
 
 def save_state(
-    path: Path, model: nn.Module, mean: dict[str, Tensor], optimizer: Optimizer, about: dict[str, str]
+    path: Path, model: nn.Module, mean: dict[str, Tensor], optimizer: MuonAdamW, about: dict[str, str]
 ) -> None:
     """Write the state, whole or not at all; `about` is what `read_about` gives back.
 
@@ -22,8 +22,7 @@ def save_state(
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"mean.{name}": tensor for name, tensor in mean.items()}
-    for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{name}": value for name, value in state.items()}
+    tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer.state().items()}
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     write_atomically(path, lambda file: save_file(contiguous, file, metadata=about))
 
@@ -34,14 +33,13 @@ def read_about(path: Path) -> dict[str, str]:
         return json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
 
 
-def load_state(path: Path, model: nn.Module, mean: dict[str, Tensor], optimizer: Optimizer) -> None:
+def load_state(path: Path, model: nn.Module, mean: dict[str, Tensor], optimizer: MuonAdamW) -> None:
     """Put a saved state into a model, a running mean with the same names, and an optimiser of the same parameters."""
     state = load_file(path, device=str(next(model.parameters()).device))
-    model.load_state_dict({name[6:]: tensor for name, tensor in state.items() if name.startswith("model.")})
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+    model.load_state_dict(part("model."))
     mean |= {name: state[f"mean.{name}"] for name in mean}
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in state.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    optimizer.load_state(part("optimizer."))

@@ -16,12 +16,13 @@ from gradio.components import Component
 
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
-from studio.fidelity import Check
+from studio.fidelity import Check, Fidelity
 from studio.service import PANES, Comparison, Settings, Studio, StudioError
+from studio.shelf import Shelf, ShelfError
 from studio.views import render
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import source_text
-from studio.views.visitor import Training
+from studio.views.visitor import Training, owner_of
 from studio.views.wiring import LIVE_REGION, QUICK, typing
 
 MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
@@ -62,17 +63,18 @@ class ComparePanel:
         studio: Studio,
         first: LibraryEntry,
         source: list[Component],
-        chosen: gr.State,
+        chosen: Component,
         training: Training | None,
         identity: gr.BrowserState | None,
+        shelf: Shelf | None,
     ) -> None:
         """`source` are the inputs of `source_text`, `chosen` the name of the library skill that was opened, or ''.
 
         With `training`, answers can be kept as examples, and adapters come from the hypernetwork that the visitor with
-        an `identity` uses.
+        an `identity` uses. What checks find is kept on the `shelf`.
         """
         self.studio, self.source, self.chosen = studio, source, chosen
-        self.training, self.identity = training, identity
+        self.training, self.identity, self.shelf = training, identity, shelf
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
         self.checked = gr.State("")  # digest of the text that the check on show is of
         self.found = gr.State(None)  # what that check found, once it is done
@@ -203,7 +205,7 @@ class ComparePanel:
         adapter = [self.stale, self.card, self.download, self.use, self.peft, self.vllm, self.made_from]
         settings = [self.temperature, self.length, self.seed, self.strength]
         answers = [self.panes, self.given, self.keep, self.pane, self.answer, self.kept]
-        identity = {self.identity} if self.training else set()
+        identity = {self.identity} if self.identity else set()
         works = {
             self.compare: (self._answers, [*ends, *answers, *adapter], {self.prompt, *settings, *identity}),
             self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked, self.found], identity),
@@ -308,13 +310,26 @@ class ComparePanel:
 
     def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
-        evals = evals_of(self.studio.library, values[self.chosen])
-        with closing(self._model_check(session, self._checkpoint(values), text, evals)) as work:
+        evals, checkpoint = evals_of(self.studio.library, values[self.chosen]), self._checkpoint(values)
+        with closing(self._model_check(session, checkpoint, text, evals)) as work:
             for check in work:
                 found = check.fidelity
+                if check.phase == "done":
+                    self._record(values, text, checkpoint, found)
                 update = {self.fidelity: render.fidelity(found), self.checked: digest(text)} if found.n else {}
                 update[self.found] = found if found.n and check.phase == "done" else None
                 yield check.message, "done" if check.phase == "done" else "busy", update
+
+    def _record(self, values: dict, text: str, checkpoint: Path | None, found: Fidelity) -> None:
+        """Keep what a check found for the visitor's library; it is on show in any case."""
+        if self.shelf is None or found.score is None:
+            return
+        try:
+            self.shelf.record(
+                owner_of(values[self.identity]), digest(text), self.studio.fingerprint(checkpoint), found.score
+            )
+        except (ShelfError, StudioError) as error:
+            logging.warning("a check was not kept: %s", error)
 
     def _checkpoint(self, values: dict) -> Path | None:
         """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""

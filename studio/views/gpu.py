@@ -9,8 +9,8 @@ F = TypeVar("F", bound=Callable)
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
-def on_gpu(function: F) -> F:
-    """The function, on a ZeroGPU Space run in a process of its own that holds a GPU.
+def on_gpu(function: F, seconds: int | None = None) -> F:
+    """The function, on a ZeroGPU Space run in a process of its own that holds a GPU, for so long at most.
 
     Its arguments and results are pickled there, and what it leaves in memory is lost.
     """
@@ -18,4 +18,4 @@ def on_gpu(function: F) -> F:
         return function
     import spaces  # must come before torch, which the studio imports when it starts
 
-    return spaces.GPU(function)
+    return spaces.GPU(function, duration=seconds) if seconds else spaces.GPU(function)

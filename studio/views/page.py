@@ -3,24 +3,30 @@
 A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from skills.library import LibraryEntry, SkillLibrary
 from skills.skill import SkillError
+from studio import registry, survey
+from studio.catalogue import Catalogue
 from studio.jobs import JobError
 from studio.service import Studio, StudioError
 from studio.sharing import PROBLEMS, Sharing
 from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
+from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
-from studio.views.skill_panel import NEW, SkillPanel, form_values, read_upload, source_text
+from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, read_upload, recalled, source_text
 from studio.views.train_panel import TrainPanel
-from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
-from studio.views.wiring import HEAD, LIVE_REGION, QUICK, START
+from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
+from studio.views.wiring import HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
@@ -32,16 +38,20 @@ INTRO = """<h1>Parametric Skills</h1>
 prompt, and with the adapter alone.</p>"""
 
 
-def build(studio: Studio, training: Training | None = None, why_not: str = "") -> gr.Blocks:
+def build(
+    studio: Studio, training: Training | None = None, why_not: str = "", keeping: Keeping | None = None
+) -> gr.Blocks:
     """The page over a studio, which may start later: until then the page says that the base model is loading.
 
-    Without `training` its tab says `why_not`.
+    Without `training` its tab says `why_not`; without `keeping` visitors have no skills of their own in the library.
     """
     first = _first(studio.library)
     with gr.Blocks(
         title="Parametric Skills", analytics_enabled=False, fill_width=True, delete_cache=(3600, KEEP_FILES)
     ) as demo:
-        identity = training.identity() if training else None
+        known_by = keeping or training
+        identity = identity_kept_with(known_by.secret) if known_by else None
+        shelf = keeping.shelf if keeping else None
         gr.HTML(INTRO, elem_id="intro")
         with gr.Row(visible=False, elem_classes="tight", elem_id="in-use") as banner:
             in_use = gr.HTML("", js_on_load=LIVE_REGION)
@@ -49,8 +59,11 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
         with gr.Tabs(elem_id="rooms") as rooms:
             with gr.Tab("Compare", id="compare"), gr.Row(elem_id="layout"):
                 with gr.Column(elem_id="skill"):
-                    skill = SkillPanel(studio, first)
-                compare = ComparePanel(studio, first, skill.source, skill.chosen, training, identity)
+                    skill = SkillPanel(studio, first, shelf is not None)
+                compare = ComparePanel(studio, first, skill.source, skill.chosen, training, identity, shelf)
+            with gr.Tab("Library") as library_tab:
+                catalogue = Catalogue(studio.library, shelf, survey.load())
+                library = LibraryPanel(studio, catalogue, training, identity)
             with gr.Tab("Train", elem_id="train") as tab:
                 if training:
                     train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
@@ -58,7 +71,10 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
             with gr.Tab("Share", elem_id="sharing") as share_tab:
                 share = SharePanel(Sharing(studio), skill, compare, training, identity)
-        _wire(demo, studio, skill, compare, share, rooms)
+        opening = _wire(demo, studio, skill, compare, share, rooms)
+        _wire_library(demo, studio, skill, library, library_tab, rooms, opening)
+        if identity and not training:
+            demo.load(arrived, identity, identity, **QUICK)
         share_tab.select(share.show, share.shown, share.subject, **QUICK)
         if training:
             _wire_training(demo, studio, training, compare, train, tab, (banner, in_use, back))
@@ -67,7 +83,7 @@ def build(studio: Studio, training: Training | None = None, why_not: str = "") -
 
 
 def launch_options() -> dict[str, Any]:
-    """What `launch` needs besides the address: look, limits, and the MCP server where its package is installed."""
+    """What `launch` needs besides the address: look, limits, registry, and the MCP server if its package is there."""
     return {
         "theme": _theme(),
         "css_paths": STYLE,
@@ -77,15 +93,27 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "enable_monitoring": False,
         "footer_links": ["api"],
+        "app_kwargs": {"routes": registry.routes()},
+        "ssr_mode": False,  # Node, which renders pages then, would answer in place of the registry
     }
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """How a skill gets into the editor: `updates(text, chosen, *values of page, own=id)` are values for `target`."""
+
+    updates: Callable[..., list[Any]]
+    page: list[Component]
+    target: list[Component]
 
 
 def _wire(
     demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel, share: SharePanel, rooms: gr.Tabs
-) -> None:
-    def opened(text: str, chosen: str, before: str, prompt: str, made_from: str) -> list[Any]:
+) -> _Opening:
+    def opened(text: str, chosen: str, before: str, prompt: str, made_from: str, own: str = "") -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
-        shown = [*skill.show(text), chosen, chosen or None]
+        picked = chosen if chosen and not own else None
+        shown = [*skill.show(text), chosen, own, "", picked]
         # The answers on show were given for another skill.
         cleared = [render.panes(None), gr.Accordion(visible=False), render.activity("")]
         return [*shown, *compare.offer(chosen, before, prompt), render.stale_line(stale), *cleared]
@@ -115,15 +143,17 @@ def _wire(
 
     def typed_form(made_from: str, checked: str, *source: str) -> tuple[str, ...]:
         text = source_text(*source)
-        return text, skill.live_line(text), *stale(text, made_from, checked)
+        return text, skill.live_line(text), *stale(text, made_from, checked), ""
 
     def typed_raw(made_from: str, checked: str, raw: str) -> tuple[str, ...]:
-        return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked)
+        return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked), ""
 
     page = [skill.chosen, compare.prompt, compare.made_from]
     target = [
         *skill.shown,
         skill.chosen,
+        skill.own,
+        skill.kept,
         skill.picker,
         *compare.offered,
         compare.stale,
@@ -131,12 +161,24 @@ def _wire(
         compare.keep,
         compare.activity,
     ]
-    skill.picker.input(choose, [skill.picker, *page], target, **QUICK)
-    skill.new.click(new, page, target, **QUICK)
-    share.open.click(open_pulled, page, [rooms, share.pull_line, *target], **QUICK)
-    skill.upload.upload(upload, [skill.upload, *page], target, **QUICK)
+    skill.remember(skill.picker.input(choose, [skill.picker, *page], target, **QUICK))
+    skill.remember(skill.new.click(new, page, target, **QUICK))
+    skill.remember(share.open.click(open_pulled, page, [rooms, share.pull_line, *target], **QUICK))
+    skill.remember(skill.upload.upload(upload, [skill.upload, *page], target, **QUICK))
 
-    live, seen = [skill.live, compare.stale, compare.check_stale], [compare.made_from, compare.checked]
+    names = {entry.skill.name for entry in studio.library.list()}
+    first = studio.library.get(skill.chosen.value).text
+
+    def recall(draft: str, *page: Any) -> list[Any]:
+        text, chosen, own = recalled(draft) or (first, "", "")
+        if text == first:
+            return [gr.skip()] * len(target)
+        return opened(text, chosen if chosen in names else "", *page, own=own)
+
+    demo.load(recall, [skill.draft, *page], target, js=RECALL, **QUICK)
+
+    live = [skill.live, compare.stale, compare.check_stale, skill.kept]
+    seen = [compare.made_from, compare.checked]
     skill.form_typed.input(typed_form, [*seen, *skill.source], [skill.raw, *live], **QUICK)
     skill.raw_typed.input(typed_raw, [*seen, skill.raw], [*skill.form, *live], **QUICK)
 
@@ -162,6 +204,63 @@ def _wire(
         share.sharing.forget(request.session_hash)
 
     demo.unload(closed)
+    return _Opening(opened, page, target)
+
+
+def _wire_library(
+    demo: gr.Blocks,
+    studio: Studio,
+    skill: SkillPanel,
+    library: LibraryPanel,
+    tab: gr.Tab,
+    rooms: gr.Tabs,
+    opening: _Opening,
+) -> None:
+    """What goes between the library and the editor: opening a skill there, and saving what stands in it."""
+
+    def act(values: dict, event: gr.EventData) -> dict:
+        what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
+        if what not in ("open", "open-version"):
+            return edited(values, str(what), str(id_), value)
+        try:
+            shown = opened(values, *library.text(values, what, str(id_)))
+        except SHOWN as error:
+            return {library.said: render.notice(str(error))}
+        return {**shown, rooms: gr.Tabs(selected="compare"), library.said: ""}
+
+    def edited(values: dict, what: str, id_: str, value: Any) -> dict:
+        """A skill that is open as it was saved is shown as it was changed; one that is being edited stays."""
+        own, before = values[skill.own], library.own_text(values, values[skill.own])
+        updates = library.edit(values, what, id_, value)
+        now = library.own_text(values, own)
+        if now in ("", before) or before != source_text(*(values[component] for component in skill.source)):
+            return updates
+        return {**opened(values, now, values[skill.chosen], own), **updates}
+
+    def opened(values: dict, text: str, chosen: str, own: str) -> dict:
+        page = (values[component] for component in opening.page)
+        return dict(zip(opening.target, opening.updates(text, chosen, *page, own=own), strict=True))
+
+    def keep(values: dict) -> dict:
+        text, own = source_text(*(values[component] for component in skill.source)), values[skill.own]
+        try:
+            owner, shelf = owner_of(values[library.identity]), library.shelf
+            known = {each.id for bin in (False, True) for each in shelf.skills(owner, deleted=bin)}
+            kept = shelf.save(owner, text, own if own in known else "", values[skill.chosen])
+        except SHOWN as error:
+            return {skill.kept: render.notice(str(error))}
+        said = f"Kept as version {kept.newest.number} of {kept.name}, in your part of the library."
+        return {skill.kept: render.activity(said, "done"), skill.own: kept.id}
+
+    each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
+    for part in (library.cards, library.said, library.map, library.versions):
+        asked = {*library.asked, *opening.page, *skill.source, skill.own}
+        acted = part.edit(act, asked, {*library.edited, *opening.target, rooms}, **each)
+        skill.remember(acted).then(None, js=SHOW_CHOSEN, api_visibility="private")
+    tab.select(library.open, library.asked, library.opened, **QUICK)
+    if library.identity:
+        asked = {library.identity, *skill.source, skill.chosen, skill.own}
+        skill.remember(skill.keep.click(keep, asked, [skill.kept, skill.own], **each))
 
 
 def _wire_training(

@@ -3,8 +3,10 @@
 The form and the raw SKILL.md are kept in step: the form is rendered into the text, the text is parsed into the form.
 """
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -25,6 +27,27 @@ _SAVE = """(...source) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }"""
+
+# What is being edited stays in the browser, so that a reload or a restart of the server takes nothing away.
+_REMEMBER = """(...edited) => {
+  try { localStorage.setItem("parametric-skills-draft", JSON.stringify(edited)); } catch {}
+}"""
+RECALL = """(_, ...page) => {
+  let draft = "";
+  try { draft = localStorage.getItem("parametric-skills-draft") ?? ""; } catch {}
+  return [location.hash ? "" : draft, ...page];  // a link says itself what is to be opened
+}"""
+
+
+def recalled(draft: str) -> tuple[str, str, str] | None:
+    """(text, library's skill, own id) of what a browser remembers; None where that is nothing."""
+    try:
+        *source, chosen, own = json.loads(draft)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    if len(source) != 5 or not all(isinstance(part, str) for part in (*source, chosen, own)):
+        return None
+    return source_text(*source), chosen, own
 
 
 def source_text(raw: str, name: str, description: str, body: str, edited: str) -> str:
@@ -73,9 +96,13 @@ def matches(library: SkillLibrary, query: str, subtask: str) -> list[str]:
 class SkillPanel:
     """The components of the left side; `source` are the inputs of `source_text`, `shown` what opening a skill sets."""
 
-    def __init__(self, studio: Studio, first: LibraryEntry) -> None:
+    def __init__(self, studio: Studio, first: LibraryEntry, keeps: bool) -> None:
+        """`keeps`: the server can keep a visitor's own skills."""
         self.studio = studio
-        self.chosen = gr.State(first.skill.name)  # the library skill that was opened; '' for one's own
+        # Both are the browser's to remember: the library skill that was opened or forked, or '', and the own one's id.
+        self.chosen = gr.Textbox(first.skill.name, visible=False)
+        self.own = gr.Textbox("", visible=False)
+        self.draft = gr.Textbox("", visible=False)  # what the browser remembers, when the page opens
         name, description, body = form_values(first.text)
         with gr.Column(elem_id="library"):
             with gr.Row(elem_classes="tight"):
@@ -92,6 +119,8 @@ class SkillPanel:
                 self.new = gr.Button("New", size="sm", min_width=60)
                 self.upload = gr.UploadButton("Upload", size="sm", min_width=60, elem_id="upload")
                 self.save = gr.Button("Download", size="sm", min_width=60, elem_id="save")
+                self.keep = gr.Button("Save", size="sm", min_width=60, visible=keeps, elem_id="keep-skill")
+            self.kept = gr.HTML("", elem_id="kept-skill", js_on_load=LIVE_REGION)
         with gr.Column(elem_id="editor"):
             with gr.Tabs():
                 with gr.Tab("Form", elem_id="skill-form"):
@@ -117,6 +146,7 @@ class SkillPanel:
         self.form = [self.name, self.description, self.body]
         self.source = [self.raw, *self.form, self.edited]
         self.shown = [*self.source, self.live]
+        self.remembered = [*self.source, self.chosen, self.own]
         self._wire()
 
     def live_line(self, text: str) -> str:
@@ -127,6 +157,10 @@ class SkillPanel:
         """Values for `shown`: the text, the form it fills, and what is to say of it."""
         return [text, *form_values(text), "raw", self.live_line(text)]
 
+    def remember(self, event: Any) -> Any:
+        """After an event, let the browser remember what is in the editor."""
+        return event.then(None, self.remembered, js=_REMEMBER, api_visibility="private")
+
     def _find(self, query: str, subtask: str, chosen: str) -> tuple[gr.Radio, str]:
         names = matches(self.studio.library, query, subtask)
         empty = "" if names else '<p class="hint">No skill fits. Clear the search, or write a new one.</p>'
@@ -134,6 +168,9 @@ class SkillPanel:
 
     def _wire(self) -> None:
         self.save.click(None, self.source, js=_SAVE, api_visibility="private")
+        for typed in (self.form_typed, self.raw_typed):
+            for moment in (typed.edit, typed.input):
+                moment(None, self.remembered, js=_REMEMBER, api_visibility="private")
         self.form_typed.edit(None, outputs=self.edited, js="() => 'form'", api_visibility="private")
         self.raw_typed.edit(None, outputs=self.edited, js="() => 'raw'", api_visibility="private")
         gr.on(

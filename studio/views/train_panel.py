@@ -17,6 +17,7 @@ from studio.jobs import Job, JobError
 from studio.service import Studio, StudioError
 from studio.views import render, train_render
 from studio.views.skill_panel import source_text
+from studio.views.train_push import PushPart
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
 from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
 
@@ -42,7 +43,7 @@ class TrainPanel:
     """The components of the tab and its handlers, but for those that change the whole page."""
 
     def __init__(
-        self, studio: Studio, training: Training, identity: gr.BrowserState, source: list[Component], chosen: gr.State
+        self, studio: Studio, training: Training, identity: gr.BrowserState, source: list[Component], chosen: Component
     ) -> None:
         """`source` and `chosen` are those of the skill that is open in the editor."""
         self.studio, self.training, self.identity = studio, training, identity
@@ -78,6 +79,7 @@ class TrainPanel:
             self.state,
             *self.buttons,
             self.confirm,
+            self.push.part,
             self.report,
             self.progress,
         ]
@@ -96,7 +98,7 @@ class TrainPanel:
         self.table = gr.HTML("", elem_id="own-examples", js_on_load=ACTIONS)
         with gr.Row(elem_classes="tight buttons"):
             self.upload = gr.UploadButton(
-                "Import examples (JSONL, evals.json, CSV, OpenCode export)",
+                "Import examples from a file",
                 size="sm",
                 file_types=IMPORTS,
                 visible=False,
@@ -110,16 +112,16 @@ class TrainPanel:
             with gr.Row(elem_classes="tight"):
                 most = self.training.limits.minutes
                 self.minutes = gr.Slider(
-                    min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=150, elem_id="minutes"
+                    min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=220, elem_id="minutes"
                 )
-                self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=150)
+                self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=220)
             self.change = gr.Radio(
                 list(CHANGES), value=NORMAL, label="How much it may change", elem_id="change", elem_classes="segments"
             )
             with gr.Accordion("More settings", open=False, elem_classes="folded"):
                 with gr.Row(elem_classes="tight"):
                     self.replay = gr.Slider(
-                        0, 5, 1, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
+                        0, 5, 2, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
                     )
                     self.texts = gr.Slider(1, 8, 3, step=1, label="Wordings of each skill's text", min_width=150)
                     self.patience = gr.Slider(
@@ -152,6 +154,7 @@ class TrainPanel:
             self.discard_it = gr.Button("Delete it", variant="stop", size="sm", min_width=80, elem_id="discard-it")
             self.keep_it = gr.Button("Keep it", size="sm", min_width=80)
         self.problem = gr.HTML("", elem_id="job-problem", js_on_load=LIVE_REGION)
+        self.push = PushPart(self.training)
         self.report = gr.HTML("", elem_id="job-report")
         self.progress = gr.HTML("", elem_id="job-progress")
 
@@ -210,7 +213,8 @@ class TrainPanel:
             train_render.jobs(found, job.id if job else ""),
             train_render.state(job),
             *self._buttons(job, identity),
-            gr.Row(visible=False),
+            gr.skip() if job and job.id == shown else gr.Row(visible=False),  # nobody's question is taken away
+            gr.Accordion(visible=bool(report)),
             train_render.report(report) if report else "",
             train_render.progress(job, curve) if job else "",
         ]
@@ -255,6 +259,7 @@ class TrainPanel:
         self.download.click(self._zip, asked, [self.file, self.problem], **QUICK).success(
             None, js=_FETCH, api_visibility="private"
         )
+        self.push.wire(self.identity, self.job)
         self.discard.click(lambda: gr.Row(visible=True), outputs=self.confirm, **QUICK)
         self.keep_it.click(lambda: gr.Row(visible=False), outputs=self.confirm, **QUICK)
 

@@ -12,6 +12,7 @@ from html import escape
 from itertools import groupby
 
 from studio.examples import SPLITS, Example, Fault
+from studio.hub import Pushed
 from studio.jobs import Job
 from studio.views.render import NBSP
 
@@ -104,7 +105,8 @@ def examples(skill_name: str, found: Sequence[Example]) -> str:
         '<td colspan="2"><button type="button" class="add" data-do="add">Add</button></td></tr>'
     )
     title = f"<h3>Examples of {escape(skill_name)}</h3>"
-    return f'{title}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>'
+    kinds = '<p class="hint">A file may be JSONL, evals.json, CSV (prompt, answer) or an OpenCode export.</p>'
+    return f'{title}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>{kinds}'
 
 
 def _example(number: int, example: Example) -> str:
@@ -157,7 +159,8 @@ def _place(fault: Fault, numbers: dict[int, int]) -> str:
 def estimate(minutes: float, waiting: int) -> str:
     """How long a training will take; `waiting` are this visitor's that come before it."""
     said = f"Takes at most {duration(60 * minutes)}, with the measuring before and after; less once it learns no more."
-    before = f" It begins after the {_count(waiting, 'training')} that you have running or waiting." if waiting else ""
+    others = "training" if waiting == 1 else f"{waiting:,} trainings"
+    before = f" It begins after the {others} that you have running or waiting." if waiting else ""
     return f'<p class="hint">{said}{before}</p>'
 
 
@@ -339,7 +342,7 @@ def _spans(parts: Sequence[dict]) -> str:
             low, high = sorted(min(max(value, 0), 100) for value in (before, after))
             kind = "better" if after > before else "worse" if after < before else "same"
             rows.append(
-                f'<div class="row"><span>{escape(name.capitalize())}: {label.lower()}</span>'
+                f'<div class="row"><span>{escape(name.capitalize())}: {label[0].lower()}{label[1:]}</span>'
                 f'<div class="track" role="img" aria-label="{form(before)} before, {form(after)} after" '
                 f'data-change="{kind}"><i class="span" style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
                 f'<i class="before" style="left:{min(max(before, 0), 100):.1f}%"></i>'
@@ -348,6 +351,16 @@ def _spans(parts: Sequence[dict]) -> str:
             )
     legend = '<figcaption><span class="was">before</span><span class="is">after</span></figcaption>'
     return f'<figure class="spans">{legend}{"".join(rows)}</figure>' if rows else ""
+
+
+def pushed(done: Pushed) -> str:
+    """Where on the Hub a hypernetwork is now."""
+    url = escape(done.url)
+    at = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{escape(done.repository)}</a>'
+    if not done.url.startswith(("https://", "http://")):
+        at = escape(done.repository)
+    how = "in a new repository" if done.is_new else "as a new revision"
+    return f'<p class="line" data-state="done">Pushed {how}: {at}</p>'
 
 
 def _side_by_side(answers: Sequence[dict]) -> str:

@@ -1,6 +1,6 @@
-"""Who a visitor is to the training: a token that only their browser knows, and the training whose result they use.
+"""Who a visitor is: a token that only their browser knows, and the training whose result they use.
 
-Whoever has the token has the trainings, so no handler acts on an id without it.
+Whoever has the token has the trainings and the skills, so no handler acts on an id without it.
 """
 
 import os
@@ -16,6 +16,9 @@ from skills.evals import Eval
 from studio.examples import ExampleBook, ExampleError
 from studio.jobs import Job, JobError, Jobs, Limits, data_folder
 from studio.service import StudioError
+from studio.shelf import Shelf, ShelfError
+from studio.slices import GPU_SECONDS, run_slice
+from studio.views.gpu import ZERO_GPU, on_gpu
 
 SECRET_FILE = "browser.key"
 TOKEN_BYTES = 32
@@ -23,6 +26,28 @@ OFF = (
     "Training is switched off on this server. To train, run the studio on a machine of yours: two cores are enough. "
     "The README says how to start it."
 )
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where the server keeps visitors' own skills."""
+
+    shelf: Shelf
+    secret: str  # the browser's entry is read with it: the same after a restart
+
+    @classmethod
+    def open(cls) -> "Keeping":
+        """In the data folder. Raises ShelfError where that can't be."""
+        try:
+            folder = data_folder()
+            return cls(Shelf(folder), _secret(folder / SECRET_FILE))
+        except JobError as error:
+            raise ShelfError(str(error)) from error
+
+
+def identity_kept_with(secret: str) -> gr.BrowserState:
+    """What the browser keeps: its token, and the id of the training in use."""
+    return gr.BrowserState({"owner": "", "using": ""}, storage_key="parametric-skills", secret=secret)
 
 
 @dataclass(frozen=True)
@@ -42,13 +67,10 @@ class Training:
             raise JobError(OFF)
         folder = data_folder()
         try:
-            return cls(Jobs(folder), ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
+            jobs = Jobs(folder, slices=on_gpu(run_slice, GPU_SECONDS) if ZERO_GPU else None)
+            return cls(jobs, ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
         except ExampleError as error:
             raise JobError(str(error)) from error
-
-    def identity(self) -> gr.BrowserState:
-        """What the browser keeps: its token, and the id of the training in use."""
-        return gr.BrowserState({"owner": "", "using": ""}, storage_key="parametric-skills", secret=self.secret)
 
     def in_use(self, identity: Any) -> Job | None:
         """The training whose hypernetwork a visitor uses; None for the shipped one.

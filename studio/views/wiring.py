@@ -11,7 +11,7 @@ QUICK = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last
 LIVE_REGION = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 
 # Markup that answers to clicks and edits: `data-do` says what, `data-id` of what. A button with `data-sure` asks first,
-# in its own place; one in a row with `data-field`s sends what they hold along.
+# in its own place; one in a row or card with `data-field`s sends what they hold along, as Enter in such a field does.
 ACTIONS = """
 let asked = null, was = "";
 const calm = () => { if (asked) asked.innerHTML = was; asked = null; };
@@ -27,10 +27,15 @@ element.addEventListener("click", (event) => {
   }
   asked = null;
   const value = {};
-  for (const field of button.closest("tr")?.querySelectorAll("[data-field]") ?? []) {
+  for (const field of button.closest("tr, .card")?.querySelectorAll("[data-field]") ?? []) {
     value[field.dataset.field] = field.value;
   }
   trigger("edit", {what: button.dataset.do, id: button.dataset.id ?? "", value});
+});
+element.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches("input[data-field]")) return;
+  event.preventDefault();
+  event.target.parentElement.querySelector("button[data-do]")?.click();
 });
 element.addEventListener("change", (event) => {
   const field = event.target.closest(":is(input, select, textarea)[data-do]");
@@ -39,9 +44,31 @@ element.addEventListener("change", (event) => {
   trigger("edit", {what: field.dataset.do, id: field.dataset.id, value});
 });"""
 
+# The map: a skill that is pointed at or focused shows its nearest.
+MAP = """
+const point = (event) => {
+  const button = event.target.closest(".atlas button");
+  const near = new Set(button?.dataset.near.split(" "));
+  const number = button?.dataset.number;
+  for (const other of element.querySelectorAll(".atlas button")) {
+    other.parentElement.toggleAttribute("data-near", near.has(other.dataset.number));
+    other.parentElement.toggleAttribute("data-at", other === button);
+  }
+  for (const line of element.querySelectorAll(".atlas path")) {
+    line.toggleAttribute("data-on", line.dataset.ends.split(" ")[0] === number);
+  }
+  const told = element.querySelector(".told");
+  if (button && told) told.textContent = button.dataset.told;
+};
+element.addEventListener("mouseover", point);
+element.addEventListener("focusin", point);"""
+
 # Ctrl+Enter compares from anywhere in its tab. Gradio gives each radio button a name of its own; with a common one the
 # list is one stop of the tab key, and the arrow keys walk it.
 HEAD = """<script>
+function showChosen() {
+  document.querySelector("#picker .selected")?.scrollIntoView({block: "nearest"});
+}
 function joinSkills() {
   for (const input of document.querySelectorAll("#picker input")) input.name = "library";
 }
@@ -56,8 +83,11 @@ document.addEventListener("keydown", (event) => {
 # Once the page stands.
 START = """() => {
   joinSkills();
-  document.querySelector("#picker .selected")?.scrollIntoView({block: "nearest"});
+  showChosen();
 }"""
+
+# The list of skills, once another one was opened from elsewhere.
+SHOW_CHOSEN = "() => setTimeout(showChosen, 100)"
 
 
 def typing(selector: str) -> gr.HTML:

@@ -30,13 +30,15 @@ def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         log = log or tmp_path_factory.mktemp("server") / "log.txt"
-        environment = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio"))} | settings
+        own = {"GRADIO_TEMP_DIR": "gradio", "SKILL_STUDIO_DATA": "data"}
+        environment = os.environ | {name: str(tmp_path_factory.mktemp(folder)) for name, folder in own.items()}
+        environment |= settings
         command = [sys.executable, "app.py", "--port", str(port), *map(str, arguments)]
         with log.open("w") as file:
             process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=environment)
         started.append(process)
         address = f"http://127.0.0.1:{port}"
-        for _ in range(240):
+        for _ in range(960):
             try:
                 urllib.request.urlopen(address, timeout=5).read()
                 return address

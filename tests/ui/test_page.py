@@ -1,5 +1,6 @@
 """The page as a visitor uses it: a real server with the default base, driven by a real headless Chromium."""
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from transformers import AutoModelForCausalLM
 
 from hypernet.base import DEFAULT_BASE, locate
@@ -103,6 +104,11 @@ def test_a_skill_is_checked_on_its_examples_and_the_page_says_what_that_means(pa
         f"The adapter passes {passed[2]} of 8; with the skill in the prompt the base passes {passed[1]}, "
         f"without it {passed[0]}."
     )
+    page.locator("#keep-skill").click()
+    to_tab(page, "Library")
+    counts = f"passes {passed[2]} of 8; reading it {passed[1]}, without it {passed[0]}"
+    expect(own_card(page).locator(".kept")).to_contain_text(counts)
+    to_tab(page, "Compare")
     body = page.locator("#skill-body textarea")
     body.fill(body.input_value() + "\n\nOne more line.")
     expect(page.locator("#check-stale")).to_contain_text("earlier text")
@@ -195,3 +201,124 @@ def test_a_skill_is_compared_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Control+Enter")
     page.locator(DONE).wait_for()
     assert page.locator(ANSWERS).count() == 3
+
+
+# ---- the library ---------------------------------------------------------------------------------------------------
+
+
+def own_card(page: Page) -> Locator:
+    return page.locator(".card", has=page.locator(".chip"))
+
+
+def to_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def test_a_draft_outlives_a_reload_and_every_saved_version_comes_back(page: Page) -> None:
+    choose(page, "compact-log-lines")
+    body = page.locator("#skill-body textarea")
+    first = body.input_value() + "\n\nFirst addition."
+    body.fill(first)
+    page.wait_for_timeout(1000)
+    page.reload()
+    expect(page.locator("#skill-body textarea")).to_have_value(first)
+    page.locator("#keep-skill").click()
+    expect(page.locator("#kept-skill")).to_contain_text("version 1 of compact-log-lines")
+
+    body.fill(first.replace("First addition.", "Second addition."))
+    expect(page.locator("#kept-skill .line")).to_have_count(0)
+    page.locator("#keep-skill").click()
+    expect(page.locator("#kept-skill")).to_contain_text("version 2")
+
+    to_tab(page, "Library")
+    own_card(page).locator("[data-do=versions]").click()
+    expect(page.locator(".lines del")).to_have_text("\u2212 First addition.")
+    expect(page.locator(".lines ins")).to_have_text("+ Second addition.")
+    page.get_by_role("button", name="Go back to version 1").click()
+    expect(page.locator("#shelf-said")).to_contain_text("as in version 1 again")
+    page.locator("select[data-do=old]").select_option("1")
+    expect(page.locator("#shelf-diff")).to_contain_text("Both are the same")
+    to_tab(page, "Compare")
+    expect(page.locator("#skill-body textarea")).to_have_value(first)  # it was open as saved, so it follows
+    to_tab(page, "Library")
+    page.get_by_role("button", name="Open version 2").click()
+    expect(page.locator("#skill-body textarea")).to_have_value(re.compile("Second addition"))
+    expect(page.locator("#examples")).to_be_visible()  # a fork has the examples of what it came from
+
+
+def test_the_library_is_searched_and_own_skills_are_forked_renamed_and_deleted_with_a_way_back(
+    page: Page, browser: Browser, server: str
+) -> None:
+    to_tab(page, "Library")
+    expect(page.locator("#shelf-count")).to_contain_text("24 skills")
+    page.locator("#find textarea, #find input").first.fill("mask vendor")
+    expect(page.locator(".card")).to_have_count(1)
+    page.get_by_role("button", name="Fork mask-lines-for-vendors").click()
+    expect(own_card(page)).to_have_count(1)
+    page.locator("#find textarea, #find input").first.fill("")
+
+    page.locator("#whose label", has_text="Yours").click()
+    expect(page.locator(".card")).to_have_count(1)
+    page.locator(".card summary").click()
+    page.locator(".card input").fill("Not A Name")
+    page.locator(".card input").press("Enter")
+    expect(page.locator("#shelf-said")).to_contain_text("Try not-a-name")
+    page.locator(".card input").fill("only-mine")
+    page.locator(".card input").press("Enter")
+    expect(page.locator(".card .name")).to_have_text("only-mine")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".card .name")).to_have_text("mask-lines-for-vendors")
+
+    page.get_by_role("button", name="Delete mask-lines-for-vendors").click()
+    expect(page.locator("#cards")).to_contain_text("no skills of your own yet")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".card")).to_have_count(1)
+
+    context = browser.new_context()
+    other = open_studio(context.new_page(), server)
+    to_tab(other, "Library")
+    other.locator("#whose label", has_text="Yours").click()
+    expect(other.locator("#cards")).to_contain_text("no skills of your own yet")
+    context.close()
+
+    page.reload()
+    page.locator('#status [data-state="ready"]').wait_for()
+    to_tab(page, "Library")
+    own_card(page).locator(".name").click()
+    expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value("mask-lines-for-vendors")
+
+
+def test_the_map_is_drawn_from_the_adapters_and_walked_by_keyboard(page: Page) -> None:
+    to_tab(page, "Library")
+    page.get_by_role("button", name="Fork release-train-commits").click()
+    expect(own_card(page)).to_have_count(1)
+    to_tab(page, "Map")
+    page.locator("#draw").click()
+    expect(page.locator("#drawing")).to_contain_text("Reading the skills")
+    expect(page.locator(".atlas button")).to_have_count(25, timeout=300_000)
+    expect(page.locator("#draw")).to_be_hidden()
+
+    own = page.locator(".atlas [data-own] button")
+    own.focus()
+    expect(page.locator(".told")).to_contain_text("release-train-commits: nearest are release-train-commits 1.00")
+    page.keyboard.press("Tab")
+    expect(page.locator(".atlas [data-at] button")).to_be_focused()
+    own.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#skill-body textarea")).to_be_visible()
+    to_tab(page, "Library")
+    to_tab(page, "Skills")
+    expect(own_card(page).locator(".near")).to_contain_text("release-train-commits 1.00")
+
+
+def test_hostile_markup_in_a_saved_skill_is_shown_as_text(page: Page) -> None:
+    attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    write_raw(page, f"---\nname: bad\ndescription: {attack}\nmetadata:\n  author: {attack}\n---\n\n{attack}\n")
+    page.locator("#keep-skill").click()
+    expect(page.locator("#kept-skill")).to_contain_text("version 1 of bad")
+    to_tab(page, "Library")
+    expect(own_card(page)).to_contain_text("onerror")
+    own_card(page).locator("[data-do=versions]").click()
+    expect(page.locator("#shelf")).to_contain_text("There is one version")
+    assert page.locator("#shelf img").count() == 0
+    assert page.title() == "Parametric Skills"

@@ -1,6 +1,7 @@
 """An adapter: the same logits under PEFT, the same back from its files, and where it came from."""
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from tiny import MODULES, VOCABULARY, full_disk, llama_config, load_base, make_hypernetwork, save_model
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM
 
@@ -18,11 +19,13 @@ from hypernet.adapter import (
     CARD_FILE,
     CONFIG_FILE,
     PROVENANCE_FILE,
+    VLLM_RANKS,
     WEIGHTS_FILE,
     Adapter,
     AdapterError,
     make_adapter,
     peft_snippet,
+    stack_adapters,
     text_sha256,
     vllm_snippet,
 )
@@ -30,7 +33,9 @@ from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.encoder import SkillTextError
 from hypernet.hypernetwork import Hypernetwork, HypernetworkError, load_hypernetwork
-from hypernet.lora import apply_lora
+from hypernet.lora import apply_lora, calibrated, stack_skills
+from training.refine import refine
+from training.trajectories import Trajectory
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,120 @@ def test_peft_merging_gives_the_logits_of_the_live_adapter(
     merged = PeftModel.from_pretrained(plain, saved).merge_and_unload()
     with torch.no_grad():
         torch.testing.assert_close(merged(ids).logits, live_logits(base, adapter, ids), rtol=1e-3, atol=1e-3)
+
+
+SHARED = ("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")
+
+
+@pytest.fixture(scope="module")
+def with_shared_modules(base: Base) -> Hypernetwork:
+    return make_hypernetwork(base, MODULES, shared_modules=SHARED)
+
+
+@pytest.fixture(scope="module")
+def parts(base: Base, with_shared_modules: Hypernetwork, skill_texts: list[str]) -> list[Adapter]:
+    names = ("route-reports", "mask-lines", "name-files")
+    return [make_adapter(with_shared_modules, base, text, name) for text, name in zip(skill_texts, names, strict=False)]
+
+
+@pytest.fixture(scope="module")
+def stack(base: Base, with_shared_modules: Hypernetwork, parts: list[Adapter]) -> Adapter:
+    return stack_adapters(with_shared_modules, base, parts, [1.0, 0.5, 1.0], "all texts")
+
+
+def delta(adapter: Adapter, module: str) -> torch.Tensor:
+    """[layers, d_out, d_in]"""
+    a, b = adapter.weights.modules[module]
+    return torch.einsum("lrd,lro->lod", a[0], b[0])
+
+
+def test_a_stack_holds_the_shared_part_once_and_the_own_parts_calibrated(
+    with_shared_modules: Hypernetwork, parts: list[Adapter], stack: Adapter
+):
+    rank, shared = with_shared_modules.config.rank, with_shared_modules.config.shared_rank
+    ranks = {module: a.shape[2] for module, (a, _) in stack.weights.modules.items()}
+    assert ranks == dict.fromkeys(MODULES, 3 * rank + shared) | dict.fromkeys(SHARED, rank + shared)
+    for module in SHARED:
+        torch.testing.assert_close(delta(stack, module), delta(parts[0], module))
+    own = [with_shared_modules.own_part(part.weights) for part in parts]
+    mixed = calibrated(stack_skills(own), [1.0, 0.5, 1.0])
+    both = mixed.join(with_shared_modules.shared())
+    for module in MODULES:
+        a, b = both.modules[module]
+        torch.testing.assert_close(delta(stack, module), torch.einsum("lrd,lro->lod", a[0], b[0]))
+
+
+def test_a_stack_says_what_it_was_made_of_and_comes_back(base: Base, stack: Adapter, parts: list[Adapter], tmp_path):
+    stack.save(tmp_path)
+    came = Adapter.load(tmp_path, base).provenance
+    assert came == stack.provenance
+    assert (came.skill_name, came.skill_sha256) == ("route-reports-and-2-more", text_sha256("all texts"))
+    assert [part["share"] for part in came.stack] == [1.0, 0.5, 1.0]
+    assert [part["skill_sha256"] for part in came.stack] == [part.provenance.skill_sha256 for part in parts]
+    assert same(Adapter.load(tmp_path, base), stack)
+
+
+def test_adapters_of_two_hypernetworks_or_refined_ones_are_not_stacked(
+    base: Base, hypernetwork: Hypernetwork, adapter: Adapter, parts: list[Adapter], with_shared_modules: Hypernetwork
+):
+    with pytest.raises(AdapterError, match="route-reports was made by another hypernetwork"):
+        stack_adapters(with_shared_modules, base, [parts[1], adapter], [1, 1], "")
+    refined = replace(parts[1], provenance=replace(parts[1].provenance, refined_on=4))
+    with pytest.raises(AdapterError, match="mask-lines was trained on examples"):
+        stack_adapters(with_shared_modules, base, [parts[0], refined], [1, 1], "")
+    for adapters, shares in ((parts[:1], [1]), (parts[:2], [0, 0]), (parts[:2], [1, -1]), (parts[:2], [1])):
+        with pytest.raises(AdapterError, match="needs two adapters or more and a share for each"):
+            stack_adapters(with_shared_modules, base, adapters, shares, "")
+
+
+@pytest.mark.parametrize("kind", ["stacked", "refined"])
+def test_peft_gives_the_logits_of_stacked_and_refined_adapters(
+    kind: str, base: Base, stack: Adapter, parts: list[Adapter], tiny_folder: Path, tmp_path: Path
+):
+    made = stack
+    if kind == "refined":
+        example = Trajectory(({"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Yes"}), "")
+        made = refine(base, parts[0], [example], steps=2)
+        assert not same(made, parts[0])
+    made.save(tmp_path)
+    ids = torch.randint(2, VOCABULARY, (2, 30), generator=torch.Generator().manual_seed(0))
+    plain = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
+    peft = PeftModel.from_pretrained(plain, tmp_path).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(peft(ids).logits, live_logits(base, made, ids), rtol=1e-4, atol=1e-4)
+
+
+# What vLLM's LoRA loader accepts (docs.vllm.ai: LoRA adapters; its peft_helper.py, lora_model.py and model classes):
+# of adapter_config.json it reads these fields only, so one scaling, lora_alpha / r, holds for all modules.
+VLLM_READS = {"r", "lora_alpha", "target_modules", "bias", "modules_to_save", "use_rslora", "use_dora"}
+VLLM_LLAMA_MODULES = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+@pytest.mark.parametrize("kind", ["single", "stacked"])
+def test_vllm_would_load_the_files(kind: str, stack: Adapter, parts: list[Adapter]):
+    made = stack if kind == "stacked" else parts[0]
+    files = made.files()
+    assert {CONFIG_FILE, WEIGHTS_FILE} == {"adapter_config.json", "adapter_model.safetensors"}
+    config = json.loads(files[CONFIG_FILE])
+    read = {key: value for key, value in config.items() if key in VLLM_READS}
+    assert read["bias"] == "none"
+    assert not any(read.get(key) for key in ("modules_to_save", "use_rslora", "use_dora"))
+    assert set(read["target_modules"]) <= VLLM_LLAMA_MODULES
+    assert read["lora_alpha"] / read["r"] == 1
+    assert config["alpha_pattern"] == config["rank_pattern"]  # not read: its scaling must be that of the rest
+    for name, tensor in load(files[WEIGHTS_FILE]).items():
+        named = re.fullmatch(r"base_model\.model\.model\.layers\.\d+\.\w+\.(\w+)\.lora_([AB])\.weight", name)
+        assert named and named[1] in read["target_modules"]
+        rank = tensor.shape[0 if named[2] == "A" else 1]
+        assert rank == config["rank_pattern"].get(named[1], read["r"]) <= read["r"]
+    room = int(vllm_snippet("base", read["r"]).split("--max-lora-rank ")[1].split()[0])
+    assert room in VLLM_RANKS and read["r"] <= room
+
+
+def test_the_vllm_snippet_names_a_rank_that_vllm_has():
+    assert "--max-lora-rank 32 " in vllm_snippet("user/model", 24)
+    assert "--max-lora-rank 512 " in vllm_snippet("user/model", 512)
+    assert vllm_snippet("user/model", 513).startswith("# vLLM takes adapters of at most rank 512")
 
 
 def test_an_adapter_comes_back_from_its_folder_the_same(base: Base, adapter: Adapter, saved: Path):

@@ -4,8 +4,11 @@ import argparse
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,16 +16,17 @@ import torch
 from huggingface_hub import ModelCard
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from tiny import llama_config, load_base, make_hypernetwork, save_model
+from tiny import llama_config, load_base, make_gguf, make_hypernetwork, save_model
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from hypernet.adapter import VERSION, Adapter, make_adapter, text_sha256
 from hypernet.base import Base
+from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import apply_lora
 from skills.archive import SkillFiles, read_folder
 from studio import bundle
-from studio.bundle import CARD, CONFIG, PROVENANCE, REQUIRED, SKILL, TOLERANCE, WEIGHTS, BundleError, Verification
+from studio.bundle import CARD, CONFIG, GGUF, PROVENANCE, REQUIRED, SKILL, TOLERANCE, WEIGHTS, BundleError, Verification
 from studio.fidelity import COLUMNS, Fidelity
 
 ROOT = Path(__file__).parents[2]
@@ -295,6 +299,38 @@ def test_another_base_or_hypernetwork_is_named(made: Path, base: Base, tmp_path:
     outcome = bundle.verify(made, make_hypernetwork(other), other)
     assert kinds(outcome) == ["base", "hypernetwork"]
     assert "tiny-llama" in outcome.mismatches[0].message and "other-llama" in outcome.mismatches[0].message
+
+
+# ---- for llama.cpp -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_gguf(source: SkillFiles, adapter: Adapter, base: Base, tmp_path: Path) -> Path:
+    target = tmp_path / "for-llama-cpp"
+    bundle.write(target, bundle.contents(source, adapter, CHECKED, adapter_gguf(adapter, base)))
+    return target
+
+
+def test_a_bundle_for_llama_cpp_is_verified_and_another_adapter_in_it_is_found(
+    with_gguf: Path, made: Path, base: Base, hypernetwork: Hypernetwork
+):
+    outcome = bundle.verify(with_gguf, hypernetwork, base)
+    assert outcome.ok and outcome.equal
+    assert GGUF in json.loads((with_gguf / PROVENANCE).read_text())["files"]
+    assert GGUF not in (made / CARD).read_text()
+    other = make_adapter(hypernetwork, base, TEXT + "And more.\n", "end-with-stop")
+    (with_gguf / GGUF).write_bytes(adapter_gguf(other, base))
+    rewrite(with_gguf, lambda v: v["files"].update({GGUF: sha256((with_gguf / GGUF).read_bytes()).hexdigest()}))
+    outcome = bundle.verify(with_gguf, hypernetwork, base)
+    assert not outcome.ok and [(each.kind, each.path) for each in outcome.mismatches] == [("weights", GGUF)]
+
+
+def test_the_card_s_llama_cpp_snippet_runs_in_the_bundle(with_gguf: Path, base: Base):
+    make_gguf(with_gguf / "base.gguf", base.model)
+    snippet = re.search(r"```python\n(import xllamacpp.*?)```", (with_gguf / CARD).read_text(), re.DOTALL)[1]
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=with_gguf, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\n")
 
 
 # ---- installing ----------------------------------------------------------------------------------------------------

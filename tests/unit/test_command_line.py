@@ -16,7 +16,7 @@ from hypernet.adapter import text_sha256
 from skills.library import SHIPPED
 from skills.skill import MAX_TEXT
 from studio.__main__ import main
-from studio.service import PANES
+from studio.service import PANES, STACK_PANES
 
 ROOT = Path(__file__).parents[2]
 SKILL = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd every line with a full stop.\n"
@@ -106,6 +106,25 @@ def test_a_base_or_checkpoint_that_does_not_load_gives_status_two(
     ):
         assert main(["generate", str(skill), "--out", str(tmp_path / "out"), *which]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_generate_stacks_several_skills_and_writes_the_file_for_llama_cpp(
+    skill: Path, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    skills = [str(skill), "compact-log-lines"]
+    assert main(["generate", *skills, "--weights", "1", "0.5", "--gguf", "--out", str(out), *model]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"{out}: rank 24, ") and "import xllamacpp" in shown.out
+    assert "end-with-stop, compact-log-lines: " in shown.err
+    stack = json.loads((out / "provenance.json").read_text())["stack"]
+    assert [(part["skill_name"], part["share"]) for part in stack] == [
+        ("end-with-stop", 1.0),
+        ("compact-log-lines", 0.5),
+    ]
+    assert (out / "adapter.gguf").stat().st_size > 0
+    assert main(["generate", *skills, "--weights", "1", "--out", str(out), *model]) == 2
+    assert "There are 2 skills and 1 weights. Give one for each." in capsys.readouterr().err
 
 
 # ---- compare -------------------------------------------------------------------------------------------------------
@@ -214,6 +233,15 @@ def test_a_command_exits_with_its_status_and_leaves_no_files(skill: Path, model:
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.endswith("none.md can't be read: No such file or directory.\n")
     assert [path.name for path in temporary.iterdir() if path.name.startswith("parametric-skills")] == []
+
+
+def test_compare_answers_with_several_skills_at_once(skill: Path, model: list[str], capsys):
+    options = ["--prompt", "Write a line.", "--max-new-tokens", "4", *model]
+    assert main(["compare", str(skill), "compact-log-lines", *options]) == 0
+    shown = capsys.readouterr()
+    titles = [line.split(" (")[0] for line in shown.out.splitlines() if "prompt tokens" in line]
+    assert titles == list(STACK_PANES)
+    assert "end-with-stop, compact-log-lines: " in shown.err
 
 
 # ---- check ---------------------------------------------------------------------------------------------------------

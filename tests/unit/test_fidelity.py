@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_the_table(ready: Studio, skill: str):
     lines = [Line(skill, ev.prompt, ev.expected_output, checks=ev.assertions) for ev in evals]
     other = Line(OTHER, "Say it.", "x", split="lines")  # the table's controls need a second skill
     loaded = ready._loaded
-    table = evaluate(loaded.base, loaded.hypernetwork, [*lines, other])["splits"]["lines"]["all"]
+    table = evaluate(loaded.base, loaded.shipped.hypernetwork, [*lines, other])["splits"]["lines"]["all"]
     exact_only = check(ready, skill, [replace(ev, assertions=()) for ev in evals])
     for i, column in enumerate(COLUMNS):
         assert here.passed[column][i]

@@ -134,8 +134,8 @@ def test_what_an_interrupt_leaves_half_updated_is_not_saved(dequantized: Base, t
     fit = Fit(small(tmp_path, save_every=1), dequantized)
     update = fit.optimizer.step
 
-    def interrupted() -> None:
-        update()
+    def interrupted(rate: float) -> None:
+        update(rate)
         if fit.step == 1:
             raise KeyboardInterrupt
 

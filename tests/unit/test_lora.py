@@ -23,7 +23,7 @@ from transformers import (
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.encoder import read_skills, tokenize
-from hypernet.lora import LoraWeights, apply_lora, decoder_layers, stack_skills
+from hypernet.lora import LoraWeights, apply_lora, calibrated, cosines, decoder_layers, stack_skills
 
 SMALL = {"vocab_size": 400, "hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4}
 OTHERS = {
@@ -338,3 +338,33 @@ def test_truncating_gives_the_best_adapter_of_a_rank(weights: LoraWeights):
         best = u[..., :5] * s[..., None, :5] @ v_t[..., :5, :]
         torch.testing.assert_close(deltas(summed.truncated(5))[module], best, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(deltas(summed.truncated(summed.rank))[module], full, rtol=1e-4, atol=1e-5)
+
+
+def test_cosines_are_those_of_the_whole_deltas(weights: LoraWeights):
+    whole = torch.cat([delta.flatten(1) for delta in deltas(weights).values()], dim=1).double()  # [skills, all]
+    wanted = torch.nn.functional.cosine_similarity(whole[:, None], whole[None], dim=-1)
+    torch.testing.assert_close(cosines(weights), wanted, rtol=1e-4, atol=1e-5)
+    opposed = stack_skills([weights.rows([0]), weights.rows([0]).scaled(-0.5)])
+    assert cosines(opposed)[0].tolist() == pytest.approx([1.0, -1.0])
+
+
+def test_a_calibrated_stack_has_the_mean_norm_and_the_direction_of_the_sum(weights: LoraWeights):
+    stack = calibrated(weights)
+    torch.testing.assert_close(stack.delta_norms(), weights.delta_norms().mean(0, keepdim=True), rtol=1e-4, atol=1e-6)
+    for module, delta in deltas(stack).items():
+        summed = deltas(weights)[module].sum(0, keepdim=True)
+        cosine = torch.cosine_similarity(delta.flatten(2), summed.flatten(2), dim=-1)
+        torch.testing.assert_close(cosine, torch.ones_like(cosine))
+
+
+def test_shares_weigh_the_skills_of_a_stack_against_each_other(weights: LoraWeights):
+    alone = deltas(calibrated(weights, [0.0, 1.0, 0.0]))
+    for module, delta in deltas(weights.rows([1])).items():
+        torch.testing.assert_close(alone[module], delta, rtol=1e-4, atol=1e-6)
+    twice, once = (calibrated(weights.rows([0, 1]), shares) for shares in ([2.0, 1.0], [0.5, 0.25]))
+    for module, delta in deltas(once).items():
+        torch.testing.assert_close(deltas(twice)[module], delta, rtol=1e-4, atol=1e-6)
+    first, even = deltas(weights.rows([0])), deltas(calibrated(weights.rows([0, 1])))
+    for module, delta in deltas(twice).items():  # nearer to the skill of the larger share
+        near, middle = (torch.cosine_similarity(x.flatten(), first[module].flatten(), 0) for x in (delta, even[module]))
+        assert near > middle

@@ -149,31 +149,35 @@ def test_a_run_without_matplotlib_says_so_once(
 def test_operations_are_counted_from_the_shapes_forward_and_backward():
     throughput = Throughput(torch.device("cpu"), torch.float32)
 
-    def step(rows: int) -> dict:
+    def work(rows: int) -> None:
         weight = torch.ones(32, 8, requires_grad=True)
         (torch.ones(rows, 32) @ weight).sum().backward()
+
+    def step(rows: int) -> dict:
         return {"step": 1, "tokens": rows, "seconds": 0.5}
 
-    throughput.measure(step, 64)
+    throughput.measure(step, work, 64)
     assert throughput.per_token * 64 == 2 * (2 * 64 * 32 * 8)  # once forward, once for the weight's gradient
     throughput.peak = 4 * throughput.per_token * 64  # a machine on which the step could take an eighth of a second
     for rows, share in ((64, 0.5), (32, 0.25)):  # half the tokens in the same time are half the speed
-        line = throughput.measure(step, rows)
+        line = throughput.measure(step, work, rows)
         assert (line["tokens_per_second"], line["peak_share"]) == (2 * rows, share)
 
 
 def test_operations_are_counted_again_every_so_often():
     throughput, width = Throughput(torch.device("cpu"), torch.float32), 8
 
-    def step() -> dict:
+    def work() -> None:
         torch.ones(width, width) @ torch.ones(width, width)
+
+    def step() -> dict:
         return {"tokens": 1, "seconds": 1.0}
 
     for _ in range(COUNT_EVERY):
-        throughput.measure(step)
+        throughput.measure(step, work)
     width = 16
     before = throughput.per_token
-    throughput.measure(step)
+    throughput.measure(step, work)
     assert throughput.per_token == 8 * before
 
 

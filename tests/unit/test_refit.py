@@ -19,9 +19,12 @@ from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import Assertion
 from training import refit as refit_module
 from training.__main__ import main
-from training.measure import verdict
+from training.measure import Reading, answers_of, figures_of, read, verdict
+from training.progress import TrackerError
 from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare, read_config, split_examples
+from training.refit_bench import draw
+from training.tasks import HELD_OUT
 from training.trajectories import Trajectory
 from training.variation import vary
 
@@ -30,6 +33,7 @@ def skill_text(code: str) -> str:
     return f"---\nname: code-{code}\ndescription: How to answer.\n---\n\n# Codes\n\n- Always answer with `{code}`.\n"
 
 
+ROOT = Path(__file__).parents[2]
 SKILLS = {text_sha256(skill_text(code)): skill_text(code) for code in ("aa", "bb")}
 
 
@@ -78,9 +82,9 @@ def test_the_kept_out_loss_falls_and_the_report_holds_what_was_measured(config: 
     report = start(replace(config, steps=40, look_every=5)).run()
     lines = curve(config)
     own, families, neutral = report["parts"]
-    assert lines[0]["step"] == 0 and lines[0]["kept_out"] is not None and lines[0]["loss"] is None
+    assert lines[0]["step"] == 0 and lines[0]["kept_out"] > 0 and "loss" not in lines[0]
     assert own["after"]["loss"] < 0.7 * own["before"]["loss"] == pytest.approx(0.7 * lines[0]["kept_out"], abs=1e-3)
-    assert own["after"]["loss"] == min(line["kept_out"] for line in lines if line["kept_out"] is not None)
+    assert own["after"]["loss"] == min(line["kept_out"] for line in lines if "kept_out" in line)
     assert {"exact", "f1", "checks", "wrong_skill"} <= own["after"].keys()
     assert (own["n"], families["n"], len(report["answers"])) == (4, 4, 4)
     assert families["name"] == "families" and neutral["after"].keys() == {"loss"}
@@ -110,8 +114,8 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
     first = start(other)
     first_step = first._step
 
-    def stop_after_three() -> tuple[float, int]:
-        result = first_step()
+    def stop_after_three(rate: float) -> tuple[float, int]:
+        result = first_step(rate)
         if first.progress.step == 3:
             first.stop.set()
         return result
@@ -124,8 +128,8 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
     made = [load_hypernetwork(base, Path(c.out) / "checkpoint").fingerprint for c in (config, other)]
     assert made[0] == made[1]
     assert report["parts"] == whole["parts"]
-    assert [(x["step"], x["loss"], x["kept_out"]) for x in curve(other)] == [
-        (x["step"], x["loss"], x["kept_out"]) for x in curve(config)
+    assert [(x["step"], x.get("loss"), x.get("kept_out")) for x in curve(other)] == [
+        (x["step"], x.get("loss"), x.get("kept_out")) for x in curve(config)
     ]
 
 
@@ -215,15 +219,15 @@ def test_with_no_disk_left_the_last_saved_state_stays(config: RefitConfig):
     run._save()
     kept = (Path(config.out) / "state.safetensors").read_bytes()
     with full_disk(1000), pytest.raises(RefitError, match="disk space"):
-        run._save()
+        run.run()
     assert (Path(config.out) / "state.safetensors").read_bytes() == kept
 
 
 def test_examples_are_split_as_they_say_and_else_by_lot():
     drawn = [Trajectory(turn(f"p{i}", "a"), "0" * 64) for i in range(8)]
     train, test = split_examples(drawn, 0.25, random.Random(0))
-    assert len(train), len(test) == (6, 2)
-    assert {t.messages for t in train} | {t.messages for t in test} == {t.messages for t in drawn}
+    assert (len(train), len(test)) == (6, 2)
+    assert sorted(t.messages[0]["content"] for t in [*train, *test]) == sorted(t.messages[0]["content"] for t in drawn)
     told = [replace(t, split="test" if i < 5 else "train") for i, t in enumerate(drawn)]
     assert split_examples(told, 0.25, random.Random(0)) == (told[5:], told[:5])
     half = [replace(drawn[0], split="test"), *drawn[1:3]]
@@ -237,6 +241,22 @@ def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_sa
     assert len(told) > 10
     assert all(piece in other for other in told for piece in ("`when-always`", '"never say never"', "```\n- must\n```"))
     assert vary(text, random.Random(3)) == vary(text, random.Random(3))
+
+
+def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
+    run = start(replace(config, steps=12))
+    run.run()
+    weights = run._adapters(run.reads[0])
+    reading = read(run.base, weights, run.kept)
+    found = answers_of(run.base, weights, run.kept, reading)
+    assert found == answers_of(run.base, weights, run.kept, Reading(0.0, [0] * len(run.kept)))
+    whole = [
+        item for item, known in zip(run.kept, reading.followed, strict=True) if known == len(item.turns[-1].answer_ids)
+    ]
+    assert [answer == item.expected for answer, item in zip(found, run.kept, strict=True)].count(True) == len(whole)
+    figures, answers = figures_of(run.base, weights, run.kept)
+    assert answers == found and figures["loss"] == reading.loss
+    assert figures["exact"] == reading.exact(run.kept)
 
 
 def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
@@ -301,3 +321,72 @@ def test_the_command_line_refits_a_folder_with_its_evals(config: RefitConfig, tm
     assert json.loads(Path(out, "provenance.json").read_text())["refined_on"] == 4
     assert main(["refit", str(tmp_path / "none"), *options]) == 2
     assert "can't be read" in capsys.readouterr().err
+
+
+# ---- several processes ---------------------------------------------------------------------------------------------
+
+# what torchrun starts: the command line, in float32 so that a curve can be compared closely
+TWO_PROCESSES = """
+import sys, torch, hypernet.base
+from training import refit
+from training.__main__ import main
+hypernet.base.compute_dtype = lambda _device: torch.float32
+refit.NEUTRAL = 2
+sys.exit(main(["refit", "--config", sys.argv[1]]))
+"""
+
+
+def test_two_processes_give_the_curve_of_one(config: RefitConfig, tmp_path: Path):
+    one, two = (replace(config, out=str(tmp_path / out), steps=4, look_every=1, replay=1) for out in ("one", "two"))
+    for each in (one, two):
+        prepare(each, SKILLS, examples())
+    Refit(one, load_base(one.base, "dequantized")).run()
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "two" / "refit.json")],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("kept-out examples of your skills") == 1  # one process alone speaks
+    assert [line["step"] for line in curve(two)] == [0, 1, 2, 3, 4]
+    for expected, line in zip(curve(one), curve(two), strict=True):
+        for name in {"loss", "kept_out"} & expected.keys():
+            assert line[name] == pytest.approx(expected[name], rel=2e-3, abs=2e-4), name
+    before, after = (json.loads((tmp_path / out / "report.json").read_text()) for out in ("one", "two"))
+    assert before["best_step"] == after["best_step"]
+    assert before["parts"][0]["before"] == pytest.approx(after["parts"][0]["before"], rel=2e-3)
+
+
+def test_more_processes_than_skills_are_refused(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
+    run = start(config)
+    monkeypatch.setattr(type(run.accelerator), "num_processes", 5)
+    with pytest.raises(RefitError, match=r"5 processes can't share 4 skills a step\. Start fewer, or raise replay"):
+        run._check_processes()
+
+
+def test_a_refit_is_tracked_where_that_is_asked_for(config: RefitConfig):
+    start(replace(config, track="tensorboard", steps=1)).run()
+    assert list(Path(config.out, "tracked").rglob("events.*"))
+    with pytest.raises(TrackerError, match="no tracker wandb"):
+        start(replace(config, track="wandb", out=config.out + "-2"))
+
+
+# ---- the benchmark -------------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_draws_skills_of_kinds_that_were_never_trained_on():
+    texts, found = draw(0)
+    assert len(texts) == 5 and len(found) == 60
+    families = {trajectory.source for trajectory in found}
+    assert len(families) == 5 and families <= set(HELD_OUT)
+    assert draw(0) == (texts, found) and draw(1)[0] != texts
+
+
+def test_the_benchmark_prints_figures_and_says_which_bars_were_missed(config: RefitConfig, capsys):
+    options = ["--base", config.base, "--checkpoint", config.checkpoint, "--skills", "2", "--examples", "4"]
+    assert main(["refit-bench", "--out", config.out, "--steps", "1", "--minutes", "0", *options]) == 1
+    said = capsys.readouterr().out
+    assert "own skills (n = 2)" in said and "1 steps, the best after" in said
+    assert [line.endswith("MISSED") for line in said.splitlines() if line.startswith("kept-out exact")] == [True]

@@ -25,6 +25,7 @@ INFO = AdapterInfo(
     hypernetwork_fingerprint="f" * 64,
     snippet_peft="",
     snippet_vllm="",
+    snippet_llama_cpp="",
 )
 
 

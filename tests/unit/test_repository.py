@@ -40,6 +40,13 @@ def test_ci_runs_the_readme_s_test_command() -> None:
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
+def test_the_tests_install_the_opencode_that_exports_are_read_of() -> None:
+    from training.opencode import INSTALL, TOOLS
+
+    assert INSTALL in (ROOT / "tests" / "run.sh").read_text()
+    assert f"{TOOLS}/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_torch_is_bounded_on_both_sides() -> None:
     assert "torch>=2.8,<2.14" in requirements()
 

@@ -6,20 +6,33 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from llamacpp import LlamaCpp
 from peft import PeftModel
-from tiny import count_hooks, full_disk, llama_config, load_base, make_hypernetwork, save_model
+from tiny import VOCABULARY, count_hooks, full_disk, llama_config, load_base, make_gguf, make_hypernetwork, save_model
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 import studio.service
 from hypernet.adapter import Adapter, text_sha256
 from hypernet.base import Base
+from hypernet.lora import cosines, stack_skills
 from skills.evals import Assertion
 from skills.skill import MAX_TEXT
-from studio.service import ADAPTERS_A_SESSION, MAX_PROMPT, Comparison, Settings, Studio, StudioError
+from studio.service import (
+    ADAPTERS_A_SESSION,
+    MAX_PROMPT,
+    Comparison,
+    Overlap,
+    Part,
+    Settings,
+    Studio,
+    StudioError,
+)
+from training.properties.material import own_parts
 
 SKILL = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd every line with a full stop.\n"
 OTHER = "---\nname: write-loud\ndescription: Writes loud.\n---\n\nWrite every word in capitals.\n"
@@ -262,6 +275,20 @@ def test_the_zip_opens_with_peft(service: Studio, tiny_folder: Path, tmp_path: P
     assert provenance.skill_sha256 == text_sha256(SKILL)
 
 
+def test_the_adapter_comes_as_a_file_for_llama_cpp_once(service: Studio, tiny_folder: Path, tmp_path: Path):
+    file = service.adapter_gguf("me", SKILL)
+    assert file.name == "end-with-stop-adapter.gguf"
+    assert service.adapter_gguf("me", SKILL) == file and file in files_of(service)
+    model = make_gguf(tmp_path / "base.gguf", load_base(tiny_folder).model)
+    ids = list(range(2, 20))
+    plain, adapted = (LlamaCpp(model, adapter).log_probabilities(ids, VOCABULARY) for adapter in (None, file))
+    assert (plain - adapted).abs().max() > 0.1
+    service.save_adapter("me", SKILL, tmp_path / "out", gguf=True)
+    assert (tmp_path / "out" / "adapter.gguf").read_bytes() == file.read_bytes()
+    service.save_adapter("me", SKILL, tmp_path / "plain")
+    assert not (tmp_path / "plain" / "adapter.gguf").exists()
+
+
 def test_forgetting_removes_all_of_a_session_and_a_second_time_is_no_trouble(service: Studio):
     service.adapter_zip("a", SKILL)
     service.adapter_zip("a", OTHER)
@@ -408,6 +435,109 @@ def test_a_hypernetwork_is_downloaded_as_a_zip_that_loads_again(service: Studio,
     with full_disk(1000), pytest.raises(StudioError, match="Free some disk"):
         service.checkpoint_zip("a", trained, "my-skills")
     assert files_of(service) == []
+
+
+# ---- several skills at once ------------------------------------------------------------------------------------------
+
+
+THIRD = "---\nname: name-files\ndescription: Names files.\n---\n\nName every file after its date.\n"
+STACK = (Part(SKILL), Part(OTHER, 0.5), Part(THIRD))
+
+
+def test_several_skills_are_compared_as_one_adapter_and_all_in_the_prompt(service: Studio):
+    states = run(service.compare("me", STACK, "Report: ok", SHORT))
+    assert "Generating the adapters of 3 skills" in [state.message for state in states]
+    last = states[-1]
+    assert last.phase == "done" and all(pane.done for pane in last.panes)
+    base = service._loaded.base
+    assert last.panes[1].prompt_tokens == len(base.chat_ids("Report: ok", "\n\n".join((SKILL, OTHER, THIRD))))
+    assert last.panes[2].prompt_tokens == last.panes[0].prompt_tokens
+    assert last.adapter.shares == (("end-with-stop", 1.0), ("write-loud", 0.5), ("name-files", 1.0))
+    pairs = [(overlap.first, overlap.second) for overlap in last.adapter.overlaps]
+    assert pairs == [("end-with-stop", "write-loud"), ("end-with-stop", "name-files"), ("write-loud", "name-files")]
+    assert service.adapter_info("me", STACK).sha256 == last.adapter.sha256
+
+
+def test_a_skill_with_all_of_the_share_answers_as_it_does_alone(service: Studio):
+    alone = run(service.compare("me", OTHER, "Report: ok", SHORT))[-1]
+    stacked = run(service.compare("me", (Part(SKILL, 0.0), Part(OTHER)), "Report: ok", SHORT))[-1]
+    assert stacked.panes[2].text == alone.panes[2].text
+    single = run(service.compare("me", (Part(OTHER, 0.3),), "Report: ok", SHORT))[-1]
+    assert single.adapter == replace(alone.adapter, fresh=False)
+
+
+def test_overlaps_are_cosines_of_the_own_parts_known_before_mixing(service: Studio):
+    (overlap,) = service.overlaps("me", (Part(SKILL), Part(OTHER)))
+    hypernetwork = service._loaded.shipped.hypernetwork
+    weights = stack_skills([service._adapter("me", text).adapter.weights for text in (SKILL, OTHER)])
+    assert overlap.cosine == pytest.approx(cosines(hypernetwork.own_part(weights))[0, 1].item(), abs=1e-4)
+    assert overlap.cosine != pytest.approx(cosines(weights)[0, 1].item(), abs=1e-3)  # the shared part is no overlap
+    assert service.adapter_info("me", (Part(SKILL), Part(OTHER))) is None
+
+
+@pytest.mark.parametrize(
+    ("cosine", "words"),
+    [(1.0, "nearly the same"), (0.5, "alike"), (0.4, "no more than any two"), (0.0, "hardly meet"), (-1, "against")],
+)
+def test_an_overlap_is_said_in_words(cosine: float, words: str):
+    assert words in Overlap("a", "b", cosine).words
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ((), "2 to 4 skills; this one has 0"),
+        (tuple(Part(f"{SKILL}{i}") for i in range(5)), "2 to 4 skills; this one has 5"),
+        ((Part(SKILL), Part(SKILL, 0.5)), "is in the stack twice"),
+        ((Part(SKILL), Part(OTHER, 2.5)), "a number from 0 to 2"),
+        ((Part(SKILL), Part(OTHER, float("nan"))), "a number from 0 to 2"),
+        ((Part(SKILL, 0), Part(OTHER, 0)), "Every skill of the stack has the share 0"),
+        ((Part(SKILL), Part("")), "Skill 2 of the stack: .*empty"),
+    ],
+)
+def test_what_is_no_stack_is_refused(service: Studio, parts: tuple[Part, ...], said: str):
+    with pytest.raises(StudioError, match=said):
+        run(service.compare("me", parts, "Report: ok", SHORT))
+
+
+def test_a_stack_is_downloaded_as_one_adapter(service: Studio, tiny_folder: Path, tmp_path: Path):
+    with zipfile.ZipFile(service.adapter_zip("me", STACK)) as archive:
+        assert Path(archive.filename).name == "end-with-stop-and-2-more-adapter.zip"
+        archive.extractall(tmp_path)
+    loaded = Adapter.load(tmp_path, load_base(tiny_folder))
+    assert [part["skill_name"] for part in loaded.provenance.stack] == ["end-with-stop", "write-loud", "name-files"]
+    assert service.adapter_gguf("me", STACK).name == "end-with-stop-and-2-more-adapter.gguf"
+
+
+# ---- likeness ------------------------------------------------------------------------------------------------------
+
+
+def test_likeness_is_the_cosine_of_the_skills_own_parts(service: Studio):
+    texts = [SKILL, OTHER, SKILL]
+    seen = list(service.likeness("a", texts))
+    assert [(state.made, state.total) for state in seen] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert seen[0].cosines == ()
+    own = own_parts(service._loaded.base, service._loaded.shipped.hypernetwork, texts[:2])
+    wanted = cosines(own)[0, 1].item()
+    first, second, third = seen[-1].cosines
+    assert first == third == pytest.approx((1, wanted, 1), abs=5e-3)
+    assert second == pytest.approx((wanted, 1, wanted), abs=5e-3)
+    whole = [service._adapter("a", text).adapter.weights for text in texts[:2]]
+    assert abs(cosines(stack_skills(whole))[0, 1].item() - wanted) > 1e-2  # the part that all share is left out
+
+
+def test_likeness_follows_the_hypernetwork_in_use_and_keeps_so_many_parts(
+    service: Studio, trained: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(studio.service, "MAX_PARTS", 2)
+    shipped = [*service.likeness("a", [SKILL, OTHER])][-1].cosines
+    service.use("a", trained)
+    assert [*service.likeness("a", [SKILL, OTHER])][-1].cosines != shipped
+    assert len(service._parts) == 2
+    assert service.fingerprint(trained) != service.fingerprint()
+    with pytest.raises(StudioError, match="empty"):
+        list(service.likeness("a", [""]))
+    assert [*service.likeness("a", [])] == [studio.service.Likeness(0, 0)]
 
 
 # ---- comparing -----------------------------------------------------------------------------------------------------

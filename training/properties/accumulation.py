@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
-from hypernet.lora import LoraWeights, stack_skills
-from training.properties.combine import calibrated, ema_in_order
+from hypernet.lora import LoraWeights, calibrated, stack_skills
+from training.properties.combine import ema_in_order
 from training.properties.material import new_skills, own_parts, seeded, with_shared
 from training.properties.scoring import hits, kept, markdown, mean, percent, questions
 

@@ -1,4 +1,4 @@
-"""Own parts of several skills as one: side by side, calibrated, averaged factor by factor, or merged step by step."""
+"""Ways to make one of several skills' own parts that `calibrated` of `hypernet.lora` is measured against."""
 
 from hypernet.lora import LoraWeights
 
@@ -6,13 +6,6 @@ from hypernet.lora import LoraWeights
 def concatenated(own: LoraWeights) -> LoraWeights:
     """Ranks side by side: the deltas add up [1, layers, skills x rank, dim]."""
     return own.summed()
-
-
-def calibrated(own: LoraWeights) -> LoraWeights:
-    """Ranks side by side, each delta scaled to the mean norm of the single ones in its layer and module."""
-    summed = own.summed()
-    wanted = own.delta_norms().mean(0, keepdim=True)  # [1, layers x modules]
-    return summed.scaled(wanted / summed.delta_norms().clamp_min(1e-12))
 
 
 def averaged(own: LoraWeights) -> LoraWeights:

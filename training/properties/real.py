@@ -10,7 +10,7 @@ from torch import Tensor
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.hypernetwork import Hypernetwork
-from hypernet.lora import LoraWeights, decoder_layers, stack_skills
+from hypernet.lora import LoraWeights, cosines, decoder_layers, stack_skills
 from training.examples import Example
 from training.fit import NEUTRAL_TOKENS
 from training.properties.material import SkillText, batches, own_parts, seeded, spread_out, with_shared
@@ -44,16 +44,10 @@ def base_norms(base: Base, weights: LoraWeights) -> Tensor:
     return torch.stack(found)[None]
 
 
-def cosines(own: LoraWeights) -> list[float]:
-    """Cosine similarity of every two skills' deltas, over all layers and modules, from the small factors alone."""
-    inner = torch.zeros(own.skills, own.skills, dtype=torch.float64)
-    for a, b in own.modules.values():
-        # <B1 A1, B2 A2> is the sum over both ranks of (A1 A2^T) (B1 B2^T)
-        grams = [torch.einsum("slrd,tlqd->ltsrq", x.double(), x.double()) for x in (a, b)]
-        inner += (grams[0] * grams[1]).sum((0, 3, 4)).cpu()
-    norms = inner.diagonal().clamp_min(1e-24).sqrt()
+def pair_cosines(own: LoraWeights) -> list[float]:
+    """Cosine similarity of every two skills' deltas, each pair once."""
     first, second = torch.triu_indices(own.skills, own.skills, offset=1)
-    return (inner / norms[:, None] / norms)[first, second].tolist()
+    return cosines(own)[first, second].tolist()
 
 
 def measure(
@@ -105,7 +99,7 @@ def measure(
                 }
             )
         say(f"real: {len(rows)} of {len(chosen)} texts, up to {rows[-1]['tokens']} tokens")
-    return {**report, **_summary(rows, cosines(stack_skills(sample))), "rows": rows}
+    return {**report, **_summary(rows, pair_cosines(stack_skills(sample))), "rows": rows}
 
 
 def _prompts_that_are_answered_in_words(base: Base, quiz: Quiz) -> list[Example]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
-from hypernet.lora import stack_skills
+from hypernet.lora import calibrated, stack_skills
 from training.examples import to_example
-from training.properties.combine import averaged, calibrated, concatenated
+from training.properties.combine import averaged, concatenated
 from training.properties.material import new_skills, own_parts, seeded, with_shared
 from training.properties.scoring import hits, kept, markdown, mean, percent, questions, verdict
 from training.tasks import TaskSkill

@@ -1,0 +1,92 @@
+"""The folded part of the training tab from which a finished hypernetwork goes to the Hugging Face Hub.
+
+The token comes from the field, or from the sign-in, with each click, and is kept nowhere.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.components.textbox import InputHTMLAttributes
+
+from skills.skill import SkillError
+from studio.bundle import BundleError
+from studio.hub import Hub, HubError
+from studio.jobs import Job, JobError
+from studio.service import StudioError
+from studio.views import render, train_render
+from studio.views.visitor import Training, checkpoint_of, owner_of
+from studio.views.wiring import LIVE_REGION
+
+# Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
+HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden", "api_visibility": "private"}
+NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
+NO_TOKEN = "Give a token with the right to write, from hf.co/settings/tokens."
+SHOWN = (HubError, BundleError, SkillError, JobError, StudioError)  # their messages are for the visitor
+
+
+class PushPart:
+    """Repository, token and button; `part` is shown where there is something to push."""
+
+    def __init__(self, training: Training, endpoint: str | None = None) -> None:
+        """`endpoint` is the Hub's address; None: the usual one."""
+        self.training, self.endpoint = training, endpoint
+        with gr.Accordion(
+            "Push it to the Hugging Face Hub", open=False, visible=False, elem_id="job-push"
+        ) as self.part:
+            with gr.Row(elem_classes="tight"):
+                self.target = gr.Textbox(
+                    label="Repository",
+                    placeholder="a name in your account",
+                    max_lines=1,
+                    min_width=160,
+                    html_attributes=NO_MEMORY,
+                    elem_id="job-push-to",
+                )
+                self.token = gr.Textbox(
+                    label="Token with the right to write",
+                    type="password",
+                    placeholder="hf_…",
+                    max_lines=1,
+                    min_width=160,
+                    html_attributes=NO_MEMORY,
+                    elem_id="job-push-token",
+                )
+            with gr.Row(elem_classes="tight buttons"):
+                self.push = gr.Button("Push", size="sm", min_width=80, elem_id="job-push-it")
+                self.private = gr.Checkbox(True, label="A new repository is private", min_width=160)
+            self.line = gr.HTML("", elem_id="job-push-line", js_on_load=LIVE_REGION)
+
+    def wire(self, identity: gr.BrowserState, job: gr.Textbox) -> None:
+        """`job` holds the id of the training that is on show."""
+        asked = [identity, job, self.target, self.token, self.private]
+        self.push.click(self._push, asked, [self.push, self.line], **HUB)
+
+    def _push(
+        self, identity: Any, id_: str, target: str, token: str, private: bool, signed: gr.OAuthToken | None
+    ) -> Iterator[list[Any]]:
+        yield [gr.Button(interactive=False), render.activity("Pushing", "busy")]
+        try:
+            said = self._pushed(identity, id_, target, token.strip() or (signed.token if signed else ""), private)
+        except SHOWN as error:
+            said = render.activity(str(error), "failed")
+        except Exception:
+            logging.error("pushing a hypernetwork failed", exc_info=False)  # what was raised may hold the token
+            said = render.activity("Something went wrong in the studio. Nothing is known to be pushed.", "failed")
+        yield [gr.Button(interactive=True), said]
+
+    def _pushed(self, identity: Any, id_: str, target: str, token: str, private: bool) -> str:
+        job = self.training.jobs.get(owner_of(identity), id_)
+        if job.state != "finished":
+            raise JobError("This training is not finished, so there is nothing to push yet.")
+        if not token:  # else the one of the server would do
+            raise HubError(NO_TOKEN)
+        hub = Hub(token, self.endpoint)
+        done = hub.push(checkpoint_of(job), target.strip() or repository_of(job), private or None)
+        return train_render.pushed(done)
+
+
+def repository_of(job: Job) -> str:
+    """What a training's repository is called where nobody says."""
+    return f"hypernetwork-{job.id[:8]}"

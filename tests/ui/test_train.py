@@ -1,0 +1,217 @@
+"""The training tab as a visitor uses it: a real server over a tiny base, real trainings, a real Chromium."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from stand_in_hub import Person, StandIn, serve
+
+TOKEN = "hf_annSecret0123456789"
+WAIT = 120_000  # milliseconds, of what takes seconds on a machine without other work
+SKILL = "checkout-latency-levels"
+
+
+@pytest.fixture(scope="module")
+def there() -> Iterator[StandIn]:
+    with serve(StandIn({}, {TOKEN: Person("ann")})) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for what outlives the server."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def server(start_studio: Callable[..., str], there: StandIn, data: Path, tiny_folder: Path, checkpoint: Path) -> str:
+    hub = {"HF_ENDPOINT": there.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(data / "hub")}
+    model = ("--base", tiny_folder, "--checkpoint", checkpoint)
+    return start_studio(*model, SKILL_STUDIO_DATA=str(data), OMP_NUM_THREADS="1", **hub)
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    page.goto(server)
+    page.locator('#status [data-state="ready"]').wait_for()
+    yield page
+    context.close()
+
+
+def tab(page: Page, name: str) -> None:
+    page.locator("#rooms").get_by_role("tab", name=name, exact=True).click()
+
+
+def add_from_library(page: Page, name: str) -> None:
+    field = page.locator("#add-library input")
+    field.click()
+    field.fill(name)
+    page.get_by_role("option", name=name).click()
+    expect(page.locator("#own-skills")).to_contain_text(name)
+
+
+def state(page: Page, said: str) -> None:
+    expect(page.locator("#job-state .chip")).to_have_text(said)
+
+
+def set_number(page: Page, label: str, value: str) -> None:
+    field = page.get_by_label(f"number input for {label}")
+    field.fill(value)
+    field.press("Tab")
+
+
+def last_step(data: Path) -> int:
+    (curve,) = (data / "jobs").glob("*/curve.jsonl")
+    return max(json.loads(line)["step"] for line in curve.read_text().splitlines() if line.endswith("}"))
+
+
+def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
+    page: Page, data: Path, there: StandIn, tmp_path: Path
+) -> None:
+    tab(page, "Train")
+    expect(page.locator("#own-skills")).to_contain_text("Add the skill that is open")
+    add_from_library(page, SKILL)
+    rows = page.locator("#own-examples tbody tr")
+    brought = rows.count() - 1
+    assert brought >= 8
+
+    # an answer of the comparison, mended, becomes an example of the skill in the editor
+    tab(page, "Compare")
+    page.locator("#picker label", has_text=SKILL).click()
+    page.locator("#prompt textarea").fill("service=cart latency=31 ms")
+    page.locator("#compare").click()
+    page.locator("#keep").get_by_text("Keep an answer as an example").click()
+    page.locator("#kept textarea").fill("kept by hand")
+    page.locator("#keep-it").click()
+    expect(page.locator("#kept-line")).to_contain_text(f"Kept: this skill has {brought + 1} to train on")
+    tab(page, "Train")
+    expect(rows).to_have_count(brought + 2)
+
+    # one written into the table; a contradiction keeps the training from starting until it is mended
+    new = page.locator("#own-examples tr.new")
+    new.locator('[data-field="prompt"]').fill("service=cart latency=31 ms")
+    new.locator('[data-field="answer"]').fill("another answer")
+    new.locator("button.add").click()
+    expect(page.locator("#faults")).to_contain_text("The same prompt is there with another answer")
+    expect(page.locator("#start")).to_be_disabled()
+    page.locator(f"#own-examples tbody tr:nth-child({brought + 2}) button.drop").click()
+    page.locator(f"#own-examples tbody tr:nth-child({brought + 2}) button.drop").click()
+    expect(page.locator("#start")).to_be_enabled()
+
+    # it runs, with the loss from step 0; it is stopped, and goes on where it was
+    expect(page.locator("#estimate")).to_contain_text("Takes at most")
+    page.get_by_role("button", name="More settings").click()
+    set_number(page, "Looks without a better loss before it stops", "20")
+    set_number(page, "Minutes", "1")
+    expect(page.locator("#estimate")).to_contain_text("60\N{NO-BREAK SPACE}s")
+    page.locator("#start").click()
+    state(page, "running")
+    expect(page.locator("#job-progress .steps")).to_contain_text("step 0")
+    expect(page.locator("#job-progress figcaption")).to_contain_text("Loss, kept out")
+    expect(page.locator("#job-progress")).to_contain_text("tokens/s")
+    expect(page.locator("#job-progress")).to_contain_text("Time left")
+    expect(page.locator("#job-progress .sample").first).to_contain_text("Expected")
+    page.locator("#job-stop").click()
+    state(page, "stopped")
+    stopped = last_step(data)
+    page.reload()
+    tab(page, "Train")
+    state(page, "stopped")
+    page.locator("#job-resume").click()
+    state(page, "finished")
+    assert last_step(data) > stopped
+
+    report = page.locator("#job-report")
+    expect(report.locator(".verdict")).to_contain_text("kept-out examples of your skills")
+    for part in (
+        "Your skills, on prompts that were kept out",
+        "The kinds of skills that shipped",
+        "nothing to do with",
+    ):
+        expect(report).to_contain_text(part)
+    expect(report.locator(".spans .row").first).to_be_visible()
+    expect(report.locator(".sample").first).to_contain_text("Before")
+
+    # it is downloaded, and pushed to the Hub
+    with page.expect_download() as download:
+        page.locator("#job-download").click()
+    download.value.save_as(tmp_path / "own.zip")
+    assert any(name.endswith(".safetensors") for name in zipfile.ZipFile(tmp_path / "own.zip").namelist())
+    page.get_by_role("button", name="Push it to the Hugging Face Hub").click()
+    page.locator("#job-push-it").click()
+    expect(page.locator("#job-push-line")).to_contain_text("Give a token")
+    page.locator("#job-push-token input").fill(TOKEN)
+    page.locator("#job-push-to textarea, #job-push-to input").first.fill("mine")
+    page.locator("#job-push-it").click()
+    expect(page.locator("#job-push-line")).to_contain_text("Pushed in a new repository: ann/mine")
+    assert {"config.json", "README.md"} <= there.repositories["ann/mine"].keys() and "ann/mine" in there.private
+
+    # it is used, which the top of the page says, and one click goes back
+    page.locator("#job-use").click()
+    expect(page.locator("#in-use")).to_contain_text("your hypernetwork")
+    expect(page.locator("#job-use")).to_have_text("In use")
+    page.reload()
+    expect(page.locator("#in-use")).to_contain_text(SKILL)
+    page.locator("#compare").click()
+    page.locator('#activity [data-state="done"]').wait_for()
+    page.locator("#back").click()
+    expect(page.locator("#in-use")).to_be_hidden()
+
+    # and thrown away
+    tab(page, "Train")
+    page.locator("#job-discard").click()
+    page.locator("#discard-it").click()
+    expect(page.locator("#job-state")).to_contain_text("A training shows here how it goes")
+    assert not list((data / "jobs").iterdir())
+
+
+def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(
+    page: Page, data: Path, browser: Browser, server: str
+) -> None:
+    tab(page, "Train")
+    add_from_library(page, SKILL)
+    page.locator("#start").click()
+    state(page, "running")
+    expect(page.locator("#job-progress .steps")).to_be_visible()
+    with sqlite3.connect(data / "jobs.sqlite3") as db:
+        (pid,) = db.execute("SELECT pid FROM jobs WHERE state = 'running'").fetchone()
+    os.kill(pid, signal.SIGKILL)
+    state(page, "failed")
+    expect(page.locator("#job-progress .log")).to_contain_text("SIGKILL")
+    expect(page.locator("#job-resume")).to_be_visible()
+
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(server)
+    tab(other, "Train")
+    expect(other.locator("#own-skills")).to_contain_text("Add the skill that is open")
+    expect(other.locator("#job-state .chip")).to_have_count(0)
+    assert not re.search(SKILL + r"</h3>", other.content())
+    context.close()
+
+
+def test_where_training_is_off_the_tab_says_so_and_the_rest_works(
+    browser: Browser, start_studio: Callable[..., str], tiny_folder: Path, checkpoint: Path
+) -> None:
+    model = ("--base", tiny_folder, "--checkpoint", checkpoint)
+    page = browser.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(start_studio(*model, SKILL_STUDIO_TRAINING="off", OMP_NUM_THREADS="1"))
+    tab(page, "Train")
+    expect(page.locator("#train-off")).to_contain_text("Training is switched off on this server")
+    tab(page, "Compare")
+    page.locator("#compare").click()
+    page.locator('#activity [data-state="done"]').wait_for()
+    assert page.locator("#keep").count() == 0
+    page.close()
