@@ -239,7 +239,7 @@ class Hub:
             done = self._api.create_commit(
                 name,
                 operations,
-                commit_message=message or f"{'Update' if not is_new else 'Add'} {default}",
+                commit_message=message or f"{'Add' if is_new else 'Update'} {name.rpartition('/')[2]}",
                 parent_commit=info.sha,
                 create_pr=create_pr,
             )

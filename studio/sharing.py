@@ -121,13 +121,22 @@ class Sharing:
         shutil.rmtree(folder, ignore_errors=True)
         return folder / secrets.token_hex(16) / f"{name}.skill"
 
-    def make(self, session: str, source: SkillFiles, target: Path, checked: Fidelity | None = None) -> Ready:
+    def make(
+        self,
+        session: str,
+        source: SkillFiles,
+        target: Path,
+        checked: Fidelity | None = None,
+        gguf: bool = False,
+    ) -> Ready:
         """Write the bundle of a skill as one .skill file; with `checked`, its card holds the evaluation.
 
-        Raises StudioError, SkillError or BundleError.
+        With `gguf` the adapter is in it for llama.cpp, too. Raises StudioError, SkillError or BundleError.
         """
-        files = bundle.contents(source, self.studio.adapter(session, source.text), checked)
+        adapter = self.studio.adapter(session, source.text)
         with _disk(f"The bundle of {source.skill.name} could not be written"):
+            llama_cpp = self.studio.adapter_gguf(session, source.text).read_bytes() if gguf else None
+            files = bundle.contents(source, adapter, checked, llama_cpp)
             write_archive(files, target)
             size = target.stat().st_size
         return Ready(target, source.skill.name, size, bundle.read(target).findings, checked is not None)

@@ -87,6 +87,7 @@ class SharePanel:
     def _make_bundle(self) -> None:
         gr.HTML("<h2>The skill in the editor</h2>", elem_classes="heading")
         self.subject = gr.HTML("", elem_id="share-skill")
+        self.gguf = gr.Checkbox(False, label="With the adapter for llama.cpp (adapter.gguf)", elem_id="with-gguf")
         with gr.Row(elem_classes="tight buttons"):
             self.download = gr.Button("Download the bundle (.skill)", size="sm", min_width=170, elem_id="bundle")
             self.file = gr.DownloadButton(visible="hidden", elem_id="bundle-file")
@@ -98,7 +99,6 @@ class SharePanel:
         if can_sign_in():
             with gr.Row(elem_classes="tight buttons"):
                 sign_in = gr.LoginButton(size="sm", min_width=200, elem_id="sign-in")
-                gr.HTML('<p class="hint">Signing in loads the page anew: save what you have written.</p>')
             sign_in.click(None, js=_COME_BACK, api_visibility="private")
         with gr.Row(elem_classes="tight ask"):
             self.token = gr.Textbox(
@@ -189,7 +189,7 @@ class SharePanel:
     # ---- what is done ----
 
     def _wire(self) -> None:
-        about = {*self.skill.source, self.skill.chosen, self.compare.found, self.compare.checked}
+        about = {*self.skill.source, self.skill.chosen, self.compare.found, self.compare.checked, self.gguf}
         about |= {self.identity} if self.training else set()
         self.shown = [self.compare.found, self.compare.checked, self.skill.chosen, *self.skill.source]
 
@@ -220,9 +220,11 @@ class SharePanel:
     def _bundle(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield {self.download: gr.Button(interactive=False), self.file: gr.DownloadButton(value=None)}
         for message, state, ready in self._made(values, request.session_hash, "download"):
-            said = {self.bundled: render.activity(message, state)}
+            said = {
+                self.bundled: render.activity(message, state),
+                self.download: gr.Button(interactive=state != "busy"),
+            }
             yield said | ({self.file: gr.DownloadButton(value=ready.path)} if ready else {})
-        yield {self.download: gr.Button(interactive=True)}
 
     def _prepare(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield from self._prepared(values, request.session_hash, accepted="")
@@ -245,9 +247,8 @@ class SharePanel:
                 shown |= {self.objections: share_render.findings(ready.findings), self.anyway: gr.Button(visible=True)}
                 shown[self.accepted] = digest(text)
                 message, state, ready = "Look at this before everybody can.", "failed", None
-            yield {**shown, self.line: render.activity(message, state), self.ready: ready}
-        if ready is None:
-            yield {self.push: gr.Button(interactive=True)}
+            waits = gr.Button(interactive=state == "failed")  # otherwise the second step goes on
+            yield {**shown, self.push: waits, self.line: render.activity(message, state), self.ready: ready}
 
     def _push(self, values: dict, request: gr.Request, signed: gr.OAuthToken | None) -> Iterator[dict]:
         """The second step: what was made goes to the Hub."""
@@ -330,7 +331,8 @@ class SharePanel:
         def work() -> Ready:
             source = self.sharing.source(session, values[self.skill.chosen], text)
             target = self.sharing.new_file(session, purpose, source.skill.name)
-            return self._model_bundle(session, self._checkpoint(values), source, target, checked)
+            gguf = bool(values[self.gguf])
+            return self._model_bundle(session, self._checkpoint(values), source, target, checked, gguf)
 
         ready, problem = _attempted(work, "making the bundle")
         said = f"{ready.path.name}, {share_render.size(ready.size)}" if ready else problem
@@ -369,10 +371,16 @@ class SharePanel:
         return self.training.checkpoint_in_use(values[self.identity]) if self.training else None
 
     def _model_bundle(
-        self, session: str, checkpoint: Path | None, source: SkillFiles, target: Path, checked: Fidelity | None
+        self,
+        session: str,
+        checkpoint: Path | None,
+        source: SkillFiles,
+        target: Path,
+        checked: Fidelity | None,
+        gguf: bool,
     ) -> Ready:
         self.studio.use(session, checkpoint)
-        return self.sharing.make(session, source, target, checked)
+        return self.sharing.make(session, source, target, checked, gguf)
 
     def _model_verify(self, session: str, checkpoint: Path | None, path: Path) -> Verification:
         self.studio.use(session, checkpoint)

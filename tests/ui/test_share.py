@@ -138,9 +138,11 @@ def write_raw(page: Page, text: str) -> None:
 def test_the_bundle_of_the_open_skill_is_downloaded_and_is_the_one_of_its_text(
     page: Page, tmp_path: Path, base: Base, checkpoint: Path
 ) -> None:
+    page.get_by_label("With the adapter for llama.cpp").check()
     saved = download(page, tmp_path / "x.skill")
     expect(page.locator("#bundle-line")).to_contain_text(f"{FIRST}.skill")
     with zipfile.ZipFile(saved) as archive:
+        assert f"{FIRST}/adapter.gguf" in archive.namelist()
         assert {name.split("/")[0] for name in archive.namelist()} == {FIRST}
         assert f"{FIRST}/evals/evals.json" in archive.namelist()
         assert "model-index" not in archive.read(f"{FIRST}/{CARD}").decode()

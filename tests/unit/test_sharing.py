@@ -16,7 +16,7 @@ from tiny import full_disk
 from skills.archive import SkillFiles
 from skills.scan import Finding
 from studio import bundle, sharing
-from studio.bundle import CARD, SKILL, WEIGHTS, Mismatch, Verification
+from studio.bundle import CARD, GGUF, SKILL, WEIGHTS, Mismatch, Verification
 from studio.fidelity import COLUMNS, Fidelity
 from studio.hub import HubError, Pushed, Shared
 from studio.service import Studio, StudioError
@@ -87,6 +87,14 @@ def test_a_bundle_is_made_with_the_evaluation_where_there_is_one(desk: Sharing):
     results = ModelCard(bundle.read(checked.path).files[CARD].decode()).data.eval_results
     assert [result.metric_value for result in results] == [0.5, 0.5, 0.5]
     assert not make(desk).is_checked
+
+
+def test_a_bundle_has_the_adapter_for_llama_cpp_where_it_is_asked_for_and_is_verified_with_it(desk: Sharing):
+    source = desk.source("one", "", TEXT)
+    ready = desk.make("one", source, desk.new_file("one", "download", "x"), gguf=True)
+    assert bundle.read(ready.path).files[GGUF].startswith(b"GGUF")
+    assert desk.studio.verify("one", ready.path).equal
+    assert GGUF not in bundle.read(make(desk).path).files
 
 
 def test_a_session_has_one_bundle_of_a_purpose_on_the_disk_and_none_after_it_ends(desk: Sharing):
