@@ -116,12 +116,13 @@ class LibraryPanel:
     def open(self, values: dict) -> dict[Component, Any]:
         """Updates for `opened`: the cards and the map as they are now."""
         try:
-            return {**self.find(values), **self._map(values), self.timer: self._waiting()}
+            found = self.find(values, int(values[self.limit]))
+            return {**found, **self._map(values), self.timer: self._waiting()}
         except SHOWN as error:
             return {self.cards: render.notice(str(error)), self.timer: gr.Timer(active=False)}
 
-    def find(self, values: dict, limit: int = library_render.MORE) -> dict[Component, Any]:
-        """Updates for `found`: the first cards of what fits."""
+    def find(self, values: dict, limit: int) -> dict[Component, Any]:
+        """Updates for `found`: the first cards of what fits. Raises ShelfError."""
         owner, hypernetwork = self._owner(values), self._hypernetwork(values)
         subtask, whose = values[self.subtask], WHOSE.get(values[self.whose], "all")
         found = self.catalogue.find(
@@ -137,6 +138,12 @@ class LibraryPanel:
         )
         shown = library_render.cards(found, bool(self.shelf and owner), whose, values[self.query])
         return {self.limit: limit, self.count: library_render.count(found), self.cards: shown}
+
+    def _sift(self, values: dict) -> dict[Component, Any]:
+        try:
+            return self.find(values, library_render.MORE)
+        except SHOWN as error:
+            return {self.cards: render.notice(str(error))}
 
     def _map(self, values: dict) -> dict[Component, Any]:
         owner, hypernetwork = self._owner(values), self._hypernetwork(values)
@@ -191,8 +198,8 @@ class LibraryPanel:
     # ---- what is done ----
 
     def _wire(self) -> None:
-        typing("#find").input(self.find, self.asked, self.found, **QUICK)
-        gr.on([self.subtask.input, self.order.input, self.whose.input], self.find, self.asked, self.found, **QUICK)
+        typing("#find").input(self._sift, self.asked, self.found, **QUICK)
+        gr.on([self.subtask.input, self.order.input, self.whose.input], self._sift, self.asked, self.found, **QUICK)
         self.timer.tick(self.open, self.asked, self.opened, **QUICK)
         self.draw.click(
             self._draw,

@@ -116,14 +116,14 @@ def _score(score: Score | None, has_examples: bool) -> str:
     verdict = (
         f"Adapter keeps {100 * score.kept:.0f}{NBSP}% of what reading gives"
         if score.kept is not None
-        else "Adapter alone follows it"
+        else "Only the adapter helps"
         if score.gain > 0
         else "Adapter does not help"
     )
     share, read = (100 * passed / score.n for passed in (score.parametric, score.read))
     return (
         f'<div class="kept"><span class="meter" aria-hidden="true"><i style="width:{share:.0f}%"></i>'
-        f'<b style="left:{read:.0f}%"></b></span><span>{verdict}</span> <span class="quiet">{counts}</span></div>'
+        f'<b style="left:{read:.0f}%"></b></span><span>{verdict}:</span> <span class="quiet">{counts}</span></div>'
     )
 
 

@@ -56,7 +56,7 @@ def test_a_card_says_how_much_the_adapter_keeps():
     kept = cards(card(score=Score(8, 0, 4, 3)))
     assert "keeps 75\u00a0% of what reading gives" in kept
     assert "passes 3 of 8; reading it 4, without it 0" in kept
-    assert "Adapter alone follows it" in cards(card(score=Score(8, 0, 0, 5)))
+    assert "Only the adapter helps" in cards(card(score=Score(8, 0, 0, 5)))
     assert "Adapter does not help" in cards(card(score=Score(8, 1, 1, 1)))
     assert "Not checked" in cards(card(has_examples=True))
     assert "no examples" in cards(card())
