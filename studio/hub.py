@@ -138,8 +138,9 @@ def usable_token(given: str | None) -> str | None:
 class Hub:
     """The Hub, as one person sees it."""
 
-    def __init__(self, token: str | None = None, endpoint: str | None = None) -> None:
-        self._token = usable_token(token)
+    def __init__(self, token: str | Literal[False] | None = None, endpoint: str | None = None) -> None:
+        """With `token` False as everybody sees it, whoever's token lies on this machine; else see `usable_token`."""
+        self._token = None if token is False else usable_token(token)
         self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name="parametric-skills")
 
     def whoami(self) -> str:
@@ -259,6 +260,18 @@ class Hub:
         files[ORIGIN] = (json.dumps(origin, indent=2) + "\n").encode()
         bundle.put_folder(target, files)
         return Pulled(repository, info.sha, target, kind, findings, mismatches)
+
+    def look(self, repository: str, revision: str | None = None) -> tuple[SkillFiles, str]:
+        """(the skill in a repository, its commit): scanned, nothing of it kept on the disk, the adapter left there.
+
+        What the scan blocks comes too, with its findings: the caller must not use it. Raises HubError and SkillError.
+        """
+        info = self._info(repository, revision)
+        sizes = {each.rfilename: each.size for each in info.siblings or ()}
+        if SKILL not in sizes or not info.sha:
+            raise HubError(f"{repository} holds no {SKILL}. Choose the repository of a skill or of a bundle.")
+        wanted = {each: size for each, size in sizes.items() if each == SKILL or each.startswith(SKILL_FOLDERS)}
+        return SkillFiles.of(self._download(repository, info.sha, wanted, "skill")), info.sha
 
     def _download(self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind) -> dict[str, bytes]:
         """The files of a commit by their names; `sizes` are what the listing says of them."""
