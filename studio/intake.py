@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skills.archive import EVALS, SKILL, ArchiveError, SkillFiles, read_archive, read_folder
+from skills.evals import Eval
 from skills.fetch import Network, fetch_skill
 from skills.scan import MAX_FILES, MAX_SIZE, Finding, Severity, shown
 from skills.skill import MAX_TEXT
@@ -31,22 +32,22 @@ class Arrival:
     """A skill that has come in, and what the scan found. Nobody has said yes to it so far."""
 
     source: str  # as a person calls it: a file's name, an address
-    skill: SkillFiles
+    name: str
+    text: str  # of the SKILL.md
+    evals: tuple[Eval, ...]
+    findings: tuple[Finding, ...]  # the gravest first
+    left: tuple[str, ...] = ()  # files that the studio has no use for: all but the text and its evals
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The gravest first."""
-        return self.skill.findings
+    @classmethod
+    def of(cls, source: str, skill: SkillFiles) -> "Arrival":
+        """What the studio takes of a skill's files."""
+        left = tuple(sorted(skill.files.keys() - {SKILL, EVALS}))
+        return cls(source, skill.skill.name, skill.text, skill.evals, skill.findings, left)
 
     @property
     def gravest(self) -> Severity | None:
         """`block`: it is refused; `ask`: only after a deliberate yes; `note` or None: it may be opened."""
         return self.findings[0].severity if self.findings else None
-
-    @property
-    def left(self) -> tuple[str, ...]:
-        """The files that the studio has no use for: all but the text and its evals."""
-        return tuple(sorted(self.skill.files.keys() - {SKILL, EVALS}))
 
 
 def take(source: str, token: str | None = None, network: Network | None = None) -> Arrival:
@@ -69,7 +70,7 @@ def take(source: str, token: str | None = None, network: Network | None = None) 
 def take_folder(path: Path) -> Arrival:
     """The skill in a folder of this computer. Raises IntakeError."""
     try:
-        return Arrival(path.name or str(path), read_folder(path))
+        return Arrival.of(path.resolve().name, read_folder(path))
     except ArchiveError as error:
         raise IntakeError(str(error)) from error
 
@@ -83,9 +84,17 @@ def take_files(paths: Sequence[Path]) -> Arrival:
         raise IntakeError(f"No file came. Choose a {SKILL}, a .skill or a .zip.")
     source = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
     try:
-        return Arrival(source, _read(paths))
+        return Arrival.of(source, _read(paths))
     except ArchiveError as error:
         raise IntakeError(f"{source} {'was' if len(paths) == 1 else 'were'} not opened. {error}") from error
+
+
+def take_text(source: str, text: str) -> Arrival:
+    """The skill in a text that somebody sent along. Raises IntakeError."""
+    try:
+        return Arrival.of(source, SkillFiles.of({SKILL: text.encode("utf-8", "replace")}))
+    except ArchiveError as error:
+        raise IntakeError(f"{source} holds no skill. {error}") from error
 
 
 def take_address(address: str, hub: Hub | None = None, network: Network | None = None) -> Arrival:
@@ -103,8 +112,8 @@ def take_address(address: str, hub: Hub | None = None, network: Network | None =
         if match := _HUB.fullmatch(address):
             name, revision = match["name"], match["revision"] or match["tree"]
             skill, commit = (hub or Hub(False)).look(name, revision)
-            return Arrival(f"{name} on the Hub, commit {commit[:12]}", skill)
-        return Arrival(address, fetch_skill(address, network=network))
+            return Arrival.of(f"{name} on the Hub, commit {commit[:12]}", skill)
+        return Arrival.of(address, fetch_skill(address, network=network))
     except (ArchiveError, HubError) as error:
         raise IntakeError(str(error)) from error
 
