@@ -6,7 +6,8 @@ from pathlib import Path
 
 from skills.evals import load_evals
 from skills.skill import MAX_TEXT, validate
-from studio import bundle, hub, serve
+from studio import bundle, hub, intake, serve
+from studio.links import Link, LinkError, judge, link_to
 from studio.service import PANES, Settings, Studio, StudioError
 
 SESSION = "command-line"
@@ -48,10 +49,20 @@ def generate(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Print what the base answers without the skill, with it in the prompt, and with it as parameters."""
-    text = read_text(options.skill)
-    settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
     studio = Studio(options.base, options.checkpoint)
-    comparisons = studio.compare(SESSION, text, options.prompt, settings)
+    link = Link.read(options.link) if options.link else None
+    if link:
+        text, prompt, settings = link.skill_text(studio.library), link.prompt, link.settings
+        if link.text:
+            bundle.check_findings(intake.take_text("the link", text).findings, options.yes)
+        if note := link.note(text):
+            print(note, file=sys.stderr)
+    elif options.skill and options.prompt is not None:
+        text, prompt = read_text(options.skill), options.prompt
+        settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
+    else:
+        raise StudioError("Give a skill and --prompt, or a --link that holds both.")
+    comparisons = studio.compare(SESSION, text, prompt, settings)
     studio.start()
     last, said = None, ""
     for last in comparisons:
@@ -62,7 +73,23 @@ def compare(options: argparse.Namespace) -> int:
         speed = f", {pane.tokens_per_second:.0f} tokens/s" if pane.tokens_per_second else ""
         first = f", first token in {pane.first_token_seconds:.2f} s" if pane.first_token_seconds else ""
         print(f"{title} ({pane.prompt_tokens} prompt tokens{first}{speed})\n{pane.text or pane.note}\n")
+    answers = [pane.text for pane in last.panes]
+    if link:
+        print(judge(link, last.adapter, answers).message)
+    else:
+        try:
+            print(f"link: {link_to(studio.library, text, prompt, settings, last.adapter, answers).fragment()}")
+        except LinkError as error:
+            print(error, file=sys.stderr)
     return 0
+
+
+def scan(options: argparse.Namespace) -> int:
+    """Print what a careful person would want to know of a skill; the exit status is 1 where it blocks or asks."""
+    came = intake.take(options.source, options.token)
+    print(f"{came.name} from {came.source}: {len(came.evals)} examples, {1 + len(came.left)} files")
+    print(bundle.show(came.findings) or "The scan found nothing.")
+    return int(came.gravest in ("block", "ask"))
 
 
 def check(options: argparse.Namespace) -> int:
@@ -125,8 +152,10 @@ def main(arguments: list[str] | None = None) -> int:
     command.set_defaults(run=generate)
 
     command = commands.add_parser("compare", parents=[model], help=compare.__doc__)
-    command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
-    command.add_argument("--prompt", required=True)
+    command.add_argument("skill", type=Path, nargs="?", help="a SKILL.md or its folder")
+    command.add_argument("--prompt")
+    command.add_argument("--link", help="a link to a comparison, in place of skill, prompt and settings")
+    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan of a link's skill asks")
     command.add_argument("--temperature", type=float, default=Settings.temperature)
     command.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
     command.add_argument("--seed", type=int, default=Settings.seed)
@@ -140,6 +169,11 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("validate", help=validate_text.__doc__)
     command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
     command.set_defaults(run=validate_text)
+
+    command = commands.add_parser("scan", help=scan.__doc__)
+    command.add_argument("source", help="a file, a folder, an https or Git address, or user/name on the Hub")
+    command.add_argument("--token", help="for the Hub (default: HF_TOKEN, or that of `hf auth login`)")
+    command.set_defaults(run=scan)
 
     command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
     command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")

@@ -110,33 +110,37 @@ class ImportPanel:
             with gr.Row(visible=False, elem_classes="tight buttons", elem_id="answer") as self.question:
                 self.anyway = gr.Button("Open it anyway", size="sm", min_width=120, variant="stop", elem_id="anyway")
                 self.leave = gr.Button("Leave it", size="sm", min_width=80, elem_id="leave")
-        self.shown = [self.pending, self.said, self.question, self.anyway]
-        self.begun = [self.said, self.fetch]
+        self.is_open = gr.State(False)
+        self.shown = [self.pending, self.said, self.question, self.anyway, self.leave]
+        self.panels = [self.is_open, self.panel]
         for begin in (self.fetch.click, self.address.submit):
-            begin(None, outputs=self.begun, js=_FETCHING, api_visibility="private")
-        opened = gr.State(False)
-        button.click(self._toggle, opened, [opened, self.panel], **QUICK)
+            begin(None, outputs=[self.said, self.fetch], js=_FETCHING, api_visibility="private")
+        button.click(self._toggle, self.is_open, self.panels, **QUICK)
         self.leave.click(self.calm, outputs=self.shown, **QUICK)
 
     @staticmethod
-    def _toggle(opened: bool) -> tuple[bool, gr.Column]:
-        return not opened, gr.Column(visible=not opened)
+    def _toggle(is_open: bool) -> tuple[bool, gr.Column]:
+        return not is_open, gr.Column(visible=not is_open)
 
     @staticmethod
     def calm() -> list[Any]:
         """Values for `shown`: nothing waits."""
-        return [None, "", gr.Row(visible=False), gr.Button()]
+        return [None, "", gr.Row(visible=False), gr.Button(), gr.Button()]
 
     def ask(self, arrival: Arrival) -> dict:
         """What the gate shows of a skill that is not opened yet, or not at all."""
         may = arrival.gravest == "ask"
-        values = [arrival if may else None, render.asked(arrival), gr.Row(visible=True), gr.Button(visible=may)]
-        return dict(zip(self.shown, values, strict=True))
+        buttons = [gr.Row(visible=True), gr.Button(visible=may), gr.Button("Leave it" if may else "Close")]
+        return self._values(arrival if may else None, render.asked(arrival), *buttons)
 
     def refuse(self, message: str) -> dict:
         """What the gate shows where nothing came in."""
-        return dict(zip(self.shown, [None, render.notice(message), gr.Row(visible=False), gr.Button()], strict=True))
+        return self._values(None, render.notice(message), gr.Row(visible=False), gr.Button(), gr.Button())
 
     def opened(self, arrival: Arrival) -> dict:
-        """What the gate shows of a skill that is in the editor now."""
-        return dict(zip(self.shown, [None, render.opened(arrival), gr.Row(visible=False), gr.Button()], strict=True))
+        """What the gate shows of a skill that is in the editor now; the panel has done its work."""
+        said = self._values(None, render.opened(arrival), gr.Row(visible=False), gr.Button(), gr.Button())
+        return said | {self.is_open: False, self.panel: gr.Column(visible=False)}
+
+    def _values(self, *values: Any) -> dict:
+        return dict(zip(self.shown, values, strict=True))

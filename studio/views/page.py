@@ -171,15 +171,16 @@ def _wire(demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePa
     ]
     skill.picker.input(choose, [skill.picker, *page], target, **QUICK)
     skill.new.click(new, page, target, **QUICK)
-    imports.files.upload(upload, [imports.files, *page], target, **QUICK)
+    coming = [*target, *imports.panels]
+    imports.files.upload(upload, [imports.files, *page], coming, **QUICK)
     gr.on(
         [imports.fetch.click, imports.address.submit],
         fetch,
         [imports.address, *page],
-        [*target, imports.fetch],
+        [*coming, imports.fetch],
         **FETCH,
     )
-    asked = [*target, *compare.settings, compare.run]
+    asked = [*coming, *compare.settings, compare.run]
     imports.anyway.click(anyway, [imports.pending, compare.linked, *page], asked, **QUICK).then(**compare.start)
     arrived_by = gr.Textbox("", visible=False)  # what stands behind the '#' of the page's address
     demo.load(follow, [arrived_by, *page], asked, js=FRAGMENT, **QUICK).then(**compare.start)

@@ -274,7 +274,7 @@ def test_an_imported_skill_shows_what_the_scan_found_and_opens_only_after_a_clic
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("greet/SKILL.md", "---\nname: greet\ndescription: Greets.\n---\n\nSay hi.\n")
         archive.writestr("greet/../../evil.sh", "x")
-    page.get_by_test_id("Choose files-upload-button").set_input_files(packed)
+    bring(page, packed)
     expect(gate).to_contain_text("is not opened")
     expect(gate).to_contain_text("leads out of the folder")
     expect(page.locator("#anyway")).to_be_hidden()
