@@ -81,7 +81,7 @@ def asked(arrival: Arrival) -> str:
     what = f"<b>{escape(arrival.name)}</b> from {_source(arrival)}"
     head = f'<p class="problem" data-severity="{severity}">{what} {said}</p>'
     notes = arrival.findings[len(grave) :]
-    return head + _findings(grave) + _folded(notes, "to know besides") + _left(arrival)
+    return head + _findings(grave) + _folded(notes, "note to know besides", "notes to know besides") + _left(arrival)
 
 
 def opened(arrival: Arrival) -> str:
@@ -90,7 +90,11 @@ def opened(arrival: Arrival) -> str:
     said = f"Opened <b>{escape(arrival.name)}</b> from {_source(arrival)}{examples}."
     found = arrival.findings
     clean = "" if found else " The scan found nothing."
-    return f'<p class="line" data-state="done">{said}{clean}</p>' + _folded(found, "of the scan") + _left(arrival)
+    return (
+        f'<p class="line" data-state="done">{said}{clean}</p>'
+        + _folded(found, "finding of the scan", "findings of the scan")
+        + _left(arrival)
+    )
 
 
 def expected_line(expected: str | None, has_examples: bool) -> str:
@@ -173,10 +177,11 @@ def _left(arrival: Arrival) -> str:
     return f'<p class="hint">Only its text and its examples are taken, not {names}{more}.</p>'
 
 
-def _folded(findings: Sequence[Finding], what: str) -> str:
+def _folded(findings: Sequence[Finding], one: str, many: str) -> str:
     if not findings:
         return ""
-    return f"<details><summary>{_count(len(findings), 'note')} {what}</summary>{_findings(findings)}</details>"
+    what = one if len(findings) == 1 else many
+    return f"<details><summary>{len(findings):,} {what}</summary>{_findings(findings)}</details>"
 
 
 def _findings(findings: Sequence[Finding]) -> str:

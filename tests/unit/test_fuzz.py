@@ -223,8 +223,8 @@ def bundles(rng: random.Random, folder: Path) -> bool:
             files[path] = json.dumps(replaced(rng, json.loads(files[path]))).encode()
         else:
             files[path] = damaged(rng, files[path])
-        if rng.random() < 0.2:
-            files[rng.choice(NAMES)] = files.pop(path)
+    if rng.random() < 0.3:
+        files[rng.choice(NAMES)] = files.pop(rng.choice([*files]))
     try:
         check_skill(SkillFiles.of(files), folder)
     except ArchiveError as error:
