@@ -121,14 +121,15 @@ def _asked_wait(response) -> int | None:
 set_client_factory(_client)  # here, not on first use: that would close a client with which a base is being downloaded
 
 
-def usable_token(given: str | None) -> str | None:
-    """The token to use: the one given, else that of the environment or of `hf auth login`; on a Space only the given.
+def usable_token(given: str | None, is_visitor: bool = False) -> str | None:
+    """The token to use: the one given, else that of the environment or of `hf auth login`.
 
+    On a Space, and for a visitor of a page, only the one given: what the server has is not theirs.
     Raises HubError for a text that is no token, and for the Space's own.
     """
     token, on_space = (given or "").strip(), "SPACE_ID" in os.environ
     if not token:
-        return None if on_space else get_token()
+        return None if on_space or is_visitor else get_token()
     if not TOKEN.fullmatch(token):
         raise HubError("This is no token: it holds characters that no token has. Copy it again from your settings.")
     if on_space and token in {os.environ.get(name) for name in SPACE_TOKENS}:
@@ -137,11 +138,10 @@ def usable_token(given: str | None) -> str | None:
 
 
 class Hub:
-    """The Hub, as one person sees it."""
+    """The Hub, as one person sees it: who has a shell here, or else a visitor of a page."""
 
-    def __init__(self, token: str | Literal[False] | None = None, endpoint: str | None = None) -> None:
-        """With `token` False as everybody sees it, whoever's token lies on this machine; else see `usable_token`."""
-        self._token = None if token is False else usable_token(token)
+    def __init__(self, token: str | None = None, endpoint: str | None = None, is_visitor: bool = False) -> None:
+        self._token = usable_token(token, is_visitor)
         self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name="parametric-skills")
 
     def whoami(self) -> str:

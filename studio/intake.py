@@ -111,7 +111,7 @@ def take_address(address: str, hub: Hub | None = None, network: Network | None =
     try:
         if match := _HUB.fullmatch(address):
             name, revision = match["name"], match["revision"] or match["tree"]
-            skill, commit = (hub or Hub(False)).look(name, revision)
+            skill, commit = (hub or Hub(is_visitor=True)).look(name, revision)
             return Arrival.of(f"{name} on the Hub, commit {commit[:12]}", skill)
         return Arrival.of(address, fetch_skill(address, network=network))
     except (ArchiveError, HubError) as error:

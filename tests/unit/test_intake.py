@@ -118,7 +118,7 @@ def test_the_gate_tells_what_blocks_from_what_asks_and_what_is_noted(tmp_path: P
 def test_a_repository_of_the_hub_comes_without_its_adapter(address: str):
     files = {"SKILL.md": TEXT.encode(), "evals/evals.json": EVALS.encode(), "adapter/adapter_model.safetensors": b"x"}
     with serve(StandIn({"ann/greet": files | {"provenance.json": b"{}", "README.md": b"x"}})) as there:
-        came = take_address(address, Hub(False, there.url))
+        came = take_address(address, Hub(None, there.url, is_visitor=True))
         assert (came.name, came.text, len(came.evals), came.left) == ("greet", TEXT, 1, ())
         assert came.source == f"ann/greet on the Hub, commit {there.head('ann/greet')[:12]}"
         assert not [request for request in there.requests if "adapter" in request]
@@ -129,7 +129,7 @@ def test_what_the_owner_of_the_server_may_see_is_not_shown_to_visitors(monkeypat
     monkeypatch.setenv("HF_TOKEN", token)
     private = StandIn({"ann/secret": {"SKILL.md": TEXT.encode()}}, {token: Person("ann")}, private={"ann/secret"})
     with serve(private) as there:
-        monkeypatch.setattr(intake, "Hub", lambda token=None: Hub(token, there.url))
+        monkeypatch.setattr(intake, "Hub", lambda token=None, **who: Hub(token, there.url, **who))
         with pytest.raises(IntakeError, match="not there, or only for those who may see it"):
             take_address("ann/secret")
         assert take("ann/secret").text == TEXT
@@ -139,13 +139,13 @@ def test_a_repository_that_is_too_large_to_look_at_is_told(monkeypatch: pytest.M
     monkeypatch.setattr("studio.hub.MAX_LOOK", 1000)
     files = {"SKILL.md": TEXT.encode(), "assets/a.txt": b"x" * 1000}
     with serve(StandIn({"ann/big": files})) as there, pytest.raises(IntakeError, match="beside its adapter"):
-        take_address("ann/big", Hub(False, there.url))
+        take_address("ann/big", Hub(None, there.url, is_visitor=True))
     assert not [request for request in there.requests if "resolve" in request]
 
 
 def test_a_repository_that_holds_no_skill_is_told():
     with stand_in_hub({"ann/model": {"config.json": b"{}"}}) as url, pytest.raises(IntakeError, match="holds no SKILL"):
-        take_address("ann/model", Hub(False, url))
+        take_address("ann/model", Hub(None, url, is_visitor=True))
 
 
 @pytest.mark.parametrize(
