@@ -325,6 +325,6 @@ def _read_file(path: Path) -> bytes:
                 raise ArchiveError(f"{path.name} is no ordinary file.")
             if info.st_size > MAX_SIZE:
                 raise ArchiveError(f"{path.name} has {info.st_size / 1e6:,.0f} MB, more than {MAX_SIZE / 1e6:,.0f}.")
-            return file.read(MAX_SIZE)
+            return file.read(info.st_size)  # a larger number would be set aside in memory at once
     except OSError as error:
         raise ArchiveError(f"{path} can't be read ({error.strerror}).") from error

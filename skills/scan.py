@@ -28,6 +28,7 @@ MAX_SCANNED = 1_000_000  # characters of a text that are looked at
 MAX_ALIKE = 20  # findings of a kind and severity in one file: a flood of notes must not bury the rest
 HIDDEN_IN_A_ROW, HIDDEN_IN_ALL = 8, 40  # invisible characters that can carry a message; a slip leaves one or two
 BLANK_LINES, BLANK_COLUMNS = 60, 200  # what pushes a text out of sight
+MAX_ELEMENT = 2000  # characters of hidden markup that count as hidden where it is not closed
 ENCODED = 120  # letters of Base64 in a row that are decoded and looked at
 
 Severity = Literal["note", "ask", "block"]
@@ -161,8 +162,13 @@ class _Text:
         self.report.add(self.path, self.line(offset), kind, severity, message, fix)
 
     def is_commented(self, offset: int) -> bool:
-        index = bisect_right(self.comments, (offset, len(self.text))) - 1
-        return index >= 0 and offset < self.comments[index][1]
+        return _is_within(self.comments, offset, len(self.text))
+
+
+def _is_within(spans: list[tuple[int, int]], offset: int, end: int) -> bool:
+    """Whether an offset lies in one of the spans, which are in order; `end` is that of the text."""
+    index = bisect_right(spans, (offset, end)) - 1
+    return index >= 0 and offset < spans[index][1]
 
 
 def _scan_text(report: Report, text: str, path: str) -> None:
@@ -294,8 +300,7 @@ def _find_comments(source: _Text) -> None:
     fences = _fences(text)
     for match in re.finditer(r"<!--|^ {0,3}\[[^\]\n]{1,60}\]: ?(?:#|<>) ?[\"'(]", text, re.MULTILINE):
         start = match.start()
-        index = bisect_right(fences, (start, len(text))) - 1
-        if start < end or (index >= 0 and start < fences[index][1]):
+        if start < end or _is_within(fences, start, len(text)):
             continue
         close = "-->" if match[0] == "<!--" else "\n"
         closed = text.find(close, match.end())
@@ -308,6 +313,36 @@ def _find_comments(source: _Text) -> None:
         elif inner.strip():
             message = f"A comment, which a page does not show and a model reads: {shown(inner)}."
             source.add(start, "comment", "note", message, "Read it, and delete it if it is no use.")
+    _find_markup(source, fences)
+    source.comments.sort()
+
+
+def _find_markup(source: _Text, fences: list[tuple[int, int]]) -> None:
+    """Markup in a Markdown text that hides what it holds, or runs something where a page shows it."""
+    for match in _TAG.finditer(source.text):
+        start = match.start()
+        if source.is_commented(start) or _is_within(fences, start, len(source.text)):
+            continue
+        if _HIDING.search(match[0]):
+            close = source.text.find(f"</{match[1]}", match.end(), match.end() + MAX_ELEMENT)
+            end = close if close >= 0 else match.end() + MAX_ELEMENT
+            source.comments.append((start, end))
+            inner = shown(source.text[match.end() : end])
+            message = f"Markup hides from a page what a model reads: {inner}."
+            source.add(start, "hidden", "ask", message, "Show it, or delete it.")
+        elif match[1].lower() in _ACTIVE_TAGS or _ON_EVENT.search(match[0]):
+            message = f"The markup {shown(match[0])} runs code where a page shows it."
+            source.add(start, "address", "ask", message, "Delete it, or put it into a block of code.")
+
+
+_TAG = re.compile(r"(?<!`)<([A-Za-z][\w-]{0,20})(?=[\s>/])([^<>]{0,500})>")
+_HIDING = re.compile(
+    r"\bstyle\s{0,3}=[^>]{0,200}?(?:display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|"
+    r"(?:font-size|opacity|max-height)\s{0,3}:\s{0,3}0(?![\d.]{0,4}[1-9]))|\shidden(?=[\s=>/])",
+    re.IGNORECASE,
+)
+_ACTIVE_TAGS = frozenset("script iframe object embed".split())
+_ON_EVENT = re.compile(r"\son[a-z]{3,20}\s{0,3}=", re.IGNORECASE)
 
 
 def _fences(text: str) -> list[tuple[int, int]]:
@@ -346,7 +381,7 @@ def _codes(text: str) -> str:
 # ---- what the texts say --------------------------------------------------------------------------------------------
 
 # Every repetition below is bounded and every pattern starts with a word: the time grows with the text, not faster.
-_GAP = r"[\s>*#\"'`,]{1,8}"  # between two words: also the end of a line, and the marks that begin the next one
+_GAP = r"[\s>*#\"'\u2019`,]{1,8}"  # between two words: also the end of a line, and the marks that begin the next one
 
 
 def _sentences(*patterns: str) -> re.Pattern[str]:
@@ -367,6 +402,23 @@ class _Rule(NamedTuple):
     pattern: re.Pattern[str]
 
 
+# German, French, Spanish, Portuguese, Italian, Dutch, Russian; then Chinese, Japanese, Korean, which put no blanks.
+_ELSEWHERE = re.compile(
+    r"\b(?:"
+    r"(?:ignorier|vergiss|missacht)\w{0,3}\s(?:\w{1,12}\s){0,3}?(?:vorherig|bisherig|obig|früher|anderen)\w{0,3}\s"
+    r"(?:anweisung|regel|befehl|instruktion)|"
+    r"(?:ignor|oubli)\w{0,4}\s(?:\w{1,12}\s){0,3}?(?:instructions|consignes|règles|directives)\s"
+    r"(?:précédentes|antérieures|ci-dessus)|"
+    r"(?:ignor|olvid|esque[çc])\w{0,4}\s(?:\w{1,12}\s){0,3}?(?:instrucciones|instruções|órdenes|reglas|regras)\s"
+    r"(?:\w{1,12}\s)?(?:anteriores|previas|prévias)|"
+    r"(?:ignora|dimentica)\w{0,3}\s(?:\w{1,12}\s){0,3}?(?:istruzioni|regole)\s(?:precedenti|anteriori)|"
+    r"(?:negeer|vergeet)\s(?:\w{1,12}\s){0,3}?(?:vorige|eerdere|voorgaande)\s(?:instructies|regels)|"
+    r"(?:игнориру|забуд)\w{0,4}\s(?:\w{1,12}\s){0,3}?(?:предыдущ|прежн)\w{0,4}\s(?:инструкци|указани|команд|правил))"
+    r"|(?:忽略|无视|無視|忘记|忘掉)[^\n。]{0,8}(?:之前|以上|先前|前面|此前|上述)[^\n。]{0,8}(?:指令|指示|提示|规则|命令|說明|说明)"
+    r"|(?:以前|これまで|上記|前)の[^\n。]{0,8}(?:指示|命令|ルール|プロンプト)[^\n。]{0,8}(?:無視|忘れ)"
+    r"|(?:이전|위의|앞의)[^\n.]{0,8}(?:지시|명령|지침|규칙)[^\n.]{0,8}(?:무시|잊)",
+    re.IGNORECASE,
+)
 _USER = "(?:the|your|this|any) (?:user|human|person|reader|operator|developer)s?"
 _KEYS = (
     "(?:credentials?|passwords?|passphrases?|secrets?|cookies|(?:api|access|private|ssh) keys?|access tokens?|env vars|"
@@ -383,12 +435,23 @@ _PRIVATE_FILE = (
 )
 _FETCH_AND_RUN = _commands(
     rf"\b(?:curl|wget)\b(?:[^|\n]{{0,200}}(?:\||(?<=\\)\n)){{0,3}}?[^|\n]{{0,200}}{_SHELL}",
-    rf"\b(?:sh|bash|zsh|source|eval|exec) (?:-\w{{1,3}} )?[\"']?(?:<\(|\$\(|`) {_REMOTE}[^\n]{{0,300}}",
+    r"\b(?:sh|bash|zsh|source|eval|exec|python[\d.]{0,4}|node|perl|ruby) (?:-\w{1,3} )?[\"']?(?:<\(|\$\(|`) "
+    rf"{_REMOTE}[^\n]{{0,300}}",
+    rf"\.[^\S\n]{{1,4}}<\( {_REMOTE}[^\n]{{0,300}}",
+    r"\bdeno\srun\b…https?://[^\s\"'`]{0,300}",
     rf"{_REMOTE}…\| (?:iex|Invoke-Expression)\b",
     rf"\b(?:iex|Invoke-Expression)\b…{_REMOTE}[^\n]{{0,300}}",
     r"\b(?:exec|eval) \( (?:requests\.get|httpx\.get|(?:urllib\.request\.)?urlopen|\(?await \(?(?:await )?fetch)\b"
     r"[^\n]{0,300}",
 )
+# A download into a file: named, or called as the end of its address.
+_DOWNLOAD = _commands(
+    r"\b(?:curl|wget)\b…(?:\s(?:-[a-zA-Z]{0,4}[oO]|--output|--output-document)(?: |=)|>)[^\S\n]{0,4}[\"']?"
+    r"(?:\./|/tmp/|~/)?(?P<named>[\w.-]{1,80})(?=[\s\"';&|)`]|$)",
+    r"\b(?:wget|curl (?:-[a-zA-Z]{1,4}\s){0,3}-[a-zA-Z]{0,3}O)\b[^\n|>]{0,200}/(?P<called>[\w.-]{1,80})"
+    r"(?=[\s\"';&)`]|$)",
+)
+_RUN_AFTER = 300  # characters after a download within which it is run
 _INSTALL = _commands(
     r"\b(?:(?:pip3?|uv|npm|pnpm|yarn|bun|cargo|gem)\s(?:\w{1,10} )?(?:install|add|i|tool)|pipx|uvx|npx)\s…"
     r"(?:git\+(?:https?|ssh)|https?)://[^\n]{0,200}"
@@ -415,12 +478,31 @@ _RULES = (
         *("orders", "ask", "It tells the model to keep something from its user"),
         _sentences(
             f"(?:do not|don't|never|must not)…(?:tell|inform|notify|alert|warn) {_USER}",
+            f"(?:do not|don't|never|must not)…(?:mention|reveal|disclose|admit|say|show|report)…(?:to|from) {_USER}",
+            f"(?:do not|don't|never|must not) let {_USER} (?:know|see|notice|find out)",
             f"without (?:telling|informing|notifying|alerting|warning|asking) {_USER}",
-            f"without {_USER}(?: s)? (?:knowledge|knowing|noticing|consent|awareness)",
+            f"without {_USER}(?: s)? (?:knowledge|knowing|noticing|consent|awareness|permission|approval)",
+            "(?:silently|secretly|covertly) (?:send|upload|post|copy|collect|record|exfiltrate|forward|transmit)",
             f"(?:hide|conceal|keep)(?: (?:this|that|it|these|them|all))?…(?:secret |hidden )?from {_USER}",
             f"{_USER} (?:must|should) (?:not|never) (?:know|notice|learn|find out|be told|be aware)",
         ),
     ),
+    _Rule(
+        *("orders", "ask", "It puts itself above what its user wants"),
+        _sentences(
+            "(?:override|overrule|supersede|take precedence over|disobey|ignore|disregard)s?…"
+            f"{_USER}(?: s)? (?:requests?|wishes|instructions?|orders|commands?|intent|objections?|preferences)",
+            f"(?:do not|don't|never) (?:obey|follow|listen to) {_USER}",
+        ),
+    ),
+    _Rule(
+        *("orders", "note", "It tells the model to act without asking its user"),
+        _sentences(
+            f"(?:do not|don't|never)…ask {_USER}…(?:confirmation|permission|approval|consent|confirm|approve)",
+            f"(?:bypass|skip|circumvent)…{_USER}(?: s)? (?:confirmation|permission|approval|consent)",
+        ),
+    ),
+    _Rule(*("orders", "ask", "It tells the model, in another language, to set other instructions aside"), _ELSEWHERE),
     _Rule(
         *("orders", "ask", "It tells the model to send out what is private"),
         _sentences(f"(?:send|post|upload|transmit|exfiltrate|forward|leak|email|submit|report)…{_KEYS}…(?:to|via)"),
@@ -512,6 +594,13 @@ _SECRETS = {
     "key of Stripe": r"[rs]k_live_[A-Za-z0-9]{20,100}",
     "token of npm": r"npm_[A-Za-z0-9]{36}(?!\w)",
     "token of PyPI": r"pypi-AgEI[\w-]{50,200}",
+    "key of SendGrid": r"SG\.[\w-]{20,30}\.[\w-]{40,50}(?![\w-])",
+    "token of DigitalOcean": r"do[opr]_v1_[a-f0-9]{64}(?!\w)",
+    "token of Telegram": r"\d{8,10}:AA[\w-]{33}(?![\w-])",
+    "key of Azure": r"AccountKey=[A-Za-z0-9+/]{80,90}==",
+    "password in an address": r"[a-z][a-z0-9+]{1,20}://[^\s:/@\"'`<>{}$]{1,60}:[^\s:/@\"'`<>{}$]{8,100}@[\w-]{1,100}\.",
+    "password": r"(?i:password|passwd|client_secret|secret_key|api_?key|access_token)[\"']?\s{0,3}[:=]\s{0,3}"
+    r"[\"'][^\s\"'`<>{}$%*\\]{12,100}[\"']",
     "signed token": r"eyJ[\w-]{20,500}\.eyJ[\w-]{20,500}\.[\w-]{20,500}",
 }
 _EACH_SECRET = "|".join(f"(?P<_{number}>{pattern})" for number, pattern in enumerate(_SECRETS.values()))
@@ -536,6 +625,18 @@ def _find_fetched_code(source: _Text) -> None:
         else:
             is_usual = addresses and all(_host(address[2]) in _INSTALLERS for address in addresses)
             _add_found(source, match, "runs", "note" if is_usual else "ask", "It fetches code and runs it")
+    for match in _DOWNLOAD.finditer(source.text):
+        name = re.escape(match["named"] or match["called"])
+        rest = source.text[match.end() : match.end() + _RUN_AFTER]
+        place = rf"[\"']?(?:\./|/tmp/|~/)?{name}(?![\w.-])"
+        runner = r"\b(?:(?:ba|z|da)?sh|source|python[\d.]{0,4}|node|perl|ruby|php|pwsh|chmod\s{1,4}[\w+]{1,8})"
+        if re.search(
+            rf"(?:{runner}[^\S\n]{{1,4}}(?:-\w{{1,6}}[^\S\n]{{1,4}})?|[\n;&|][^\S\n]{{0,8}}(?:sudo )?){place}", rest
+        ):
+            line = source.line_text(match.start())[:1000]
+            is_changeable = any(map(_is_changeable, _ADDRESS.finditer(line)))
+            message = "It runs what anybody on the way can change" if is_changeable else "It fetches a file and runs it"
+            _add_found(source, match, "runs", "block" if is_changeable else "ask", message)
     for match in _INSTALL.finditer(source.text):
         is_changeable = any(map(_is_changeable, _ADDRESS.finditer(match[0])))
         _add_found(source, match, "runs", "ask" if is_changeable else "note", "It installs code from an address")
@@ -602,7 +703,9 @@ def _find_secrets(source: _Text) -> None:
         name = names[int((match.lastgroup or "_0")[1:])]
         if name == "private key" or (not _PLACEHOLDER.search(match[0]) and len(set(match[0][-16:])) > 7):
             message = f"This looks like a {name} ({match[0][:5]}…); whoever reads the skill can use it."
-            source.add(match.start(), "secret", "ask", message, "Revoke it and delete it, if it is a real one.")
+            # What is called a password is often an example; what has the form of somebody's key seldom is.
+            severity = "note" if name == "password" else "ask"
+            source.add(match.start(), "secret", severity, message, "Revoke it and delete it, if it is a real one.")
 
 
 def _find_tools(source: _Text) -> None:

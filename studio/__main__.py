@@ -6,7 +6,8 @@ from pathlib import Path
 
 from skills.evals import load_evals
 from skills.skill import MAX_TEXT, validate
-from studio import bundle, hub, serve, survey
+from studio import bundle, hub, intake, serve, survey
+from studio.links import Link, LinkError, judge, link_to
 from studio.service import PANES, STACK_PANES, AdapterInfo, Part, Settings, Source, Studio, StudioError
 
 SESSION = "command-line"
@@ -71,10 +72,20 @@ def generate(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Print what the base answers without the skill or skills, with all in the prompt, and with all as parameters."""
-    settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
     studio = Studio(options.base, options.checkpoint)
-    skill = source_of(studio, options)
-    comparisons = studio.compare(SESSION, skill, options.prompt, settings)
+    link = Link.read(options.link) if options.link else None
+    if link:
+        skill, prompt, settings = link.skill_text(studio.library), link.prompt, link.settings
+        if link.text:
+            bundle.check_findings(intake.take_text("the link", skill).findings, options.yes)
+        if note := link.note(skill):
+            print(note, file=sys.stderr)
+    elif options.skill and options.prompt is not None:
+        skill, prompt = source_of(studio, options), options.prompt
+        settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
+    else:
+        raise StudioError("Give a skill and --prompt, or a --link that holds both.")
+    comparisons = studio.compare(SESSION, skill, prompt, settings)
     studio.start()
     last, said = None, ""
     for last in comparisons:
@@ -86,7 +97,23 @@ def compare(options: argparse.Namespace) -> int:
         speed = f", {pane.tokens_per_second:.0f} tokens/s" if pane.tokens_per_second else ""
         first = f", first token in {pane.first_token_seconds:.2f} s" if pane.first_token_seconds else ""
         print(f"{title} ({pane.prompt_tokens} prompt tokens{first}{speed})\n{pane.text or pane.note}\n")
+    answers = [pane.text for pane in last.panes]
+    if link:
+        print(judge(link, last.adapter, answers).message)
+    elif isinstance(skill, str):  # a link is to one skill
+        try:
+            print(f"link: {link_to(studio.library, skill, prompt, settings, last.adapter, answers).fragment()}")
+        except LinkError as error:
+            print(error, file=sys.stderr)
     return 0
+
+
+def scan(options: argparse.Namespace) -> int:
+    """Print what a careful person would want to know of a skill; the exit status is 1 where it blocks or asks."""
+    came = intake.take(options.source, options.token)
+    print(f"{came.name} from {came.source}: {len(came.evals)} examples, {1 + len(came.left)} files")
+    print(bundle.show(came.findings) or "The scan found nothing.")
+    return int(came.gravest in ("block", "ask"))
 
 
 def check(options: argparse.Namespace) -> int:
@@ -151,10 +178,10 @@ def bench(options: argparse.Namespace) -> int:
     return run(options.base, options.checkpoint, options.runs)
 
 
-def add_skills(command: argparse.ArgumentParser) -> None:
+def add_skills(command: argparse.ArgumentParser, count: str = "+") -> None:
     """One skill, or several with a weight each."""
     what = "a SKILL.md, its folder, or a name of the library; several are stacked"
-    command.add_argument("skill", type=Path, nargs="+", help=what)
+    command.add_argument("skill", type=Path, nargs=count, help=what)
     command.add_argument("--weights", type=float, nargs="+", help="how much of each skill goes in (default: 1 each)")
 
 
@@ -173,8 +200,10 @@ def main(arguments: list[str] | None = None) -> int:
     command.set_defaults(run=generate)
 
     command = commands.add_parser("compare", parents=[model], help=compare.__doc__)
-    add_skills(command)
-    command.add_argument("--prompt", required=True)
+    add_skills(command, "*")
+    command.add_argument("--prompt")
+    command.add_argument("--link", help="a link to a comparison, in place of skill, prompt and settings")
+    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan of a link's skill asks")
     command.add_argument("--temperature", type=float, default=Settings.temperature)
     command.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
     command.add_argument("--seed", type=int, default=Settings.seed)
@@ -192,6 +221,11 @@ def main(arguments: list[str] | None = None) -> int:
     command = commands.add_parser("survey", parents=[model], help="measure the library for its tab")
     command.add_argument("--out", type=Path, default=survey.FILE, help="file to write (default: the one that ships)")
     command.set_defaults(run=survey_library)
+
+    command = commands.add_parser("scan", help=scan.__doc__)
+    command.add_argument("source", help="a file, a folder, an https or Git address, or user/name on the Hub")
+    command.add_argument("--token", help="for the Hub (default: HF_TOKEN, or that of `hf auth login`)")
+    command.set_defaults(run=scan)
 
     command = commands.add_parser("bench", parents=[model], help=bench.__doc__)
     command.add_argument("--runs", type=int, default=7, help="counted runs of each figure")

@@ -31,6 +31,7 @@ SKILL_TAGS = TAGS[:2]  # the first alone is also that of hypernetworks
 SILENCE = 30.0  # seconds without a byte after which the Hub is given up
 LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
 MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
+MAX_LOOK = 64_000_000  # bytes of a skill that is only looked at: in memory, for anybody who types a name
 MAX_CHECKPOINT = 2_000_000_000  # bytes of a hypernetwork
 RUNNABLE = tuple(".bin .pt .pth .pkl .pickle .ckpt .joblib .npy .npz .h5 .keras .onnx .msgpack".split())  # when opened
 SKILL_FOLDERS = ("evals/", "references/", "scripts/", "assets/")  # of a skill that is no bundle
@@ -295,6 +296,20 @@ class Hub:
             findings = source.findings
             mismatches = tuple(bundle.altered(source)) if kind == "bundle" else ()
         return Fetched(repository, info.sha, kind, files, findings, mismatches)
+
+    def look(self, repository: str, revision: str | None = None) -> tuple[SkillFiles, str]:
+        """(the skill in a repository, its commit): scanned, nothing of it kept on the disk, the adapter left there.
+
+        What the scan blocks comes too, with its findings: the caller must not use it. Raises HubError and SkillError.
+        """
+        info = self._info(repository, revision)
+        sizes = {each.rfilename: each.size for each in info.siblings or ()}
+        if SKILL not in sizes or not info.sha:
+            raise HubError(f"{repository} holds no {SKILL}. Choose the repository of a skill or of a bundle.")
+        wanted = {each: size for each, size in sizes.items() if each == SKILL or each.startswith(SKILL_FOLDERS)}
+        if sum(size or 0 for size in wanted.values()) > MAX_LOOK:
+            raise HubError(f"{repository} has more than {MAX_LOOK / 1e6:,.0f} MB beside its adapter. Pull it instead.")
+        return SkillFiles.of(self._download(repository, info.sha, wanted, "skill")), info.sha
 
     def _download(self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind) -> dict[str, bytes]:
         """The files of a commit by their names; `sizes` are what the listing says of them."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from skills.evals import Assertion, Eval, word_diff
 from skills.library import SkillLibrary
+from skills.scan import Finding, scan_text
 from skills.skill import MAX_TEXT, Problem, Skill, SkillError, validate
 from studio import bundle, fidelity
 from studio.fidelity import Check, Fidelity
@@ -92,6 +93,7 @@ class Examination:
     characters: int
     skill: Skill | None
     blocking: str  # why no adapter can be made; empty where one can
+    findings: tuple[Finding, ...] = ()  # of the scan, the gravest first
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,8 @@ class Studio:
                     f"The skill has {tokens:,} tokens; the hypernetwork reads up to {limit:,}. "
                     "Move details into separate skills."
                 )
-        return Examination(problems, tokens, len(text), skill, blocking)
+        findings = tuple(scan_text(text)) if skill else ()
+        return Examination(problems, tokens, len(text), skill, blocking, findings)
 
     def count_tokens(self, text: str) -> int | None:
         """Length of a text in tokens of the base; None while that loads."""

@@ -85,7 +85,7 @@ def check_messages(messages: Messages) -> None:
 
 def _check_message(message: object, place: str) -> None:
     role = message.get("role") if isinstance(message, dict) else None
-    if role not in FIELDS:
+    if not isinstance(role, str) or role not in FIELDS:
         raise TrajectoryError(
             f'{place}: the role must be one of {", ".join(FIELDS)}: {{"role": "user", "content": "..."}}.'
         )

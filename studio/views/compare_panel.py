@@ -7,7 +7,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gradio.components import Component
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
 from studio.fidelity import Check, Fidelity
+from studio.links import Link, LinkError, judge, link_to
 from studio.service import PANES, Comparison, Settings, Source, Studio, StudioError
 from studio.shelf import Shelf, ShelfError
 from studio.views import render
@@ -40,15 +41,34 @@ _BEGIN = """() => [
   {interactive: false, __type__: "update"},
 ]"""
 
+_START = """(run) => {
+  if (run) setTimeout(() => document.querySelector("#compare")?.click(), 100);
+  return "";
+}"""
 
-def evals_of(library: SkillLibrary, chosen: str) -> tuple[Eval, ...]:
-    """The evals of the library skill that was chosen; none for a skill of one's own ('')."""
-    return library.get(chosen).evals if chosen else ()
+# Without the clipboard, which plain http pages don't get, the link goes where it can be copied from by hand.
+_COPY = """async (fragment) => {
+  const line = (state, text) => `<p class="line" data-state="${state}">${text}</p>`;
+  const own = fragment.includes("&text=");
+  const holds = own ? " It holds the whole text of the skill and the prompt: whoever has it can read them." : "";
+  try {
+    await navigator.clipboard.writeText(location.origin + location.pathname + fragment);
+    return line("done", "Copied." + holds);
+  } catch {
+    history.replaceState(null, "", fragment);
+    return line("failed", "This page may not copy. The link is in the address bar now." + holds);
+  }
+}"""
 
 
-def eval_of(library: SkillLibrary, chosen: str, prompt: str) -> Eval | None:
+def evals_of(library: SkillLibrary, chosen: str, brought: tuple[Eval, ...] = ()) -> tuple[Eval, ...]:
+    """The evals of the library skill that was chosen; those that a skill of one's own ('') brought along."""
+    return library.get(chosen).evals if chosen else brought
+
+
+def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: tuple[Eval, ...] = ()) -> Eval | None:
     """The eval whose prompt this is, so that an edited prompt is not held against an answer to another one."""
-    return next((ev for ev in evals_of(library, chosen) if ev.prompt.strip() == prompt.strip()), None)
+    return next((ev for ev in evals_of(library, chosen, brought) if ev.prompt.strip() == prompt.strip()), None)
 
 
 def digest(text: str) -> str:
@@ -79,6 +99,9 @@ class ComparePanel:
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
         self.checked = gr.State("")  # digest of the text that the check on show is of
         self.found = gr.State(None)  # what that check found, once it is done
+        self.brought = gr.State(())  # evals of an imported skill
+        self.linked = gr.State(None)  # the link that was opened
+        self.run = gr.Textbox("", visible=False)  # whether a link that was opened is still to be compared
         prompt = first.evals[0].prompt if first.evals else ""
         with gr.Column(elem_id="work"):
             self.prompt = gr.Textbox(
@@ -108,12 +131,17 @@ class ComparePanel:
             ):
                 defaults = Settings()
                 self.temperature = gr.Slider(0, 2, defaults.temperature, step=0.1, label="Temperature")
-                self.length = gr.Slider(8, 512, defaults.max_new_tokens, step=8, label="Length (tokens)")
+                self.length = gr.Slider(1, 1024, defaults.max_new_tokens, step=1, label="Length (tokens)")
                 self.seed = gr.Number(defaults.seed, precision=0, minimum=0, label="Seed")
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.stack = StackPanel(studio)
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
+            self.verdict = gr.HTML("", elem_id="from-link", js_on_load=LIVE_REGION)
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
+            with gr.Row(visible=False, elem_classes="tight buttons", elem_id="share") as self.share:
+                self.link = gr.Textbox("", visible=False)  # from the '#' on
+                self.copy = gr.Button("Copy link", size="sm", min_width=90, elem_id="copy-link")
+                self.copied = gr.HTML("", elem_id="copied", js_on_load=LIVE_REGION)
             self.given = gr.State(("", "", ("", "", "")))  # what the panes answer: skill text, prompt and answers
             with gr.Accordion(
                 "Keep an answer as an example to train on", open=False, visible=False, elem_id="keep"
@@ -152,10 +180,16 @@ class ComparePanel:
             self.fidelity,
             self.check_stale,
             self.checked,
+            self.brought,
         ]
+        self.settings = [self.temperature, self.length, self.seed, self.strength]
+        self.linking = [self.verdict, self.share]
+        # What follows a link that was opened: a click, as soon as the page has what it was asked for.
+        self.start = {"fn": None, "inputs": self.run, "outputs": self.run, "js": _START, "api_visibility": "private"}
         self.made = [
             self.panes,
             self.keep,
+            *self.linking,
             self.activity,
             self.stale,
             self.fidelity,
@@ -170,40 +204,78 @@ class ComparePanel:
         self._model_work, self._model_check = on_gpu(self._model_work), on_gpu(self._model_check)
         self._wire()
 
-    def offer(self, chosen: str, before: str, prompt: str) -> list[Any]:
+    def offer(
+        self,
+        chosen: str,
+        before: str,
+        prompt: str,
+        brought_before: tuple[Eval, ...] = (),
+        brought: tuple[Eval, ...] = (),
+    ) -> list[Any]:
         """Values for `offered`: the examples of a skill. A prompt that was an example of the one before makes room."""
-        evals = evals_of(self.studio.library, chosen)
-        own = prompt.strip() and eval_of(self.studio.library, before, prompt) is None
+        evals = evals_of(self.studio.library, chosen, brought)
+        own = prompt.strip() and eval_of(self.studio.library, before, prompt, brought_before) is None
         prompt = prompt if own or not evals else evals[0].prompt
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
-        return [prompt, gr.Dataset(**self._samples(evals)), self.expected_line(chosen, prompt), *check]
+        expected = self.expected_line(chosen, prompt, brought)
+        return [prompt, gr.Dataset(**self._samples(evals)), expected, *check, () if chosen else brought]
 
-    def unmade(self, chosen: str) -> list[Any]:
+    def follow(self, link: Link, text: str, chosen: str) -> dict:
+        """What a link that was opened sets besides its skill: the prompt, the settings, and what is to say of it."""
+        note, given = link.note(text), link.settings
+        values = {
+            self.prompt: link.prompt,
+            self.expected: self.expected_line(chosen, link.prompt),
+            self.temperature: given.temperature,
+            self.length: given.max_new_tokens,
+            self.seed: given.seed,
+            self.strength: given.strength,
+            self.linked: link,
+            self.run: "1",
+        }
+        return values | {self.verdict: render.from_link(note or "Opened from a link.", False if note else None)}
+
+    def unlinked(self) -> list[Any]:
+        """Values for `linking`: no link is open, and none is offered."""
+        return ["", gr.Row(visible=False)]
+
+    def unmade(self, chosen: str, brought: tuple[Eval, ...] = ()) -> list[Any]:
         """Values for `made`: nothing is on show any more of what another hypernetwork made."""
-        found = render.fidelity(None, bool(evals_of(self.studio.library, chosen)))
+        found = render.fidelity(None, bool(evals_of(self.studio.library, chosen, brought)))
         hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
-        panes = [render.panes(None), gr.Accordion(visible=False)]
+        panes = [render.panes(None), gr.Accordion(visible=False), *self.unlinked()]
         return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, ""]
 
-    def expected_line(self, chosen: str, prompt: str, parts: tuple[tuple[str, float], ...] = ALONE) -> str:
+    def expected_line(
+        self,
+        chosen: str,
+        prompt: str,
+        brought: tuple[Eval, ...] = (),
+        parts: tuple[tuple[str, float], ...] = ALONE,
+    ) -> str:
         """The markup of what the panes are held against; `parts` are those of a stack."""
-        ev = self._eval_of(chosen, prompt, parts)
-        has_examples = bool(self._evals(chosen, parts))
+        ev = self._eval_of(chosen, prompt, brought, parts)
+        has_examples = bool(self._evals(chosen, brought, parts))
         return render.expected_line(ev.expected_output if ev else None, has_examples)
 
-    def _evals(self, chosen: str, parts: tuple[tuple[str, float], ...]) -> tuple[Eval, ...]:
+    def _evals(self, chosen: str, brought: tuple[Eval, ...], parts: tuple[tuple[str, float], ...]) -> tuple[Eval, ...]:
         """The examples of the skill in the editor, and then those of the added ones."""
-        names = (chosen, *(name for name, _ in parts[1:]))
-        return tuple(ev for name in names for ev in evals_of(self.studio.library, name))
+        added = (ev for name, _ in parts[1:] for ev in evals_of(self.studio.library, name))
+        return (*evals_of(self.studio.library, chosen, brought), *added)
 
-    def _eval_of(self, chosen: str, prompt: str, parts: tuple[tuple[str, float], ...]) -> Eval | None:
-        names = (chosen, *(name for name, _ in parts[1:]))
-        return next((ev for name in names if (ev := eval_of(self.studio.library, name, prompt))), None)
+    def _eval_of(
+        self, chosen: str, prompt: str, brought: tuple[Eval, ...], parts: tuple[tuple[str, float], ...]
+    ) -> Eval | None:
+        added = (eval_of(self.studio.library, name, prompt) for name, _ in parts[1:])
+        return next(filter(None, (eval_of(self.studio.library, chosen, prompt, brought), *added)), None)
 
-    def _restacked(self, parts: tuple[tuple[str, float], ...], chosen: str, prompt: str) -> list[Any]:
+    def _restacked(
+        self, parts: tuple[tuple[str, float], ...], chosen: str, prompt: str, brought: tuple[Eval, ...]
+    ) -> list[Any]:
         """The examples of all skills; the answers on show were given for others."""
-        shown = [gr.Dataset(**self._samples(self._evals(chosen, parts))), self.expected_line(chosen, prompt, parts)]
-        return [*shown, render.panes(None, len(parts) > 1), gr.Accordion(visible=False), ""]
+        examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
+        shown = [examples, self.expected_line(chosen, prompt, brought, parts), render.panes(None, len(parts) > 1)]
+        return [*shown, gr.Accordion(visible=False), "", *self.unlinked()]
 
     def _samples(self, evals: tuple[Eval, ...]) -> dict[str, Any]:
         prompts = [" ".join(ev.prompt.split()) for ev in evals]
@@ -211,27 +283,35 @@ class ComparePanel:
         samples = [[ev.prompt] for ev in evals]
         return {"samples": samples, "sample_labels": labels, "label": "Examples", "visible": bool(evals)}
 
-    def _take_example(self, index: int, chosen: str, parts: tuple[tuple[str, float], ...]) -> tuple[str, str]:
-        prompt = self._evals(chosen, parts)[index].prompt
-        return prompt, self.expected_line(chosen, prompt, parts)
+    def _take_example(
+        self, index: int, chosen: str, brought: tuple[Eval, ...], parts: tuple[tuple[str, float], ...]
+    ) -> tuple[str, str]:
+        prompt = self._evals(chosen, brought, parts)[index].prompt
+        return prompt, self.expected_line(chosen, prompt, brought, parts)
 
     def _wire(self) -> None:
         parts = self.stack.parts
-        example = [self.examples, self.chosen, parts]
+        example = [self.examples, self.chosen, self.brought, parts]
         self.examples.click(self._take_example, example, [self.prompt, self.expected], **QUICK)
-        typing("#prompt").input(self.expected_line, [self.chosen, self.prompt, parts], self.expected, **QUICK)
-        others = [self.examples, self.expected, self.panes, self.keep, self.activity]
+        held = [self.chosen, self.prompt, self.brought, parts]
+        typing("#prompt").input(self.expected_line, held, self.expected, **QUICK)
+        self.copy.click(None, self.link, self.copied, js=_COPY, api_visibility="private")
+        others = [self.examples, self.expected, self.panes, self.keep, self.activity, *self.linking]
         for event in self.stack.wire(self.source, self.training, self.identity, MODEL):
-            event.then(self._restacked, [parts, self.chosen, self.prompt], others, **QUICK)
+            event.then(self._restacked, [parts, self.chosen, self.prompt, self.brought], others, **QUICK)
 
         ends = [self.activity, self.stop, self.compare, self.check]
         adapter = [self.stale, self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
         adapter += [self.made_from, self.stack.meter]
-        settings = [self.temperature, self.length, self.seed, self.strength]
         answers = [self.panes, self.given, self.keep, self.pane, self.answer, self.kept]
+        links = [*self.linking, self.link, self.copy, self.copied]
         identity = {self.identity} if self.identity else set()
         works = {
-            self.compare: (self._answers, [*ends, *answers, *adapter], {self.prompt, parts, *settings, *identity}),
+            self.compare: (
+                self._answers,
+                [*ends, *answers, *links, *adapter],
+                {self.prompt, self.linked, parts, *self.settings, *identity},
+            ),
             self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked, self.found], identity),
         }
         runs = []
@@ -239,7 +319,7 @@ class ComparePanel:
             button.click(None, outputs=ends, js=_BEGIN, api_visibility="private")
             run = button.click(
                 work,
-                {*self.source, self.chosen, *asked},
+                {*self.source, self.chosen, self.brought, *asked},
                 shown,
                 show_progress="minimal",
                 show_progress_on=self.activity,
@@ -297,6 +377,8 @@ class ComparePanel:
             self.activity: render.activity("Reading the prompt", "busy"),
             self.panes: render.panes(None, len(values[self.stack.parts]) > 1),
             self.keep: gr.Accordion(visible=False),
+            self.share: gr.Row(visible=False),
+            self.copied: "",
         }
         yield from self._reported(self._compared(values, request.session_hash), "Compare")
 
@@ -305,7 +387,7 @@ class ComparePanel:
         prompt, parts, shown = values[self.prompt], values[self.stack.parts], False
         skill = self.stack.skill(text, parts)
         stacked = not isinstance(skill, str)
-        ev = self._eval_of(values[self.chosen], prompt, parts)
+        ev = self._eval_of(values[self.chosen], prompt, values[self.brought], parts)
         expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
         settings = Settings(
             values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
@@ -314,6 +396,8 @@ class ComparePanel:
         with closing(self._model_work(session, checkpoint, skill, prompt, settings, *expectation)) as work:
             for comparison, saved in work:
                 update = {self.panes: render.panes(comparison, stacked)}
+                if comparison.phase == "done" and not stacked:  # a link is to one skill
+                    update |= self._linked(comparison, values[self.linked], text, prompt, settings)
                 # an answer of several skills is an example of none of them
                 if self.training and not stacked and comparison.phase == "done":
                     answers = tuple(pane.text for pane in comparison.panes)
@@ -338,7 +422,8 @@ class ComparePanel:
 
     def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
-        evals, checkpoint = evals_of(self.studio.library, values[self.chosen]), self._checkpoint(values)
+        evals = evals_of(self.studio.library, values[self.chosen], values[self.brought])
+        checkpoint = self._checkpoint(values)
         with closing(self._model_check(session, checkpoint, text, evals)) as work:
             for check in work:
                 found = check.fidelity
@@ -358,6 +443,23 @@ class ComparePanel:
             )
         except (ShelfError, StudioError) as error:
             logging.warning("a check was not kept: %s", error)
+
+    def _linked(self, comparison: Comparison, opened: Link | None, text: str, prompt: str, settings: Settings) -> dict:
+        """The link to a comparison that is done, and whether it is what the link that was opened says of it."""
+        info, answers = comparison.adapter, [pane.text for pane in comparison.panes]
+        said = ""
+        if opened and (opened.prompt, opened.settings) == (prompt, settings):
+            with suppress(LinkError):
+                if opened.skill_text(self.studio.library) == text:
+                    verdict = judge(opened, info, answers)
+                    said = render.from_link(verdict.message, verdict.same)
+        try:
+            fragment = link_to(self.studio.library, text, prompt, settings, info, answers).fragment()
+            offered = {self.link: fragment, self.copy: gr.Button(visible=True), self.copied: ""}
+        except LinkError as error:
+            line = render.activity(str(error), "failed")
+            offered = {self.link: "", self.copy: gr.Button(visible=False), self.copied: line}
+        return {self.verdict: said, self.share: gr.Row(visible=True), **offered}
 
     def _checkpoint(self, values: dict) -> Path | None:
         """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""

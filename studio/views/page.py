@@ -3,7 +3,7 @@
 A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,21 +12,24 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
-from skills.skill import SkillError
-from studio import registry, survey
+from studio import intake, registry, survey
 from studio.catalogue import Catalogue
+from studio.intake import Arrival, IntakeError
 from studio.jobs import JobError
+from studio.links import Link, LinkError
 from studio.service import Studio, StudioError
 from studio.sharing import PROBLEMS, Sharing
 from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
+from studio.views.import_panel import FETCH
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
-from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, read_upload, recalled, source_text
+from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, recalled, source_text
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
-from studio.views.wiring import HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
+from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
@@ -110,13 +113,25 @@ class _Opening:
 def _wire(
     demo: gr.Blocks, studio: Studio, skill: SkillPanel, compare: ComparePanel, share: SharePanel, rooms: gr.Tabs
 ) -> _Opening:
-    def opened(text: str, chosen: str, before: str, prompt: str, made_from: str, own: str = "") -> list[Any]:
+    imports = skill.imports
+
+    def opened(
+        text: str,
+        chosen: str,
+        before: str,
+        prompt: str,
+        made_from: str,
+        brought_before: tuple[Eval, ...],
+        brought: tuple[Eval, ...] = (),
+        own: str = "",
+    ) -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
         shown = [*skill.show(text), chosen, own, "", picked]
         # The answers on show were given for another skill.
-        cleared = [render.panes(None), gr.Accordion(visible=False), render.activity("")]
-        return [*shown, *compare.offer(chosen, before, prompt), render.stale_line(stale), *cleared]
+        cleared = [render.panes(None), gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
+        offered = compare.offer(chosen, before, prompt, brought_before, brought)
+        return [*shown, *offered, render.stale_line(stale), *cleared, *imports.calm(), None]
 
     def choose(name: str, *page: str) -> list[Any]:
         return opened(studio.library.get(name).text, name, *page)
@@ -124,11 +139,44 @@ def _wire(
     def new(*page: str) -> list[Any]:
         return opened(NEW.render(), "", *page)
 
-    def upload(path: str, *page: str) -> list[Any] | dict:
+    def came(arrival: Arrival, page: Sequence, accepted: bool = False) -> dict:
+        if arrival.gravest == "block" or (arrival.gravest == "ask" and not accepted):
+            return imports.ask(arrival)
+        values = opened(arrival.text, "", *page, brought=arrival.evals)
+        return dict(zip(target, values, strict=True)) | imports.opened(arrival)
+
+    def upload(paths: list[str], *page: Any) -> dict:
         try:
-            return opened(read_upload(path), "", *page)
-        except SkillError as error:
-            return {skill.live: render.notice(str(error))}
+            return came(intake.take_files([Path(path) for path in paths or ()]), page)
+        except IntakeError as error:
+            return imports.refuse(str(error))
+
+    def fetch(address: str, *page: Any) -> dict:
+        ready = {imports.fetch: gr.Button(interactive=True)}
+        try:
+            return ready | came(intake.take_address(address), page)
+        except IntakeError as error:
+            return ready | imports.refuse(str(error))
+
+    def anyway(arrival: Arrival | None, link: Link | None, *page: Any) -> dict:
+        if arrival is None:  # answered in another tab, or the server was restarted
+            return imports.refuse("Nothing waits to be opened any more. Import it again.")
+        values = came(arrival, page, accepted=True)
+        return values | compare.follow(link, link.text, "") if link and link.text == arrival.text else values
+
+    def follow(fragment: str, *page: Any) -> dict:
+        if not fragment.startswith("#link="):
+            return {compare.run: ""}
+        try:
+            link = Link.read(fragment)
+            text = link.skill_text(studio.library)
+            arrival = None if link.name else intake.take_text("the link", text)
+        except (LinkError, IntakeError) as error:
+            return {compare.verdict: render.notice(str(error))}
+        if arrival and arrival.gravest in ("block", "ask"):
+            return imports.ask(arrival) | {compare.linked: link}
+        values = dict(zip(target, opened(text, link.name, *page), strict=True))
+        return values | compare.follow(link, text, link.name)
 
     def open_pulled(request: gr.Request, *page: str) -> list[Any] | dict:
         try:
@@ -148,7 +196,7 @@ def _wire(
     def typed_raw(made_from: str, checked: str, raw: str) -> tuple[str, ...]:
         return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked), ""
 
-    page = [skill.chosen, compare.prompt, compare.made_from]
+    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought]
     target = [
         *skill.shown,
         skill.chosen,
@@ -160,11 +208,28 @@ def _wire(
         compare.panes,
         compare.keep,
         compare.activity,
+        *compare.linking,
+        *imports.shown,
+        compare.linked,
     ]
     skill.remember(skill.picker.input(choose, [skill.picker, *page], target, **QUICK))
     skill.remember(skill.new.click(new, page, target, **QUICK))
     skill.remember(share.open.click(open_pulled, page, [rooms, share.pull_line, *target], **QUICK))
-    skill.remember(skill.upload.upload(upload, [skill.upload, *page], target, **QUICK))
+    coming = [*target, *imports.panels]
+    skill.remember(imports.files.upload(upload, [imports.files, *page], coming, **QUICK))
+    came_in = gr.on(
+        [imports.fetch.click, imports.address.submit],
+        fetch,
+        [imports.address, *page],
+        [*coming, imports.fetch],
+        **FETCH,
+    )
+    skill.remember(came_in)
+    asked = [*coming, *compare.settings, compare.run]
+    accepted = imports.anyway.click(anyway, [imports.pending, compare.linked, *page], asked, **QUICK)
+    skill.remember(accepted.then(**compare.start))
+    arrived_by = gr.Textbox("", visible=False)  # what stands behind the '#' of the page's address
+    demo.load(follow, [arrived_by, *page], asked, js=FRAGMENT, **QUICK).then(**compare.start)
 
     names = {entry.skill.name for entry in studio.library.list()}
     first = studio.library.get(skill.chosen.value).text
@@ -286,35 +351,35 @@ def _wire_training(
             said = train_render.in_use(None, str(error))
         return [gr.Row(visible=bool(said)), said]
 
-    def use(identity: Any, id_: str, chosen: str, request: gr.Request) -> dict:
+    def use(identity: Any, id_: str, chosen: str, brought: tuple, request: gr.Request) -> dict:
         try:
             job = training.jobs.get(owner_of(identity), id_)
             studio.use(request.session_hash, checkpoint_of(job))
         except (JobError, StudioError) as error:
             return {train.problem: render.notice(str(error))}
-        return switched({**identity, "using": job.id}, chosen)
+        return switched({**identity, "using": job.id}, chosen, brought)
 
-    def go_back(identity: Any, chosen: str, request: gr.Request) -> dict:
+    def go_back(identity: Any, chosen: str, brought: tuple, request: gr.Request) -> dict:
         studio.use(request.session_hash, None)
-        return switched({**arrived(identity), "using": ""}, chosen)
+        return switched({**arrived(identity), "using": ""}, chosen, brought)
 
-    def switched(to: dict[str, str], chosen: str) -> dict:
-        shown = zip(compare.made, compare.unmade(chosen), strict=True)
+    def switched(to: dict[str, str], chosen: str, brought: tuple) -> dict:
+        shown = zip(compare.made, compare.unmade(chosen, brought), strict=True)
         return dict(zip((identity, banner, in_use), [to, *tell(to)], strict=True)) | dict(shown) | {train.problem: ""}
 
-    def discard(identity: Any, id_: str, chosen: str, request: gr.Request) -> dict:
+    def discard(identity: Any, id_: str, chosen: str, brought: tuple, request: gr.Request) -> dict:
         try:
             training.jobs.discard(owner_of(identity), id_)
         except (JobError, StudioError) as error:
             return {train.problem: render.notice(str(error))}
-        return go_back(identity, chosen, request) if identity.get("using") == id_ else {train.problem: ""}
+        return go_back(identity, chosen, brought, request) if identity.get("using") == id_ else {train.problem: ""}
 
     changed = [identity, banner, in_use, *compare.made, train.problem]
     demo.load(arrive, identity, [identity, banner, in_use], **QUICK)
     for button, work, asked in (
-        (train.use, use, [identity, train.job, compare.chosen]),
-        (train.discard_it, discard, [identity, train.job, compare.chosen]),
-        (back, go_back, [identity, compare.chosen]),
+        (train.use, use, [identity, train.job, compare.chosen, compare.brought]),
+        (train.discard_it, discard, [identity, train.job, compare.chosen, compare.brought]),
+        (back, go_back, [identity, compare.chosen, compare.brought]),
     ):
         train.then_watch(button.click(work, asked, changed, **QUICK))
     tab.select(train.open, [identity, train.skill, train.left_out, train.minutes, train.job], train.opened, **QUICK)

@@ -6,8 +6,10 @@ Skills, prompts and answers are untrusted. Every text passes through `escape` he
 from collections.abc import Sequence
 from html import escape
 
+from skills.scan import Finding
 from skills.skill import Problem
 from studio.fidelity import COLUMNS, UNKNOWN, Fidelity
+from studio.intake import Arrival
 from studio.service import (
     MAX_SHARE,
     PANES,
@@ -23,6 +25,8 @@ from studio.service import (
 NBSP = "\u00a0"  # keeps a number and its unit on one line
 MAX_PROBLEMS = 20  # shown at once; the rest is counted
 MAX_QUOTE = 80  # characters of a line that is quoted beside its problem
+MAX_FINDINGS = 40  # shown at once; the gravest come first
+MAX_LEFT = 8  # names of files that are told
 
 _EMPTY_PANES = (
     "The model alone: it gets your prompt and nothing else.",
@@ -63,7 +67,11 @@ def live_line(examination: Examination, text: str) -> str:
         _count(number, kind) for number, kind in ((errors, "error"), (len(problems) - errors, "warning")) if number
     ]
     verdict = ", ".join(counts) or "meets the specification"
-    state = "error" if errors else "warning" if problems else "valid"
+    grave = [finding for finding in examination.findings if finding.severity != "note"]
+    if grave:
+        verdict += f", {_count(len(grave), 'finding')} of the scan"
+    blocked = any(finding.severity == "block" for finding in grave)
+    state = "error" if errors or blocked else "warning" if problems or grave else "valid"
     parts = [f'<p class="length"><b>{length}</b> <span data-severity="{state}">{verdict}</span></p>']
     if examination.blocking and not any(problem.message in examination.blocking for problem in problems):
         parts.append(notice(examination.blocking))
@@ -72,7 +80,36 @@ def live_line(examination: Examination, text: str) -> str:
         items = "".join(_problem(problem, lines) for problem in problems[:MAX_PROBLEMS])
         hidden = len(problems) - MAX_PROBLEMS
         parts.append(f"<ul>{items}{f'<li>and {hidden:,} more</li>' if hidden > 0 else ''}</ul>")
+    if grave:
+        parts.append(_findings(grave))
     return "".join(parts)
+
+
+def asked(arrival: Arrival) -> str:
+    """What was found in a skill that has come in, and whether it can be opened."""
+    grave = [finding for finding in arrival.findings if finding.severity != "note"]
+    said = {
+        "block": "is not opened: it holds what no skill should. Nothing was made of it.",
+        "ask": "is not open yet. Look at this first; nothing was made of it so far.",
+    }[arrival.gravest]
+    severity = "error" if arrival.gravest == "block" else "warning"
+    what = f"<b>{escape(arrival.name)}</b> from {_source(arrival)}"
+    head = f'<p class="problem" data-severity="{severity}">{what} {said}</p>'
+    notes = arrival.findings[len(grave) :]
+    return head + _findings(grave) + _folded(notes, "note to know besides", "notes to know besides") + _left(arrival)
+
+
+def opened(arrival: Arrival) -> str:
+    """What has come in with a skill that was opened: examples, notes of the scan, files that are left."""
+    examples = f", with {_count(len(arrival.evals), 'example')}" if arrival.evals else ""
+    said = f"Opened <b>{escape(arrival.name)}</b> from {_source(arrival)}{examples}."
+    found = arrival.findings
+    clean = "" if found else " The scan found nothing."
+    return (
+        f'<p class="line" data-state="done">{said}{clean}</p>'
+        + _folded(found, "finding of the scan", "findings of the scan")
+        + _left(arrival)
+    )
 
 
 def expected_line(expected: str | None, has_examples: bool) -> str:
@@ -81,6 +118,12 @@ def expected_line(expected: str | None, has_examples: bool) -> str:
         return f'<p class="expected"><span>Expected answer</span> <code>{escape(expected)}</code></p>'
     reason = "This prompt is your own" if has_examples else "This skill brings no examples"
     return f'<p class="expected"><span>{reason}, so there is no expected answer to hold the panes against.</span></p>'
+
+
+def from_link(message: str, same: bool | None) -> str:
+    """What is to say of a comparison that a link asks for; `same`: whether the link was made from these answers."""
+    state = {True: "done", False: "failed", None: "idle"}[same]
+    return f'<p class="line" data-state="{state}">{escape(message)}</p>'
 
 
 def panes(comparison: Comparison | None, stacked: bool = False) -> str:
@@ -171,6 +214,45 @@ def stale_line(stale: bool) -> str:
     """A warning that the adapter and the editor hold different texts."""
     text = "This adapter was made from an earlier text. Compare makes a new one."
     return f'<p class="problem" data-severity="warning">{text}</p>' if stale else ""
+
+
+def _source(arrival: Arrival) -> str:
+    source = arrival.source
+    return f"<code>{escape(source if len(source) <= MAX_QUOTE else source[: MAX_QUOTE - 1] + '…')}</code>"
+
+
+def _left(arrival: Arrival) -> str:
+    """Which files of a skill the studio does not take."""
+    if not arrival.left:
+        return ""
+    names = ", ".join(f"<code>{escape(name[:MAX_QUOTE])}</code>" for name in arrival.left[:MAX_LEFT])
+    more = f" and {len(arrival.left) - MAX_LEFT:,} more" if len(arrival.left) > MAX_LEFT else ""
+    return f'<p class="hint">Only its text and its examples are taken, not {names}{more}.</p>'
+
+
+def _folded(findings: Sequence[Finding], one: str, many: str) -> str:
+    if not findings:
+        return ""
+    what = one if len(findings) == 1 else many
+    return f"<details><summary>{len(findings):,} {what}</summary>{_findings(findings)}</details>"
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    items = "".join(map(_finding, findings[:MAX_FINDINGS]))
+    hidden = len(findings) - MAX_FINDINGS
+    return f"<ul>{items}{f'<li>and {hidden:,} more</li>' if hidden > 0 else ''}</ul>"
+
+
+def _finding(finding: Finding) -> str:
+    kind, severity = {
+        "block": ("Refused", "error"),
+        "ask": ("Look at this", "warning"),
+        "note": ("Note", "note"),
+    }[finding.severity]
+    place = [escape(finding.path[:MAX_QUOTE])] if finding.path not in ("", "SKILL.md") else []
+    place += [f"line {finding.line}"] if finding.line else []
+    head = f"<b>{', '.join([kind, *place])}</b> {escape(finding.message)}"
+    return f'<li class="problem" data-severity="{severity}">{head}<span class="fix">{escape(finding.fix)}</span></li>'
 
 
 def _problem(problem: Problem, lines: list[str]) -> str:

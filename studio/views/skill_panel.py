@@ -5,15 +5,15 @@ The form and the raw SKILL.md are kept in step: the form is rendered into the te
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from skills.library import SUBTASKS, LibraryEntry, SkillLibrary
-from skills.skill import MAX_TEXT, Skill, SkillError
+from skills.skill import Skill, SkillError
 from studio.service import Studio
 from studio.views import render
+from studio.views.import_panel import ImportPanel
 from studio.views.wiring import LIVE_REGION, QUICK, typing
 
 ALL = "All subtasks"
@@ -72,22 +72,6 @@ def form_values(text: str) -> tuple[str, str, str]:
     return skill.name, skill.description, skill.body
 
 
-def read_upload(path: str) -> str:
-    """The text of an uploaded file, decoded leniently. Raises SkillError where it is no text of a skill."""
-    file = Path(path)
-    if file.stat().st_size > 4 * MAX_TEXT:  # bytes; a character takes at most four
-        size = file.stat().st_size / 1e6
-        raise SkillError(f"{file.name} has {size:.1f} MB; a SKILL.md may have at most {MAX_TEXT:,} characters.")
-    data = file.read_bytes()
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    text = data.decode(encoding, "replace")
-    try:
-        Skill.parse(text)
-    except SkillError as error:
-        raise SkillError(f"{file.name} was not opened. {error}") from error
-    return text
-
-
 def matches(library: SkillLibrary, query: str, subtask: str) -> list[str]:
     """Names of the library's skills that fit the search box and the filter."""
     return [entry.skill.name for entry in library.search(query, None if subtask == ALL else subtask)]
@@ -117,10 +101,11 @@ class SkillPanel:
             self.nothing = gr.HTML("", elem_id="nothing")
             with gr.Row(elem_classes="tight buttons"):
                 self.new = gr.Button("New", size="sm", min_width=60)
-                self.upload = gr.UploadButton("Upload", size="sm", min_width=60, elem_id="upload")
+                self.open_import = gr.Button("Import", size="sm", min_width=60, elem_id="open-import")
                 self.save = gr.Button("Download", size="sm", min_width=60, elem_id="save")
                 self.keep = gr.Button("Save", size="sm", min_width=60, visible=keeps, elem_id="keep-skill")
             self.kept = gr.HTML("", elem_id="kept-skill", js_on_load=LIVE_REGION)
+            self.imports = ImportPanel(self.open_import)
         with gr.Column(elem_id="editor"):
             with gr.Tabs():
                 with gr.Tab("Form", elem_id="skill-form"):

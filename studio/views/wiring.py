@@ -90,6 +90,14 @@ START = """() => {
 SHOW_CHOSEN = "() => setTimeout(showChosen, 100)"
 
 
+# What stands behind the '#' of the page's address is sent to no server by itself: the page hands it over. A new link in
+# the address bar of an open page is followed too.
+FRAGMENT = """(_, ...page) => {
+  window.addEventListener("hashchange", () => { if (location.hash.startsWith("#link=")) location.reload(); });
+  return [location.hash, ...page];
+}"""
+
+
 def typing(selector: str) -> gr.HTML:
     """An invisible component that tells when someone edits the fields under a CSS selector.
 

@@ -5,8 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from skills.scan import Finding
 from skills.skill import validate
 from studio.fidelity import Fidelity
+from studio.intake import Arrival
 from studio.service import STACK_PANES, AdapterInfo, Comparison, Examination, Overlap, PaneView, Status
 from studio.views import render
 
@@ -54,6 +56,11 @@ def _comparison(*views: PaneView, phase: str = "done") -> Comparison:
     return Comparison(phase, "", INFO, tuple(views) if views else (PaneView(done=True),) * 3)
 
 
+def _arrival(text: str, *severities: str) -> Arrival:
+    findings = tuple(Finding(text, 3, "orders", severity, text, text) for severity in severities)
+    return Arrival(text, text, text, (), findings, (text,) * 20)
+
+
 def _fidelity(text: str) -> Fidelity:
     passed = {"no skill": (False, False), "in context": (True, False)}
     answers = {column: (text, text) for column in passed}
@@ -72,6 +79,9 @@ def _hostile_parts() -> dict[str, str]:
         "model state": render.model_state(Status("failed", HOSTILE)),
         "fidelity": render.fidelity(_fidelity(HOSTILE)),
         "notice": render.notice(HOSTILE),
+        "from a link": render.from_link(HOSTILE, False),
+        "asked": render.asked(_arrival(HOSTILE, "ask", "note")),
+        "opened": render.opened(_arrival(HOSTILE, "note")),
         "card": render.adapter_card(replace(INFO, skill_name=HOSTILE, base_name=HOSTILE), 1),
         "stack": render.stack([("", 1.0), (HOSTILE, 0.5)]),
         "overlaps": render.overlaps([Overlap(HOSTILE, HOSTILE, 0.4)]),
@@ -130,6 +140,23 @@ def test_a_problem_stands_with_its_line_and_the_way_to_mend_it() -> None:
     shown = _text(render.live_line(Examination((problem,), 12, len(text), None, ""), text))
     for part in ("12 tokens", "1 error", "line 2", "name: Bad Name", problem.fix):
         assert part in shown
+
+
+def test_what_was_found_stands_with_its_line_and_reason_and_says_whether_it_can_be_opened() -> None:
+    shown = _text(render.asked(_arrival("greet", "ask", "note")))
+    for part in ("greet from greet is not open yet", "Look at this, greet, line 3", "1 note", "and 12 more"):
+        assert part in shown
+    assert "is not opened" in _text(render.asked(_arrival("greet", "block")))
+    assert "The scan found nothing." in _text(render.opened(_arrival("greet")))
+    assert "The scan found nothing." not in _text(render.opened(_arrival("greet", "note")))
+
+
+def test_the_live_line_tells_what_the_scan_asks_about_and_no_notes() -> None:
+    found = (Finding("SKILL.md", 7, "orders", "ask", "It keeps something.", "Delete it."),)
+    shown = _text(render.live_line(Examination((), 12, 9, None, "", found), "x"))
+    assert "1 finding of the scan" in shown and "Look at this, line 7 It keeps something." in shown
+    notes = (replace(found[0], severity="note"),)
+    assert "scan" not in _text(render.live_line(Examination((), 12, 9, None, "", notes), "x"))
 
 
 def test_the_length_is_counted_in_characters_until_the_base_is_there() -> None:

@@ -1,0 +1,151 @@
+"""Skills on their way in: read from files or from an address, scanned, and kept apart until a person has seen what of.
+
+The page, the endpoints and the command line all take skills in here. Nothing is generated or kept on a disk.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skills.archive import EVALS, SKILL, ArchiveError, SkillFiles, read_archive, read_folder
+from skills.evals import Eval
+from skills.fetch import Network, fetch_skill
+from skills.scan import MAX_FILES, MAX_SIZE, Finding, Severity, shown
+from skills.skill import MAX_TEXT
+from studio.hub import Hub, HubError
+
+_HUB = re.compile(
+    r"(?:hf:|(?:https://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?(?:models/)?"
+    r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})(?:@(?P<revision>[\w./-]{1,200})|/tree/(?P<tree>[\w.-]{1,200})/?)?/?",
+    re.ASCII,
+)
+_ARCHIVES = (".skill", ".zip")
+
+
+class IntakeError(ValueError):
+    """No skill came in; the message is ready to be shown."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A skill that has come in, and what the scan found. Nobody has said yes to it so far."""
+
+    source: str  # as a person calls it: a file's name, an address
+    name: str
+    text: str  # of the SKILL.md
+    evals: tuple[Eval, ...]
+    findings: tuple[Finding, ...]  # the gravest first
+    left: tuple[str, ...] = ()  # files that the studio has no use for: all but the text and its evals
+
+    @classmethod
+    def of(cls, source: str, skill: SkillFiles) -> "Arrival":
+        """What the studio takes of a skill's files."""
+        left = tuple(sorted(skill.files.keys() - {SKILL, EVALS}))
+        return cls(source, skill.skill.name, skill.text, skill.evals, skill.findings, left)
+
+    @property
+    def gravest(self) -> Severity | None:
+        """`block`: it is refused; `ask`: only after a deliberate yes; `note` or None: it may be opened."""
+        return self.findings[0].severity if self.findings else None
+
+
+def take(source: str, token: str | None = None, network: Network | None = None) -> Arrival:
+    """The skill in a file or folder of this computer, or else at an address: for the one who sits at it.
+
+    `token` is for the Hub, by default that of the environment. Raises IntakeError.
+    """
+    path = Path(source)
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # an address that is no name of a file
+        there = False
+    if there:
+        if path.name == SKILL:
+            path = path.parent
+        return take_folder(path) if path.is_dir() else take_files([path])
+    return take_address(source, Hub(token), network)
+
+
+def take_folder(path: Path) -> Arrival:
+    """The skill in a folder of this computer. Raises IntakeError."""
+    try:
+        return Arrival.of(path.resolve().name, read_folder(path))
+    except ArchiveError as error:
+        raise IntakeError(str(error)) from error
+
+
+def take_files(paths: Sequence[Path]) -> Arrival:
+    """The skill in one file, a text or a .skill or .zip, or in several that lie in one folder: SKILL.md among them.
+
+    Only their names count: an `evals.json` is taken for that of the skill. Raises IntakeError.
+    """
+    if not paths:
+        raise IntakeError(f"No file came. Choose a {SKILL}, a .skill or a .zip.")
+    source = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+    try:
+        return Arrival.of(source, _read(paths))
+    except ArchiveError as error:
+        raise IntakeError(f"{source} {'was' if len(paths) == 1 else 'were'} not opened. {error}") from error
+
+
+def take_text(source: str, text: str) -> Arrival:
+    """The skill in a text that somebody sent along. Raises IntakeError."""
+    try:
+        return Arrival.of(source, SkillFiles.of({SKILL: text.encode("utf-8", "replace")}))
+    except ArchiveError as error:
+        raise IntakeError(f"{source} holds no skill. {error}") from error
+
+
+def take_address(address: str, hub: Hub | None = None, network: Network | None = None) -> Arrival:
+    """The skill at an address that anybody may have typed in.
+
+    https://... of a SKILL.md, of a zip, of a repository on GitHub, GitLab or Codeberg or a folder in it, or ending in
+    .git; `user/name` for a repository of the Hugging Face Hub, with `@revision` if wanted. `hub` is asked for those: by
+    default as everybody sees it, so that no visitor gets at what only the studio's owner may see.
+    Raises IntakeError.
+    """
+    address = address.strip()
+    if not address:
+        raise IntakeError("The address is empty. Write https://... or, for the Hugging Face Hub, user/name.")
+    try:
+        if match := _HUB.fullmatch(address):
+            name, revision = match["name"], match["revision"] or match["tree"]
+            skill, commit = (hub or Hub(is_visitor=True)).look(name, revision)
+            return Arrival.of(f"{name} on the Hub, commit {commit[:12]}", skill)
+        return Arrival.of(address, fetch_skill(address, network=network))
+    except (ArchiveError, HubError) as error:
+        raise IntakeError(str(error)) from error
+
+
+def _read(paths: Sequence[Path]) -> SkillFiles:
+    """The skill that uploaded files make up. Raises ArchiveError."""
+    if len(paths) > MAX_FILES or sum(path.stat().st_size for path in paths) > MAX_SIZE:
+        raise ArchiveError(f"A skill may have {MAX_FILES:,} files and {MAX_SIZE / 1e6:,.0f} MB. Give fewer.")
+    if len(paths) == 1:
+        path = paths[0]
+        if _is_archive(path):
+            return read_archive(path)
+        return SkillFiles.of({SKILL: _read_text(path)})
+    files: dict[str, bytes] = {}
+    for path in paths:
+        if _is_archive(path):
+            raise ArchiveError(f"{path.name} is an archive. Choose it alone, or the files without it.")
+        name = {"evals.json": EVALS, "skill.md": SKILL}.get(path.name.lower(), path.name)
+        if name in files:
+            raise ArchiveError(f"Two of them are called {shown(path.name)}. Choose the folder, or a zip of it.")
+        files[name] = _read_text(path) if name == SKILL else path.read_bytes()
+    return SkillFiles.of(files)
+
+
+def _is_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return path.suffix.lower() in _ARCHIVES or file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _read_text(path: Path) -> bytes:
+    """The bytes of a SKILL.md. Raises ArchiveError for far too many."""
+    size = path.stat().st_size
+    if size > 4 * MAX_TEXT:  # bytes; a character takes at most four
+        raise ArchiveError(f"It has {size / 1e6:.1f} MB; a {SKILL} may have at most {MAX_TEXT:,} characters.")
+    return path.read_bytes()
