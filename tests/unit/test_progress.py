@@ -1,9 +1,12 @@
 """The log of a run: where its lines go, the picture of its curve, trackers, and the speed of its steps."""
 
+import fcntl
 import json
 import os
 import random
+import struct
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,7 @@ def test_on_a_terminal_a_bar_shows_the_numbers_and_other_lines_stand_above_it(
     accelerator: Accelerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     reading, writing = os.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))  # a new one has no size
     with os.fdopen(writing, "w") as terminal:
         monkeypatch.setattr(sys, "stdout", terminal)
         with RunLog(tmp_path, accelerator, steps=4, step=2, settings={}) as log:
