@@ -325,7 +325,7 @@ def writes() -> _Writes:
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize(
     ("attack", "count"),
-    [(archives, 5000), (texts, 2000), (bundles, 1000), (evals, 600), (trajectories, 600), (links, 800)],
+    [(archives, 5500), (texts, 1500), (bundles, 1000), (evals, 600), (trajectories, 600), (links, 800)],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_damaged_input_is_read_or_refused_and_costs_little(
