@@ -89,8 +89,9 @@ class StackPanel:
 
         add = self.add.input(self.added, [self.parts, self.add], self.drawn, **QUICK)
         edit = self.list.edit(self.edited, self.parts, self.drawn, **QUICK | {"trigger_mode": "multiple"})
+        last = {"trigger_mode": "always_last"}  # one that comes while another is measured would be dropped
         for event in (add, edit):
-            event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **model)
+            event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **last, **model)
         return [add, edit]
 
     def _overlaps(self, session: str, checkpoint: Path | None, parts: tuple[Part, ...]) -> tuple:
