@@ -77,7 +77,8 @@ class StackPanel:
 
         def measure(values: dict, request: gr.Request) -> Iterator[str]:
             parts = values[self.parts]
-            if len(parts) == 1 or self.studio.status().state != "ready":
+            if len(parts) == 1 or self.studio.status().state != "ready":  # then Compare tells it
+                yield ""
                 return
             yield render.activity("Measuring how far they overlap", "busy")
             try:
