@@ -77,7 +77,8 @@ class StackPanel:
 
         def measure(values: dict, request: gr.Request) -> Iterator[str]:
             parts = values[self.parts]
-            if len(parts) == 1 or self.studio.status().state != "ready":
+            if len(parts) == 1 or self.studio.status().state != "ready":  # then Compare tells it
+                yield ""
                 return
             yield render.activity("Measuring how far they overlap", "busy")
             try:
@@ -89,8 +90,9 @@ class StackPanel:
 
         add = self.add.input(self.added, [self.parts, self.add], self.drawn, **QUICK)
         edit = self.list.edit(self.edited, self.parts, self.drawn, **QUICK | {"trigger_mode": "multiple"})
+        last = {"trigger_mode": "always_last"}  # one that comes while another is measured would be dropped
         for event in (add, edit):
-            event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **model)
+            event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **last, **model)
         return [add, edit]
 
     def _overlaps(self, session: str, checkpoint: Path | None, parts: tuple[Part, ...]) -> tuple:

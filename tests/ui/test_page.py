@@ -448,6 +448,8 @@ def test_several_skills_are_weighed_measured_compared_and_downloaded_as_one(page
 
     page.locator("#stack-list input").nth(2).fill("0")
     expect(page.locator("#stack-list output").nth(2)).to_have_text("0.0")
+    page.locator("#settings button").first.click()
+    page.locator("#settings input[type=number]").nth(1).fill("16")
     compare(page)
     titles = ["No skill", "Skills in the prompt", "Skills as parameters"]
     for pane, title in zip(page.locator("#answers .pane h3").all(), titles, strict=True):
