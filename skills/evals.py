@@ -9,7 +9,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -126,6 +126,23 @@ def parse_evals(data: bytes, source: str) -> tuple[Eval, ...]:
             raise EvalError(f"{source}: evals[{index}].id: {_show(ev.id)} is there twice. Give each eval its own id.")
         seen.add(ev.id)
     return evals
+
+
+def render_evals(skill_name: str, evals: Iterable[Eval]) -> bytes:
+    """An evals.json that `parse_evals` reads back."""
+    items = [
+        {
+            "id": ev.id,
+            "prompt": ev.prompt,
+            "expected_output": ev.expected_output,
+            "assertions": [
+                {"kind": each.kind} | ({} if each.value is None else {"value": each.value}) for each in ev.assertions
+            ],
+        }
+        for ev in evals
+    ]
+    content = {"skill_name": skill_name, "evals": items}
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def passes(ev: Eval, answer: str) -> bool:

@@ -10,14 +10,14 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import constants
 
-from skills.archive import SkillFiles, read_folder, write_archive
-from skills.evals import Eval
+from skills.archive import EVALS, SkillFiles, read_folder, write_archive
+from skills.evals import Eval, render_evals
 from skills.scan import Finding
 from skills.skill import Skill, SkillError
 from studio import bundle
@@ -100,11 +100,12 @@ class Sharing:
 
     # ---- the bundle ----
 
-    def source(self, session: str, chosen: str, text: str) -> SkillFiles:
+    def source(self, session: str, chosen: str, text: str, brought: Sequence[Eval] = ()) -> SkillFiles:
         """The files of the skill that is open: its text, and what stands beside it where it came from.
 
         `chosen` is its name in the library; without one, the skill that was pulled and opened counts while the text
-        bears its name. Raises SkillError for a text that is none of a skill, and StudioError.
+        bears its name, and else the evals that it `brought` along. Raises SkillError for a text that is none of a
+        skill, and StudioError.
         """
         beside: dict[str, bytes] = {}
         if chosen:
@@ -112,6 +113,8 @@ class Sharing:
         elif (opened := self._look(session).opened) and opened.skill.name == Skill.parse(text).name:
             with _disk("The files of the skill can't be read"):
                 beside = bundle.skill_files(bundle.read(opened.path))
+        elif brought:
+            beside = {EVALS: render_evals(Skill.parse(text).name, brought)}
         return SkillFiles.of({**beside, SKILL: text.encode("utf-8", "replace")})
 
     def new_file(self, session: str, purpose: str, name: str) -> Path:

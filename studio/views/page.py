@@ -183,7 +183,7 @@ def _wire(
             pulled = share.sharing.open(request.session_hash)
         except PROBLEMS as error:
             return {share.pull_line: render.activity(str(error), "failed")}
-        return [gr.Tabs(selected="compare"), "", *opened(pulled.text, "", *page)]
+        return [gr.Tabs(selected="compare"), "", *opened(pulled.text, "", *page, brought=pulled.evals)]
 
     def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
         old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))

@@ -17,6 +17,7 @@ from gradio.components.textbox import InputHTMLAttributes
 from gradio.utils import get_space
 
 from skills.archive import SkillFiles
+from skills.evals import Eval
 from studio.bundle import Verification
 from studio.fidelity import Fidelity
 from studio.hub import Pushed
@@ -177,11 +178,19 @@ class SharePanel:
 
     # ---- what is shown ----
 
-    def show(self, request: gr.Request, found: Fidelity | None, checked: str, chosen: str, *source: str) -> str:
+    def show(
+        self,
+        request: gr.Request,
+        found: Fidelity | None,
+        checked: str,
+        brought: tuple[Eval, ...],
+        chosen: str,
+        *source: str,
+    ) -> str:
         """The line on the skill in the editor, as the tab is opened."""
         text = source_text(*source)
         try:
-            files = self.sharing.source(request.session_hash, chosen, text)
+            files = self.sharing.source(request.session_hash, chosen, text, brought)
             return share_render.open_skill(files, _is_of(found, checked, text))
         except PROBLEMS as error:
             return share_render.open_skill(None, False, str(error))
@@ -190,8 +199,14 @@ class SharePanel:
 
     def _wire(self) -> None:
         about = {*self.skill.source, self.skill.chosen, self.compare.found, self.compare.checked, self.gguf}
-        about |= {self.identity} if self.training else set()
-        self.shown = [self.compare.found, self.compare.checked, self.skill.chosen, *self.skill.source]
+        about |= {self.compare.brought, *([self.identity] if self.training else [])}
+        self.shown = [
+            self.compare.found,
+            self.compare.checked,
+            self.compare.brought,
+            self.skill.chosen,
+            *self.skill.source,
+        ]
 
         self.download.click(self._bundle, about, [self.download, self.bundled, self.file], **ON_MODEL).then(
             None, js=_FETCH, api_visibility="private"
@@ -329,7 +344,7 @@ class SharePanel:
         yield "Making the bundle", "busy", None
 
         def work() -> Ready:
-            source = self.sharing.source(session, values[self.skill.chosen], text)
+            source = self.sharing.source(session, values[self.skill.chosen], text, values[self.compare.brought])
             target = self.sharing.new_file(session, purpose, source.skill.name)
             gguf = bool(values[self.gguf])
             return self._model_bundle(session, self._checkpoint(values), source, target, checked, gguf)

@@ -215,6 +215,7 @@ def test_a_bundle_is_pushed_found_pulled_and_opened_with_its_files(
     other.locator("#open-pulled").click()
     expect(other.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     expect(other.locator("#skill-name textarea, #skill-name input").first).to_have_value(FIRST)
+    expect(other.locator("#check")).to_be_visible()  # its examples came along
     to_share(other)
     expect(other.locator("#share-skill")).to_contain_text("SKILL.md, 1 other file")
     assert "evals/evals.json" in bundle.read(download(other, tmp_path / "again.skill")).files

@@ -13,7 +13,8 @@ from huggingface_hub import ModelCard, constants
 from stand_in_hub import Person, StandIn, serve
 from tiny import full_disk
 
-from skills.archive import SkillFiles
+from skills.archive import EVALS, SkillFiles
+from skills.evals import Assertion, Eval
 from skills.scan import Finding
 from studio import bundle, sharing
 from studio.bundle import CARD, GGUF, SKILL, WEIGHTS, Mismatch, Verification
@@ -79,6 +80,15 @@ def test_the_bundle_of_a_library_skill_holds_its_evals_and_that_of_one_s_own_the
     files = bundle.read(make(desk, entry.text, LIBRARY).path).files
     assert {"evals/evals.json", SKILL, WEIGHTS} <= set(files) and files[SKILL].decode() == entry.text
     assert set(bundle.read(make(desk).path).files) == set(bundle.REQUIRED)
+
+
+def test_the_evals_that_an_imported_skill_brought_go_into_its_bundle_as_they_were(desk: Sharing):
+    brought = (
+        Eval("1", "Say it.", "x.", (Assertion("ends_with", "."), Assertion("line_count", 1), Assertion("json"))),
+        Eval("ü", "Say\nmore.", "é.", (Assertion("contains", "é"),)),
+    )
+    source = desk.source("one", "", TEXT, brought)
+    assert source.evals == brought and source.files[EVALS].startswith(b'{\n  "skill_name": "end-with-stop"')
 
 
 def test_a_bundle_is_made_with_the_evaluation_where_there_is_one(desk: Sharing):
