@@ -396,7 +396,9 @@ class ComparePanel:
         with closing(self._model_work(session, checkpoint, skill, prompt, settings, *expectation)) as work:
             for comparison, saved in work:
                 update = {self.panes: render.panes(comparison, stacked)}
-                if comparison.phase == "done" and not stacked:  # a link is to one skill
+                if comparison.phase == "done" and stacked:
+                    update |= self._unshared("A link holds one skill; these are several.")
+                elif comparison.phase == "done":
                     update |= self._linked(comparison, values[self.linked], text, prompt, settings)
                 # an answer of several skills is an example of none of them
                 if self.training and not stacked and comparison.phase == "done":
@@ -457,9 +459,13 @@ class ComparePanel:
             fragment = link_to(self.studio.library, text, prompt, settings, info, answers).fragment()
             offered = {self.link: fragment, self.copy: gr.Button(visible=True), self.copied: ""}
         except LinkError as error:
-            line = render.activity(str(error), "failed")
-            offered = {self.link: "", self.copy: gr.Button(visible=False), self.copied: line}
+            offered = self._unshared(str(error))
         return {self.verdict: said, self.share: gr.Row(visible=True), **offered}
+
+    def _unshared(self, why: str) -> dict:
+        """Why there is no link to a comparison, in its place."""
+        line = render.activity(why)
+        return {self.share: gr.Row(visible=True), self.link: "", self.copy: gr.Button(visible=False), self.copied: line}
 
     def _checkpoint(self, values: dict) -> Path | None:
         """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""
