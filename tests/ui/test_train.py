@@ -112,7 +112,7 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
     # it runs, with the loss from step 0; it is stopped, and goes on where it was
     expect(page.locator("#estimate")).to_contain_text("Takes at most")
     page.get_by_role("button", name="More settings").click()
-    set_number(page, "Looks without a better loss before it stops", "20")
+    set_number(page, "Looks without a gain before it stops", "20")
     set_number(page, "Minutes", "1")
     expect(page.locator("#estimate")).to_contain_text("60\N{NO-BREAK SPACE}s")
     page.locator("#start").click()

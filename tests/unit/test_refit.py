@@ -360,8 +360,8 @@ def test_two_processes_give_the_curve_of_one(config: RefitConfig, tmp_path: Path
 
 def test_more_processes_than_skills_are_refused(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
     run = start(config)
-    monkeypatch.setattr(type(run.accelerator), "num_processes", 5)
-    with pytest.raises(RefitError, match=r"5 processes can't share 4 skills a step\. Start fewer, or raise replay"):
+    monkeypatch.setattr(type(run.accelerator), "num_processes", 7)
+    with pytest.raises(RefitError, match=r"7 processes can't share 6 skills a step\. Start fewer, or raise replay"):
         run._check_processes()
 
 
