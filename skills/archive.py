@@ -109,7 +109,7 @@ def read_archive(source: str | Path | bytes, folder: str = "") -> SkillFiles:
             is_inside = name.startswith(top)
             if not is_inside and not _climbs(name):
                 continue
-            if not is_inside or not path.endswith("/"):
+            if not is_inside or not name.endswith("/"):  # a folder that climbs is told, too
                 _collect_entry(collected, archive, info, path if is_inside else name)
     return collected.skill()
 

@@ -179,6 +179,7 @@ class _Connection(http.client.HTTPSConnection):
     def __init__(self, host: str, port: int, addresses: list[str], context: ssl.SSLContext, deadline: float) -> None:
         super().__init__(host, port, context=context)
         self.addresses, self.context, self.deadline = addresses, context, deadline
+        self.wire: socket.socket | None = None  # http.client lets go of `sock` while an answer is still being read
 
     def connect(self) -> None:
         for number, address in enumerate(self.addresses, 1):
@@ -192,6 +193,7 @@ class _Connection(http.client.HTTPSConnection):
                     raise
         self.sock.settimeout(None)  # who hangs up at the deadline ends every wait
         self.sock = self.context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        self.wire = self.sock
         self.sock.do_handshake()
 
 
@@ -228,9 +230,9 @@ def _ask(url: str, limits: Limits, network: Network, context: ssl.SSLContext, de
     connection = _Connection(host, parts.port or 443, addresses[:4], context, deadline)
 
     def hang_up() -> None:
-        if connection.sock:
+        if connection.wire:
             with suppress(OSError):  # SSLSocket's own would take the state away that the reader stands in
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(connection.wire, socket.SHUT_RDWR)
 
     try:
         with _ended_by(deadline, hang_up):
@@ -250,6 +252,8 @@ def _ask(url: str, limits: Limits, network: Network, context: ssl.SSLContext, de
                 data += chunk
                 if len(data) > limits.size:
                     raise FetchError(f"{place} sends more than {limits.size / 1e6:,.0f} MB. Give the skill alone.")
+            if time.monotonic() >= deadline:  # what was hung up may look like an end
+                raise TimeoutError
             if response.length:
                 raise FetchError(f"{place} broke off after {len(data):,} bytes. Try again later.")
             return bytes(data)
