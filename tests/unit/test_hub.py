@@ -21,6 +21,7 @@ def run(script: str, endpoint: str, home: Path) -> str:
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(home),
         "SKILL_STUDIO_CACHE": str(home / "cache"),
+        "HF_HUB_DISABLE_XET": "1",  # the stand-in has large files by LFS alone
     }
     environment.pop("HF_HUB_OFFLINE", None)
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
