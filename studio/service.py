@@ -222,7 +222,7 @@ class Studio:
         self._generating = threading.Lock()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._own: OrderedDict[Path, _Maker] = OrderedDict()  # visitors' own hypernetworks, by folder
-        self._parts: OrderedDict[tuple[str, str], LoraWeights] = OrderedDict()  # by hypernetwork and text
+        self._own_parts: OrderedDict[tuple[str, str], LoraWeights] = OrderedDict()  # by hypernetwork and text
         self._registry = threading.Lock()
         self._files = tempfile.TemporaryDirectory(prefix="parametric-skills-", ignore_cleanup_errors=True)
 
@@ -597,18 +597,18 @@ class Studio:
 
         key, base = (maker.fingerprint, text), self._model().base
         with self._registry:
-            if key in self._parts:
-                self._parts.move_to_end(key)
-                return self._parts[key]
+            if key in self._own_parts:
+                self._own_parts.move_to_end(key)
+                return self._own_parts[key]
         try:
             with self._generating:
                 part = own_parts(base, maker.hypernetwork, [text]).to("cpu", base.dtype)
         except ValueError as error:
             raise StudioError(str(error)) from error
         with self._registry:
-            self._parts[key] = part
-            if len(self._parts) > MAX_PARTS:
-                self._parts.popitem(last=False)
+            self._own_parts[key] = part
+            if len(self._own_parts) > MAX_PARTS:
+                self._own_parts.popitem(last=False)
         return part
 
     # ---- comparing ----

@@ -261,7 +261,8 @@ def from_csv(path: str | Path, skill: str) -> Iterator[Trajectory]:
     except UnicodeDecodeError as error:
         raise TrajectoryError(f"{path} is no UTF-8. Save it as CSV in UTF-8.") from error
     except csv.Error as error:
-        raise TrajectoryError(f"{path}:{rows.line_num}: this is no CSV ({error}). Mend the quotes there.") from error
+        place = f"{path}:{rows.reader.line_num}"
+        raise TrajectoryError(f"{place}: this is no CSV ({error}). Mend the quotes there.") from error
     if empty:
         raise TrajectoryError(f"{path} holds no rows. Write a question and its answer in each.")
 

@@ -280,8 +280,13 @@ def test_validating_needs_no_heavy_library(skill: Path):
     assert done.stdout.endswith("no problems\n0 []\n")
 
 
-@pytest.mark.parametrize("arguments", [[], ["paint"], ["generate", "x"], ["compare", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["generate", "x"]])
 def test_wrong_arguments_are_explained(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert "usage: python -m studio" in capsys.readouterr().err
+
+
+def test_a_comparison_without_a_prompt_says_what_is_missing(capsys: pytest.CaptureFixture[str]):
+    assert main(["compare", "x"]) == 2
+    assert capsys.readouterr().err == "Give a skill and --prompt, or a --link that holds both.\n"

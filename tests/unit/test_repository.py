@@ -48,7 +48,7 @@ def test_the_tests_install_the_opencode_that_exports_are_read_of() -> None:
 
 
 def test_torch_is_bounded_on_both_sides() -> None:
-    assert "torch>=2.8,<2.14" in requirements()
+    assert "torch>=2.9,<2.14" in requirements()
 
 
 def test_every_file_that_ships_is_under_ten_megabytes() -> None:

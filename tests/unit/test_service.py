@@ -533,7 +533,7 @@ def test_likeness_follows_the_hypernetwork_in_use_and_keeps_so_many_parts(
     shipped = [*service.likeness("a", [SKILL, OTHER])][-1].cosines
     service.use("a", trained)
     assert [*service.likeness("a", [SKILL, OTHER])][-1].cosines != shipped
-    assert len(service._parts) == 2
+    assert len(service._own_parts) == 2
     assert service.fingerprint(trained) != service.fingerprint()
     with pytest.raises(StudioError, match="empty"):
         list(service.likeness("a", [""]))

@@ -365,7 +365,7 @@ def part(kind: str, **fields: object) -> dict:
     return {"type": kind, "id": "prt_1", "sessionID": "ses_1", "messageID": "msg_1", **fields}
 
 
-def used(tool: str, output: str, status: str = "completed", **arguments: object) -> dict:
+def used(tool: str, output: str, status: str = "completed", /, **arguments: object) -> dict:
     written = {"completed": {"output": output}, "error": {"error": output}}.get(status, {})
     state = {"status": status, "input": arguments, "time": {"start": 1, "end": 2}, "metadata": {}, **written}
     return part("tool", tool=tool, callID=f"call_{tool}", state=state)
@@ -605,7 +605,7 @@ def test_writing_again_replaces_the_folder(tmp_path: Path):
 MARKED_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{% if m['role'] == 'assistant' %}{% generation %}{{ m['content'] }}<|im_end|>{% endgeneration %}"
-    "{% else %}{{ m['content'] }}<|im_end|>{% endif %}\n{% endfor %}"
+    "{% else %}{{ m['content'] }}<|im_end|>{% endif %}{{ '\\n' }}{% endfor %}"
 )
 TOOLS_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
@@ -742,7 +742,7 @@ def test_a_template_without_a_system_role_reads_it_in_the_first_question(base: B
 
 
 def test_a_chat_over_the_context_loses_its_beginning(base: Base):
-    filler = user("word " * 1500)
+    filler = user("word " * 2500)
     long = replace(TURNS, messages=(filler, assistant("OK."), *TURNS.messages[5:]))
     examples = examples_of(base, 0, long)
     assert max(len(e.prompt_ids) + len(e.answer_ids) for e in examples) <= base.context_length
