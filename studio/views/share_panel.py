@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
-from gradio.components.textbox import InputHTMLAttributes
 from gradio.utils import get_space
 
 from skills.archive import SkillFiles
@@ -28,13 +27,10 @@ from studio.views.compare_panel import MODEL, ComparePanel, digest
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import SkillPanel, source_text
 from studio.views.visitor import Training, checkpoint_of
-from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
+from studio.views.wiring import ACTIONS, HUB, LIVE_REGION, NO_MEMORY, QUICK
 
-# Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
-HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden", "api_visibility": "private"}
 ON_MODEL = MODEL | {"show_progress": "hidden", "api_visibility": "private"}
 SIGN_IN = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
-NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
 BUNDLES = [".skill", ".zip"]
 GOODS = BUNDLE, HYPERNETWORK = "The bundle of the skill", "The hypernetwork in use"
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.components.textbox import InputHTMLAttributes
 
 from skills.skill import SkillError
 from studio.bundle import BundleError
@@ -17,11 +16,8 @@ from studio.jobs import Job, JobError
 from studio.service import StudioError
 from studio.views import render, train_render
 from studio.views.visitor import Training, checkpoint_of, owner_of
-from studio.views.wiring import LIVE_REGION
+from studio.views.wiring import HUB, LIVE_REGION, NO_MEMORY
 
-# Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
-HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden", "api_visibility": "private"}
-NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
 NO_TOKEN = "Give a token with the right to write, from hf.co/settings/tokens."
 SHOWN = (HubError, BundleError, SkillError, JobError, StudioError)  # their messages are for the visitor
 
@@ -80,9 +76,9 @@ class PushPart:
         job = self.training.jobs.get(owner_of(identity), id_)
         if job.state != "finished":
             raise JobError("This training is not finished, so there is nothing to push yet.")
-        if not token:  # else the one of the server would do
+        if not token:
             raise HubError(NO_TOKEN)
-        hub = Hub(token, self.endpoint)
+        hub = Hub(token, self.endpoint, is_visitor=True)
         done = hub.push(checkpoint_of(job), target.strip() or repository_of(job), private or None)
         return train_render.pushed(done)
 

