@@ -45,6 +45,7 @@ READ_TOKENS = 12_000  # of skill texts that are read once and kept; 80 kB each o
 SAMPLES = 3  # answers shown at every look
 SAVE_SECONDS = 30  # between two saves of the state
 WARMUP = 3  # steps
+MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
 NEUTRAL = 8  # neutral prompts, and plain texts
 
 
@@ -148,7 +149,7 @@ class Refit:
         self.neutral = NeutralExamples(self.base, limit=NEUTRAL)
         self.optimizer = MuonAdamW(self.hypernetwork, config.learning_rate, weight_decay=0.01)
         self.progress = _Progress()
-        self.best = self._weights()
+        self.mean, self.best = self._weights(), self._weights()
         if (self.out / "state.safetensors").exists():
             self._resume()
         if self.accelerator.is_main_process and not (self.out / "report.json").exists():
@@ -303,6 +304,9 @@ class Refit:
                 parameter.grad = part.view_as(parameter)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         self.optimizer.step(rate)
+        keep = min(MEAN, self.progress.step / (self.progress.step + 2))
+        for name, weights in self.hypernetwork.state_dict().items():
+            self.mean[name].lerp_(weights, 1 - keep)
         seconds = time.perf_counter() - began
         self.progress = replace(self.progress, step=self.progress.step + 1, step_seconds=seconds)
         self.stepped = True
@@ -373,7 +377,8 @@ class Refit:
     @torch.no_grad()
     def _look(self, loss: float | None, speed: float | None) -> None:
         """Loss and exact match on what is kept out, whether this is the best state so far, and some answers."""
-        weights = self._adapters(self.reads[0])
+        with self._averaged():
+            weights = self._adapters(self.reads[0])
         reading = read(self.base, weights, self.kept)
         kept_out, exact, progress = reading.loss, reading.exact(self.kept), self.progress
         # a loss may rise while answers become right: it grows with how sure the wrong ones are
@@ -383,7 +388,7 @@ class Refit:
         if falls:
             progress = replace(progress, least_loss=kept_out)
         if is_best:
-            self.best = self._weights()
+            self.best = {name: mean.clone() for name, mean in self.mean.items()}
             progress = replace(progress, best_exact=exact, best_loss=kept_out, best_step=progress.step)
         self.progress = progress
         places = [i * len(self.kept) // SAMPLES for i in range(min(SAMPLES, len(self.kept)))]
@@ -445,12 +450,23 @@ class Refit:
         (self.out / "state.safetensors").unlink(missing_ok=True)
         return report
 
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Within the block, the hypernetwork has the running mean of its weights."""
+        weights = self._weights()
+        self.hypernetwork.load_state_dict(self.mean)
+        try:
+            yield
+        finally:
+            self.hypernetwork.load_state_dict(weights)
+
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.hypernetwork.state_dict().items()}
 
     def _save(self) -> None:
         progress = replace(self.progress, seconds=self._seconds())
         tensors = {f"model.{name}": tensor for name, tensor in self.hypernetwork.state_dict().items()}
+        tensors |= {f"mean.{name}": tensor for name, tensor in self.mean.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
         tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -468,7 +484,7 @@ class Refit:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
         self.hypernetwork.load_state_dict(part("model."))
-        self.best = part("best.")
+        self.mean, self.best = part("mean."), part("best.")
         self.optimizer.load_state(part("optimizer."))
         self.progress = _Progress(**json.loads(about["progress"]))
 
