@@ -55,9 +55,12 @@ def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium: the system's where there is one, else Playwright's own."""
+    """Headless Chromium: the system's where there is one, else Playwright's own.
+
+    One a file: as long as it is open its event loop runs, and other tests want one of their own.
+    """
     installed = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
