@@ -1,7 +1,7 @@
 """The optimiser of a hypernetwork: Muon for the matrices of its linear layers, AdamW for everything else.
 
 Muon (Jordan et al. 2024; scaled as in Moonlight, arXiv 2502.16982, so that both take the same learning rate) steps with
-the gradient's nearest orthogonal matrix. On the same data it learns faster here than AdamW alone (RESULTS.md).
+the gradient's nearest orthogonal matrix.
 """
 
 import torch

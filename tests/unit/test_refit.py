@@ -388,4 +388,4 @@ def test_the_benchmark_prints_figures_and_says_which_bars_were_missed(config: Re
     assert main(["refit-bench", "--out", config.out, "--steps", "1", "--minutes", "0", *options]) == 1
     said = capsys.readouterr().out
     assert "own skills (n = 2)" in said and "1 steps, the best after" in said
-    assert [line.endswith("MISSED") for line in said.splitlines() if line.startswith("kept-out exact")] == [True]
+    assert [line.endswith("MISSED") for line in said.splitlines() if line.startswith("exact match")] == [True]
