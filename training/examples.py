@@ -18,6 +18,10 @@ from training.tasks import Task
 PAD_TO = 16  # few distinct shapes: CPU kernels are compiled anew for each
 SAME_START = 4  # prompts of one skill that agree in so many tokens share a row
 ROW_TOKENS = 768  # a row takes no further question beyond so many tokens
+FILLED = 0.8  # of the longest row's length, at least, for rows to be run together: padding costs as much as tokens
+
+
+_Row = tuple[int, list[tuple[int, list[int]]]]  # length of a common beginning; of each example, index and tokens after
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,20 @@ def to_example(base: Base, skill: int, task: Task, skill_text: str | None = None
 
 def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> Scored:
     """Run prompts with their answers under each example's adapter; `weights` None is the plain base."""
-    rows = list(_rows(examples))
-    lengths = [prefix + sum(len(tail) for _, tail in tails) for prefix, tails in rows]
-    longest = -(-max(lengths) // PAD_TO) * PAD_TO
+    parts = [_answer_logits(base, examples, rows, weights) for rows in _of_like_length(list(_rows(examples)))]
+    owner = torch.cat([part.example for part in parts])
+    order = owner.argsort(stable=True)
+    logits, right = (torch.cat(of_parts)[order] for of_parts in zip(*((p.logits, p.right) for p in parts), strict=True))
+    return Scored(logits, right, owner[order])
+
+
+def _answer_logits(base: Base, examples: list[Example], rows: list[_Row], weights: LoraWeights | None) -> Scored:
+    """The same for some of the rows in one batch, in the rows' order."""
+    longest = -(-max(map(_length, rows)) // PAD_TO) * PAD_TO
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     segment = torch.full_like(ids, -1)  # 0: the shared beginning; 1, 2, ...: a question; -1: padding
     position = torch.zeros_like(ids)
-    places: dict[int, list[int]] = {}  # example -> flat positions whose logits give its answer
+    places: list[int] = []  # flat positions whose logits give the answers
     for row, (prefix, tails) in enumerate(rows):
         ids[row, :prefix] = torch.tensor(examples[tails[0][0]].prompt_ids[:prefix])
         segment[row, :prefix], position[row, :prefix] = 0, torch.arange(prefix)
@@ -66,7 +77,7 @@ def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | No
             end = start + len(tail)
             ids[row, start:end], segment[row, start:end] = torch.tensor(tail), number
             position[row, start:end] = torch.arange(prefix, prefix + len(tail))
-            places[i] = [row * longest + p - 1 for p in range(end - len(examples[i].answer_ids), end)]
+            places += [row * longest + p - 1 for p in range(end - len(examples[i].answer_ids), end)]
             start = end
     ids, segment, position = (tensor.to(base.device) for tensor in (ids, segment, position))
     seen = (segment[:, None] == 0) | (segment[:, None] == segment[:, :, None])  # [rows, tokens, tokens]
@@ -77,15 +88,31 @@ def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | No
         hidden = base.model.base_model(
             ids, attention_mask=mask[:, None], position_ids=position, use_cache=False
         ).last_hidden_state
-    flat = torch.tensor([place for i in range(len(examples)) for place in places[i]], device=base.device)
-    logits = base.model.get_output_embeddings()(hidden.flatten(0, 1)[flat])
-    right = torch.tensor([token for example in examples for token in example.answer_ids], device=base.device)
-    owner = [i for i, example in enumerate(examples) for _ in example.answer_ids]
-    return Scored(logits, right, torch.tensor(owner, device=base.device))
+    logits = base.model.get_output_embeddings()(hidden.flatten(0, 1)[torch.tensor(places, device=base.device)])
+    asked = [i for _, tails in rows for i, _ in tails]
+    right = torch.tensor([token for i in asked for token in examples[i].answer_ids], device=base.device)
+    owner = torch.tensor([i for i in asked for _ in examples[i].answer_ids], device=base.device)
+    return Scored(logits, right, owner)
 
 
-def _rows(examples: list[Example]) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
-    """Rows of examples: the length of their common beginning, and each example's index and tokens after it."""
+def _length(row: _Row) -> int:
+    prefix, tails = row
+    return prefix + sum(len(tail) for _, tail in tails)
+
+
+def _of_like_length(rows: list[_Row]) -> Iterator[list[_Row]]:
+    """The rows in batches in which little is padding."""
+    batch: list[_Row] = []
+    for row in sorted(rows, key=_length, reverse=True):
+        if batch and _length(row) < FILLED * _length(batch[0]):
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+def _rows(examples: list[Example]) -> Iterator[_Row]:
+    """The examples in rows."""
     groups: dict[tuple, list[list[int]]] = {}
     for i, example in enumerate(examples):
         parts = groups.setdefault((example.skill, *example.prompt_ids[:SAME_START]), [[]])

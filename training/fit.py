@@ -283,19 +283,20 @@ class Fit:
         asked = len(examples)
         examples += [replace(example, skill=share.index(example.skill)) for example in drawn if example.skill in share]
         scored = answer_logits(base, examples, self._weights(skills, share, stacked))
-        on_task = scored.example < asked
-        entropy = F.cross_entropy(scored.logits[on_task].float(), scored.right[on_task], reduction="sum")
+        count = int((scored.example < asked).sum())  # answer tokens; those of neutral prompts come after them
+        ours, neutral = scored.logits.split([count, len(scored.right) - count])
+        entropy = F.cross_entropy(ours.float(), scored.right[:count], reduction="sum")
         divergence = torch.zeros_like(entropy)
         if len(examples) > asked:
             with torch.no_grad():
                 plain = answer_logits(base, examples[asked:], None).logits.float().log_softmax(-1)
-            ours = scored.logits[~on_task].float().log_softmax(-1)
-            divergence = F.kl_div(ours, plain, log_target=True, reduction="sum")
+            divergence = F.kl_div(neutral.float().log_softmax(-1), plain, log_target=True, reduction="sum")
         tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
         if not config.reading:
             tokens += sum(base.count_tokens(skills[i].text) for i in share)
-        right, counts = scored.exact(len(examples))[:asked].sum(), entropy.new_tensor([asked, tokens])
-        sums = torch.stack([entropy.detach(), divergence.detach(), right, on_task.sum(), (~on_task).sum(), *counts])
+        right = scored.exact(len(examples))[:asked].sum()
+        counts = entropy.new_tensor([count, len(neutral), asked, tokens])
+        sums = torch.stack([entropy.detach(), divergence.detach(), right, *counts])
         # shares have answers of different lengths: a mean of their means would not be the mean
         whole = self.accelerator.reduce(sums, "sum")
         entropies, divergences, hits, answer_tokens, neutral_tokens, prompts, read = whole.unbind()
