@@ -57,6 +57,7 @@ class _Batch:
     """Rows being decoded together: their cache, mask and the token to feed next."""
 
     rows: list[int]
+    adapters: tuple[LoraWeights | None, Tensor | float]  # of the rows, put together once and not for every token
     cache: DynamicCache
     mask: Tensor  # [rows, tokens so far], 0 where a prompt is padded
     last: Tensor  # [rows]
@@ -100,7 +101,7 @@ def decode(
                 answer.finished = "length"
             else:
                 kept.append(position)
-        return _select(batch, kept, chosen)
+        return _select(rows, batch, kept, chosen)
 
     batches = []
     for group in _groups(rows):
@@ -114,11 +115,11 @@ def decode(
         if (going_on := take(batch, logits)) is not None:
             batches.append(going_on)
         yield answers
-    batch = _merge(batches) if batches else None
+    batch = _merge(batches, rows) if batches else None
     for row in batch.rows if batch else ():
         decoding_since[row] = time.perf_counter()
     while batch and not (stop and stop.is_set()):
-        batch = take(batch, _step(base, rows, batch))
+        batch = take(batch, _step(base, batch))
         yield answers
     for answer in answers:
         answer.finished = answer.finished or "stopped"
@@ -149,8 +150,9 @@ def _adapters(rows: list[Row]) -> tuple[LoraWeights | None, Tensor | float]:
     some = next((row.weights for row in rows if row.weights and row.alpha), None)
     if some is None:
         return None, 0.0
-    weights = stack_skills([row.weights or some for row in rows])
-    return weights, torch.tensor([row.alpha if row.weights else 0.0 for row in rows])
+    strengths = [row.alpha if row.weights else 0.0 for row in rows]
+    same = len(set(strengths)) == 1
+    return stack_skills([row.weights or some for row in rows]), strengths[0] if same else torch.tensor(strengths)
 
 
 @torch.inference_mode()
@@ -161,7 +163,8 @@ def _prefill(base: Base, rows: list[Row], group: list[int]) -> tuple[_Batch, Ten
     ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=base.device)
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=base.device)
     cache = DynamicCache()
-    with apply_lora(base.model, *_adapters([rows[row] for row in group])):
+    adapters = _adapters([rows[row] for row in group])
+    with apply_lora(base.model, *adapters):
         out = base.model(
             ids,
             attention_mask=mask if len(set(map(len, prompts))) > 1 else None,
@@ -170,14 +173,14 @@ def _prefill(base: Base, rows: list[Row], group: list[int]) -> tuple[_Batch, Ten
             use_cache=True,
             logits_to_keep=1,
         )
-    return _Batch(list(group), cache, mask, ids[:, -1]), out.logits[:, -1].float()
+    return _Batch(list(group), adapters, cache, mask, ids[:, -1]), out.logits[:, -1].float()
 
 
 @torch.inference_mode()
-def _step(base: Base, rows: list[Row], batch: _Batch) -> Tensor:
+def _step(base: Base, batch: _Batch) -> Tensor:
     """Feed each row's last token; gives logits [rows, vocabulary] of the next."""
     batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(batch.rows), 1)], dim=1)
-    with apply_lora(base.model, *_adapters([rows[row] for row in batch.rows])):
+    with apply_lora(base.model, *batch.adapters):
         out = base.model(
             batch.last[:, None],
             attention_mask=batch.mask,
@@ -196,20 +199,22 @@ def _choose(logits: Tensor, temperature: float, draws: list[torch.Generator]) ->
     return torch.cat([torch.multinomial(share, 1, generator=draw) for share, draw in zip(shares, draws, strict=True)])
 
 
-def _select(batch: _Batch, kept: list[int], chosen: Tensor) -> _Batch | None:
+def _select(rows: list[Row], batch: _Batch, kept: list[int], chosen: Tensor) -> _Batch | None:
     """The batch of the rows at the positions `kept`, with the tokens they chose."""
     if not kept:
         return None
     if len(kept) < len(batch.rows):
         index = torch.tensor(kept, device=chosen.device)
         batch.cache.batch_select_indices(index)
-        return _Batch([batch.rows[i] for i in kept], batch.cache, batch.mask[index], chosen[index])
+        going_on = [batch.rows[i] for i in kept]
+        adapters = _adapters([rows[row] for row in going_on])
+        return _Batch(going_on, adapters, batch.cache, batch.mask[index], chosen[index])
     batch.last = chosen
     return batch
 
 
 @torch.inference_mode()
-def _merge(batches: list[_Batch]) -> _Batch:
+def _merge(batches: list[_Batch], rows: list[Row]) -> _Batch:
     """One batch out of several, shorter ones padded on the left."""
     if len(batches) == 1:
         return batches[0]
@@ -225,6 +230,7 @@ def _merge(batches: list[_Batch]) -> _Batch:
         of_layer = [batch.cache.layers[layer] for batch in batches]
         keys = torch.cat([padded(kv.keys, 2) for kv in of_layer])  # [rows, heads, tokens, head width]
         cache.update(keys, torch.cat([padded(kv.values, 2) for kv in of_layer]), layer)
-    rows = [row for batch in batches for row in batch.rows]
+    merged = [row for batch in batches for row in batch.rows]
     mask = torch.cat([padded(batch.mask, 1) for batch in batches])
-    return _Batch(rows, cache, mask, torch.cat([batch.last for batch in batches]))
+    last = torch.cat([batch.last for batch in batches])
+    return _Batch(merged, _adapters([rows[row] for row in merged]), cache, mask, last)

@@ -156,8 +156,11 @@ def apply_lora(model: nn.Module, weights: LoraWeights | None, alpha: float | Ten
                 return None
             x = args[0]  # [rows, tokens, d_in]
             delta = torch.bmm(torch.bmm(x, a.to(x.dtype).transpose(1, 2)), b.to(x.dtype))  # [rows, tokens, d_out]
-            strength = alpha.to(delta)[:, None, None] if isinstance(alpha, Tensor) else alpha
-            return out + strength * delta
+            if isinstance(alpha, Tensor):
+                delta = alpha.to(delta)[:, None, None] * delta
+            elif alpha != 1:
+                delta = alpha * delta
+            return out + delta
 
         return hook
 
