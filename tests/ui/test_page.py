@@ -294,6 +294,12 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(browser: Browser, se
     context.close()
 
 
+def test_the_list_stays_in_sight_when_a_skill_of_it_is_picked(page: Page) -> None:
+    choose(page, "compact-log-lines")
+    expect(page.locator("#picker label", has_text="compact-log-lines")).to_be_in_viewport()
+    assert page.locator("#picker").evaluate("list => list.scrollTop") == 0
+
+
 def test_the_page_fits_a_phone_without_scrolling_sideways(browser: Browser, server: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
     page = open_studio(context.new_page(), server)
