@@ -89,6 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument(
         "--ceiling", type=_positive, default=0, help="train a LoRA of its own for so many skills of each split"
     )
+    score.add_argument(
+        "--exact-only", action="store_true", help="exact match alone, with nothing generated: many times faster"
+    )
     score.add_argument("--bertscore", action="store_true", help="also BERTScore, on a local encoder")
     score.add_argument("--judge-url", help="also a judge: an OpenAI-compatible endpoint; the key is OPENAI_API_KEY")
     score.add_argument("--judge-model", help="the model that judges there")
@@ -221,6 +224,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         ceiling=options.ceiling,
         bertscore=options.bertscore,
         judge=judge,
+        exact_only=options.exact_only,
     )
     print(table(report))
     if options.out:

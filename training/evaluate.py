@@ -66,13 +66,17 @@ def evaluate(
     ceiling: int = 0,
     bertscore: bool = False,
     judge: "Judge | None" = None,
+    exact_only: bool = False,
 ) -> dict:
     """Answer every line in every column, greedily; gives the report that `table` prints.
 
     `reader` is the LoRA of the column "tuned reader", which else is left out. For `ceiling` skills of each split a LoRA
-    of their own is trained by gradient.
+    of their own is trained by gradient. With `exact_only` nothing is generated: one pass over prompt and right answer
+    says whether greedy decoding gives it, many times faster, and exact match is the only measure.
     Raises SkillTextError, HypernetworkError, DataError and JudgeError.
     """
+    if exact_only and (bertscore or judge):
+        raise DataError("BERTScore and a judge need answers in full. Leave --exact-only out.")
     if ceiling and base.quantization == "nf4":
         raise DataError("No LoRA can be trained through an NF4 base. Load it with quantization='dequantized'.")
     if judge:
@@ -98,10 +102,13 @@ def evaluate(
         numbers |= {"prompt_tokens": {}, "seconds": {}}
         for name, (column, asked) in columns.items():
             started = time.perf_counter()
-            answers, tokens = _answers(base, column, [of_split[i] for i in asked])
-            numbers["seconds"][name] = round((time.perf_counter() - started) / len(asked), 4)
+            answers, tokens = _answers(base, column, [of_split[i] for i in asked], exact_only)
+            if not exact_only:
+                numbers["seconds"][name] = round((time.perf_counter() - started) / len(asked), 4)
             numbers["prompt_tokens"][name] = round(tokens / len(asked), 1)
             scores[name] = _scores(of_split, asked, answers, bertscore, judge)
+            if exact_only:
+                scores[name] = {"exact": scores[name]["exact"]}
             exact = sum(scores[name]["exact"][i] for i in asked) / len(asked)
             say(f"{split}, {name}: {100 * exact:.1f} % exact of {len(asked)}")
         report["splits"][split] = numbers | summary(of_split, scores)
@@ -231,25 +238,22 @@ def _as_turns(task: Task) -> list[dict[str, str]]:
 # ---- the answers ---------------------------------------------------------------------------------------------------
 
 
-def _answers(base: Base, column: Column, lines: list[Line]) -> tuple[list[str], int]:
+def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = False) -> tuple[list[str], int]:
     """A column's greedy answers, and how many tokens their prompts have together.
 
-    A prompt over the context counts as no answer. Where the right answer is what greedy decoding gives, one pass over
-    prompt and answer shows it; only the others are generated.
+    A prompt over the context counts as no answer. Where a right answer is what greedy decoding gives, one pass over
+    prompt and answer shows it; only the others are generated, and none with `exact_only`.
     """
     prompts = [column.prompt_ids(base, line) for line in lines]
-    right = [[*base.encode(line.answer), base.tokenizer.eos_token_id] for line in lines]
     fitting = [i for i, ids in enumerate(prompts) if len(ids) + MAX_NEW_TOKENS <= base.context_length]
     texts = [""] * len(lines)
-    # a longer answer than may be generated is right in no column
-    for part in _batches([i for i in fitting if len(right[i]) <= MAX_NEW_TOKENS], prompts, lines):
-        skills = list(dict.fromkeys(lines[i].skill for i in part))
-        examples = [Example(skills.index(lines[i].skill), prompts[i], right[i]) for i in part]
-        with torch.no_grad():
-            weights = column.adapters(skills) if column.adapters else None
-            exact = answer_logits(base, examples, weights).exact(len(part))
-        for i, hit in zip(part, exact.tolist(), strict=True):
-            texts[i] = lines[i].answer if hit else ""
+    for rank in range(1 + max((len(line.also) for line in lines), default=0)):
+        open_ = [i for i in fitting if not texts[i] and rank <= len(lines[i].also)]
+        rights = {i: (lines[i].answer, *lines[i].also)[rank] for i in open_}
+        for i in _said(base, column, lines, prompts, rights):
+            texts[i] = rights[i]
+    if exact_only:
+        return texts, sum(map(len, prompts))
     missing = sorted((i for i in fitting if not texts[i]), key=lambda i: len(prompts[i]))
     for start in range(0, len(missing), ROWS_AT_ONCE):
         part = missing[start : start + ROWS_AT_ONCE]
@@ -257,6 +261,21 @@ def _answers(base: Base, column: Column, lines: list[Line]) -> tuple[list[str], 
         for i, answer in zip(part, answer_all(base, rows, Sampling(max_new_tokens=MAX_NEW_TOKENS)), strict=True):
             texts[i] = base.decode(answer.ids)
     return texts, sum(map(len, prompts))
+
+
+@torch.no_grad()
+def _said(
+    base: Base, column: Column, lines: list[Line], prompts: list[list[int]], rights: dict[int, str]
+) -> Iterator[int]:
+    """The lines whose right answer, as given, is what the base says greedily."""
+    ids = {i: [*base.encode(right), base.tokenizer.eos_token_id] for i, right in rights.items()}
+    # a longer answer than may be generated is right in no column
+    for part in _batches([i for i in ids if len(ids[i]) <= MAX_NEW_TOKENS], prompts, lines):
+        skills = list(dict.fromkeys(lines[i].skill for i in part))
+        examples = [Example(skills.index(lines[i].skill), prompts[i], ids[i]) for i in part]
+        weights = column.adapters(skills) if column.adapters else None
+        exact = answer_logits(base, examples, weights).exact(len(part))
+        yield from (i for i, hit in zip(part, exact.tolist(), strict=True) if hit)
 
 
 def _batches(index: list[int], prompts: list[list[int]], lines: list[Line]) -> Iterator[list[int]]:

@@ -86,13 +86,16 @@ def _split_tables(name: str, split: dict) -> Iterator[str]:
         if measure in everything:
             rows.append([label, *(_percent(everything[measure].get(column)) for column in columns)])
     rows.append(["tokens in the prompt", *(f"{split['prompt_tokens'][column]:.0f}" for column in columns)])
-    rows.append(["seconds an answer", *(f"{split['seconds'][column]:.2f}" for column in columns)])
+    if split["seconds"]:
+        rows.append(["seconds an answer", *(f"{split['seconds'][column]:.2f}" for column in columns)])
     yield _markdown(rows)
     yield " ".join(_notes(split, columns, shown))
 
 
 def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[str]:
     everything = split["all"]
+    if not split["seconds"]:
+        yield "Nothing was generated: an answer counts where one pass over prompt and right answer gives its tokens."
     yield f"Exact match in percent, greedy; {split['seconds_per_adapter']:.2f} seconds to make an adapter."
     if READER not in columns:
         yield "The column *tuned reader* is left out: there is no folder `reader` beside the checkpoint."

@@ -17,6 +17,7 @@ import uvicorn
 from scripted_model import Call, Fail, Say, ScriptedModel, Stall, Step, scripted_model
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from waiting import eventually, runs
 
 from hypernet.adapter import make_adapter, text_sha256
 from hypernet.base import Base
@@ -238,7 +239,7 @@ def test_the_teacher_s_task_is_a_session_of_several_turns_whose_files_and_comman
     assert (made.messages[-1]["content"], made.source) == ("QX-47", "opencode/teacher")
     assert [check.kind for check in made.checks] == ["equals"]  # the trajectory's are about its last answer
     assert len(examples_of(base, 0, made)) == 4  # each turn of the assistant is something to learn
-    assert [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "98765"]] == []
+    assert eventually(lambda: not runs("sleep", "98765"))
 
 
 def test_a_session_that_takes_too_long_is_ended_with_all_that_belongs_to_it(
@@ -252,8 +253,12 @@ def test_a_session_that_takes_too_long_is_ended_with_all_that_belongs_to_it(
         assert main([*command(skill, model, program, out), *options]) == 1
     outcome, reason = apart(out)["a plain note"]
     assert outcome == "failed" and "was not over after 3 seconds" in reason
-    homes = [process.info["environ"] or {} for process in psutil.process_iter(["environ"])]
-    assert not [env for env in homes if str(tmp_path) in env.get("HOME", "")]
+
+    def lives() -> bool:
+        homes = [process.info["environ"] or {} for process in psutil.process_iter(["environ"])]
+        return any(str(tmp_path) in env.get("HOME", "") for env in homes)
+
+    assert eventually(lambda: not lives())
     assert not [*tmp_path.glob("opencode-*")]
 
 

@@ -240,12 +240,31 @@ def test_an_answer_that_is_right_is_not_generated_and_would_have_been_the_same(
         return answer_all(base, rows, sampling)
 
     monkeypatch.setattr(training.evaluate, "answer_all", noting)
-    answers, tokens = _answers(base, Column(adapters=lambda skills: weights.rows([0] * len(skills))), asked)
+    column = Column(adapters=lambda skills: weights.rows([0] * len(skills)))
+    answers, tokens = _answers(base, column, asked)
     prompts = [base.chat_ids(line.prompt) for line in asked]
     assert answers[:2] == [line.answer for line in taught]
     assert answers == [greedy(base, prompt, weights) for prompt in prompts]
     assert generated == sorted(prompts[2:], key=len)
     assert tokens == sum(map(len, prompts))
+
+    # without generating, any of the right answers is found
+    monkeypatch.setattr(training.evaluate, "answer_all", None)
+    asked[1] = replace(asked[1], answer="never", also=("nor that", asked[1].answer))
+    assert _answers(base, column, asked, exact_only=True) == ([*answers[:2], "", ""], tokens)
+
+
+def test_exact_match_alone_generates_nothing(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], split: dict, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training.evaluate, "answer_all", None)
+    fast = evaluate(base, hypernetwork, lines, exact_only=True)
+    made = fast["splits"]["known"]
+    assert set(made["all"]["exact"]) == set(COLUMNS) and "f1" not in made["all"]
+    assert made["prompt_tokens"] == {column: split["prompt_tokens"][column] for column in COLUMNS}
+    assert "seconds an answer" not in table(fast) and "Nothing was generated" in table(fast)
+    with pytest.raises(DataError, match="Leave --exact-only out"):
+        evaluate(base, hypernetwork, lines, bertscore=True, exact_only=True)
 
 
 # ---- the rivals ----------------------------------------------------------------------------------------------------

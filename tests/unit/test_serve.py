@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 from openai import OpenAI
 from tiny import load_base
+from waiting import eventually
 
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
@@ -124,14 +125,6 @@ def steps(tireless: Base) -> Iterator[Steps]:
     counting = Steps(tireless)
     yield counting
     counting.close()
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether it comes to hold in time."""
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
 
 
 def rests(steps: Steps) -> bool:

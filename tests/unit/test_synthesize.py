@@ -10,13 +10,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 from scripted_model import Fail, Say, Stall, Step, scripted_model
 from tiny import full_disk
+from waiting import eventually, runs
 
 from skills.archive import SkillFiles, read_folder
 from skills.evals import Assertion, Eval, EvalError
@@ -278,7 +277,7 @@ def test_a_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytes
     command = ("sh", "-c", "sleep 87654 & sleep 87654")
     assert "more than 0.3 seconds" in Check(command=command).failure([""], tmp_path, {"PATH": os.environ["PATH"]})
     assert time.monotonic() - started < 20
-    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "87654"]]
+    assert eventually(lambda: not runs("sleep", "87654"))
 
 
 # ---- the program ---------------------------------------------------------------------------------------------------
@@ -462,17 +461,10 @@ def test_an_interrupted_command_ends_its_sessions_and_writes_what_there_is(tmp_p
     with scripted_model(lambda _text: [Say("Yes.")]) as model:
         command = [sys.executable, "-m", "training", *arguments(tmp_path, model.url, program)]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-
-        def sleeping() -> Sequence[psutil.Process]:
-            return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "76543"]]
-
-        until = time.monotonic() + 120
-        while not sleeping() and time.monotonic() < until:
-            time.sleep(0.1)
-        assert sleeping()
+        assert eventually(lambda: runs("sleep", "76543"), seconds=120)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-        assert not sleeping()
+        assert eventually(lambda: not runs("sleep", "76543"))
     assert (tmp_path / "o" / "out.jsonl").read_text() == ""
 
 
