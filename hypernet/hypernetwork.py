@@ -26,6 +26,7 @@ from hypernet.files import write_atomically
 from hypernet.lora import LoraWeights, decoder_layers
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
+CARD = Path(__file__).parent / "card.md"
 NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 9_500_000  # of weights in one file
@@ -284,17 +285,18 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         """The card that lies beside saved weights: what it is for and what it was trained on."""
         config = self.config
         facts = "\n".join(f"| {name} | {value} |" for name, value in config.trained.items())
+        alone = f"; shared alone on {', '.join(config.shared_dims)}" if config.shared_dims else ""
         return ModelCard(
-            f"---\nlibrary_name: parametric-skills\nbase_model: {config.base_name}\nlicense: apache-2.0\n"
-            "tags: [lora, hypernetwork, skills]\n---\n\n"
-            f"# Hypernetwork: skill text to LoRA for {config.base_name}\n\n"
-            "Reads the text of a skill and gives a LoRA adapter, so that the frozen base acts by the skill without\n"
-            "the skill in its prompt. After Parametric Skills (arXiv 2606.30015).\n\n"
-            f"Base fingerprint `{config.base_fingerprint}`. LoRA of rank {config.rank} (own) and {config.shared_rank} "
-            f"(shared) on {', '.join(config.module_dims)}"
-            f"{''.join(f', shared alone on {module}' for module in config.shared_dims)}, "
-            f"of layers {', '.join(map(str, config.layers))}.\n\n"
-            f"## Training\n\n| | |\n|---|---|\n{facts}\n"
+            CARD.read_text(encoding="utf-8").format(
+                base=config.base_name,
+                fingerprint=config.base_fingerprint,
+                rank=config.rank,
+                shared_rank=config.shared_rank,
+                modules=", ".join(config.module_dims) + alone,
+                layers=", ".join(map(str, config.layers)),
+                facts=facts,
+                max_tokens=config.max_tokens,
+            )
         )
 
 

@@ -15,7 +15,7 @@ import yaml
 from hypernet.adapter import make_adapter, text_sha256
 from hypernet.base import Base
 from hypernet.files import write_atomically
-from hypernet.hypernetwork import load_hypernetwork
+from hypernet.hypernetwork import default_checkpoint, load_hypernetwork
 from skills.evals import load_evals
 from skills.skill import Skill
 from training import properties, refit_bench, synthesize
@@ -27,7 +27,7 @@ from training.progress import TRACKERS
 from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare
 from training.refit import read_config as read_refit
-from training.report import picture, table
+from training.report import card, picture, table
 from training.trajectories import Trajectory, from_evals, read_trajectories
 
 INSTRUCTIONS = "instructions:"
@@ -96,6 +96,11 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument("--judge-url", help="also a judge: an OpenAI-compatible endpoint; the key is OPENAI_API_KEY")
     score.add_argument("--judge-model", help="the model that judges there")
     score.add_argument("--out", type=Path, help="also write the report as JSON")
+    score.add_argument(
+        "--card",
+        action="store_true",
+        help="also write the card in the checkpoint's folder anew, with the figures",
+    )
     score.add_argument("--picture", type=Path, help="also draw exact match by split and column, as PNG or SVG")
     measure = commands.add_parser("properties", help="neutral prompts, strength, stacks, accumulation, real skills")
     properties.add_arguments(measure)
@@ -215,6 +220,9 @@ def run_evaluate(options: argparse.Namespace) -> None:
     # the NF4 values as plain matrices are the same function: faster on CPUs, and a LoRA can be trained through them
     base = Base.load(options.base, quantization="dequantized")
     hypernetwork = load_hypernetwork(base, options.checkpoint)
+    folder = Path(options.checkpoint or default_checkpoint(base))
+    if options.card and not folder.is_dir():
+        raise DataError(f"--card writes into a folder, and {folder} is none. Give a folder with --checkpoint.")
     report = evaluate(
         base,
         hypernetwork,
@@ -229,6 +237,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
     print(table(report))
     if options.out:
         write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
+    if options.card:
+        write_atomically(folder / "README.md", lambda path: path.write_text(card(hypernetwork, report)))
     if options.picture:
         picture(report, options.picture)
 

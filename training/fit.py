@@ -369,7 +369,8 @@ class Fit:
             "skills seen": skills + before.get("skills seen", 0),
             "prompts seen": skills * config.tasks_per_skill + before.get("prompts seen", 0),
             "hours": round(self.seconds / 3600 + before.get("hours", 0), 2),
-            "hardware": f"{self.base.device.type}, {torch.get_num_threads()} threads",
+            "hardware": f"{self.base.device.type}, processes {self.accelerator.num_processes}, "
+            f"threads of each {torch.get_num_threads()}",
             "base weights": f"NF4 values, {self.base.dtype}".replace("torch.", ""),
             "seed": config.seed,
         }

@@ -1,10 +1,10 @@
 """Continue a hypernetwork on a person's own skills, from a few examples of each in use.
 
-Every step asks the own skills, and some of the generated families, so that what was learned before stays. The examples
-that are kept out decide which state is kept (by exact match, then by loss) and when to stop (when neither gets better).
-Everything lies in one folder, so that a run that was stopped or killed goes on at the exact step; the hypernetwork that
-it began with is only read. Several processes share a step and give what one alone would; the main one decides, looks
-and keeps.
+Every step asks the own skills, and some of the generated families: on these it is held to what it said before
+(learning without forgetting, arXiv 1606.09282). The examples that are kept out decide which state is kept (by exact
+match, then by loss) and when to stop (when neither gets better). Everything lies in one folder, so that a run that was
+stopped or killed goes on at the exact step; the hypernetwork that it began with is only read. Several processes share a
+step and give what one alone would; the main one decides, looks and keeps.
 """
 
 import json
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 from hypernet.base import Base
 from hypernet.encoder import SkillStates, SkillTextError
 from hypernet.files import write_atomically
-from hypernet.hypernetwork import load_hypernetwork
+from hypernet.hypernetwork import Hypernetwork, load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.examples import Example, answer_logits, to_example
@@ -144,6 +145,7 @@ class Refit:
         torch.manual_seed(config.seed)
         self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
         self.begun_with = self.hypernetwork.fingerprint
+        self.before = deepcopy(self.hypernetwork).eval().requires_grad_(False)  # what families are held to
         self._own_skills()
         self._family_skills()
         self.neutral = NeutralExamples(self.base, limit=NEUTRAL)
@@ -313,9 +315,9 @@ class Refit:
         return own_loss, tokens
 
     def _loss(self, rng: random.Random) -> tuple[Tensor, tuple[float, int]]:
-        """What this process's share of a step adds to its loss, with its gradient: cross-entropy on answers to own and
-        replayed skills, and the KL to the base on a neutral prompt. Beside it, of the whole step, the loss on the own
-        skills' answers and the tokens that were run."""
+        """What this process's share of a step adds to its loss, with its gradient: cross-entropy on answers to own
+        skills, the KL to what it began with on answers to replayed ones, and the KL to the base on a neutral prompt.
+        Beside it, of the whole step, the loss on the own skills' answers and the tokens that were run."""
         config, base = self.config, self.base
         # whatever is drawn is drawn for the whole step: it must not depend on who takes which share
         chosen = rng.sample(range(len(self.names)), min(config.skills_per_step, len(self.names)))
@@ -340,37 +342,46 @@ class Refit:
         own = [i for i in share if i < len(chosen)]
         others = [replayed[i - len(chosen)].text for i in share if i >= len(chosen)]
         examples = [replace(example, skill=row) for row, i in enumerate(share) for example in asked[i]]
-        of_own = sum(len(asked[i]) for i in own)
-        on_task = len(examples)
+        of_own, on_task = sum(len(asked[i]) for i in own), len(examples)
         if neutral.skill in share:
             examples.append(replace(neutral, skill=share.index(neutral.skill)))
-        parts = [self._own_part(_rows_of(told, [chosen[i] for i in own]))] if own else []
-        parts += [self._own_part(self.hypernetwork.read(base, others))] if others else []
-        weights = stack_skills(parts).join(self.hypernetwork.shared()).to(base.dtype)
-        scored = answer_logits(base, examples, weights)
-        entropies = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")  # [answer tokens]
-        is_task, is_own = scored.example < on_task, scored.example < of_own
-        entropy, divergence = entropies[is_task].sum(), entropies.new_zeros(())
+        shared, said = self.hypernetwork.shared(), []
+        parts = [self._own_part(self.hypernetwork, _rows_of(told, [chosen[i] for i in own]))] if own else []
+        if others:
+            read_others = self.hypernetwork.read(base, others)
+            parts.append(self._own_part(self.hypernetwork, read_others))
+            replays = [replace(example, skill=example.skill - len(own)) for example in examples[of_own:on_task]]
+            said.append(self._said(replays, self._adapters(self.before, read_others)))
         if len(examples) > on_task:
-            with torch.no_grad():
-                plain = answer_logits(base, examples[on_task:], None).logits.float().log_softmax(-1)
-            ours = scored.logits[~is_task].float().log_softmax(-1)
-            divergence = F.kl_div(ours, plain, log_target=True, reduction="sum")
+            said.append(self._said(examples[on_task:], None))
+        scored = answer_logits(base, examples, stack_skills(parts).join(shared).to(base.dtype))
+        count = int((scored.example < of_own).sum())
+        ours, held = scored.logits.float().split([count, len(scored.right) - count])
+        entropy = F.cross_entropy(ours, scored.right[:count], reduction="sum")
+        of_replay = scored.example[count:] < on_task
+        divergence = held.new_zeros(len(held))
+        if said:
+            divergence = F.kl_div(held.log_softmax(-1), torch.cat(said), log_target=True, reduction="none").sum(-1)
         tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
-        own_entropy = entropies[is_own].sum().detach()
-        counts = entropies.new_tensor([own_entropy, is_own.sum(), is_task.sum(), tokens])
-        own_sum, own_tokens, answer_tokens, run = self.accelerator.reduce(counts, "sum").unbind()
-        loss = entropy / answer_tokens + divergence / len(neutral.answer_ids)
+        counts = entropy.new_tensor([entropy.item(), count, int(of_replay.sum()), tokens])
+        own_sum, own_tokens, replay_tokens, run = self.accelerator.reduce(counts, "sum").unbind()
+        loss = entropy / own_tokens + divergence[of_replay].sum() / replay_tokens.clamp_min(1)
+        loss = loss + divergence[~of_replay].sum() / len(neutral.answer_ids)
         return loss, ((own_sum / own_tokens).item(), int(run))
 
-    def _own_part(self, read: SkillStates) -> LoraWeights:
+    @torch.no_grad()
+    def _said(self, examples: list[Example], weights: LoraWeights | None) -> Tensor:
+        """Log-probabilities at the answers' positions [answer tokens, vocabulary]."""
+        return answer_logits(self.base, examples, weights).logits.float().log_softmax(-1)
+
+    def _own_part(self, hypernetwork: Hypernetwork, read: SkillStates) -> LoraWeights:
         with torch.autocast(self.base.device.type, dtype=self.base.dtype, enabled=self.base.dtype == torch.bfloat16):
-            return self.hypernetwork(read)
+            return hypernetwork(read)
 
     @torch.no_grad()
-    def _adapters(self, read: SkillStates) -> LoraWeights:
-        """The adapters that are measured, own and shared part."""
-        return self._own_part(read).join(self.hypernetwork.shared()).to(self.base.dtype)
+    def _adapters(self, hypernetwork: Hypernetwork, read: SkillStates) -> LoraWeights:
+        """Adapters that nothing is learned through, own and shared part."""
+        return self._own_part(hypernetwork, read).join(hypernetwork.shared()).to(self.base.dtype)
 
     # ---- looking ----
 
@@ -378,7 +389,7 @@ class Refit:
     def _look(self, loss: float | None, speed: float | None) -> None:
         """Loss and exact match on what is kept out, whether this is the best state so far, and some answers."""
         with self._averaged():
-            weights = self._adapters(self.reads[0])
+            weights = self._adapters(self.hypernetwork, self.reads[0])
         reading = read(self.base, weights, self.kept)
         kept_out, exact, progress = reading.loss, reading.exact(self.kept), self.progress
         # a loss may rise while answers become right: it grows with how sure the wrong ones are
@@ -403,9 +414,9 @@ class Refit:
     @torch.no_grad()
     def _measure(self) -> dict:
         """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
-        own = self._adapters(self.reads[0])
+        own = self._adapters(self.hypernetwork, self.reads[0])
         figures, answers = figures_of(self.base, own, self.kept)
-        families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
+        families = self._adapters(self.hypernetwork, self.hypernetwork.read(self.base, self.family_texts))
         neutral = self.neutral.examples[-NEUTRAL:]  # the plain texts
         texts = [
             Asked(i % own.skills, "", "", "", (replace(example, skill=i % own.skills),))

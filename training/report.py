@@ -8,6 +8,7 @@ from hypernet.files import write_atomically
 from training.metrics import paired_interval
 
 if TYPE_CHECKING:
+    from hypernet.hypernetwork import Hypernetwork
     from training.evaluate import Scores
     from training.lines import Line
 
@@ -62,8 +63,34 @@ def _rounded(interval: tuple[float, float]) -> list[float]:
 
 
 def table(report: dict) -> str:
-    """The report in Markdown: for each split exact match by group, then the other measures of all its lines."""
-    return "\n\n".join(part for name, split in report["splits"].items() for part in _split_tables(name, split))
+    """The report in Markdown: for each split exact match by group, then the other measures of all its lines; an
+    overview first, where there are several."""
+    first = [overview(report)] if len(report["splits"]) > 1 else []
+    parts = (part for name, split in report["splits"].items() for part in _split_tables(name, split))
+    return "\n\n".join([*first, *parts])
+
+
+def overview(report: dict) -> str:
+    """Exact match in percent of all lines of each split, as a table in Markdown."""
+    splits = report["splits"]
+    columns = list(dict.fromkeys(column for split in splits.values() for column in split["prompt_tokens"]))
+    rows = [["split", "n", *columns, "parametric - in context (95 %)"]]
+    for name, split in splits.items():
+        everything = split["all"]
+        cells = [_exact_cell(everything, column) for column in columns]
+        rows.append([name, str(everything["n"]), *cells, _interval(everything["difference"]["in context"])])
+    return _markdown(rows)
+
+
+def card(hypernetwork: "Hypernetwork", report: dict) -> str:
+    """The hypernetwork's model card with what an evaluation of it gave."""
+    return (
+        f"{hypernetwork.generate_model_card()}\n## Evaluation\n\n"
+        "Exact match in percent on skills that were never trained on (`python -m training evaluate`): new skills of\n"
+        "the families above, new wordings and layouts, whole families kept from training, new combinations of the\n"
+        "grammar's steps, or the skills of the studio's library.\n\n"
+        f"{overview(report)}\n"
+    )
 
 
 def _split_tables(name: str, split: dict) -> Iterator[str]:

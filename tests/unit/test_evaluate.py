@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ from training.lines import (
     read_lines,
 )
 from training.own_lora import train_own_lora
-from training.report import OWN, READER, picture, table
+from training.report import OWN, READER, overview, picture, table
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Task
 
 COLUMNS = ("no skill", "in context", "in context with three examples", "parametric", "wrong skill", "shared only")
@@ -496,14 +497,19 @@ def test_the_command_prints_the_tables_and_writes_the_report_and_the_picture(
     tiny_folder: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     out, drawn = tmp_path / "report.json", tmp_path / "picture.png"
-    which = ["--base", str(tiny_folder), "--checkpoint", str(checkpoint), "--skills", "2", "--limit", "2"]
-    assert main(["evaluate", "--ceiling", "1", "--out", str(out), "--picture", str(drawn), *which]) == 0
+    own = shutil.copytree(checkpoint, tmp_path / "own")
+    which = ["--base", str(tiny_folder), "--checkpoint", str(own), "--skills", "2", "--limit", "2"]
+    options = ["--ceiling", "1", "--card", "--out", str(out), "--picture", str(drawn)]
+    assert main(["evaluate", *options, *which]) == 0
     printed = capsys.readouterr().out
     report = json.loads(out.read_text())
     assert list(report["splits"]) == list(SPLITS)
     assert all(split["all"]["n"] == 2 for split in report["splits"].values())
     assert table(report) == printed.strip()
     assert drawn.stat().st_size > 1000
+    assert printed.startswith(overview(report)) and overview(report).count("\n") == 1 + len(SPLITS)
+    said = (own / "README.md").read_text()
+    assert said.startswith("---\nlibrary_name: parametric-skills") and overview(report) in said and "## Limits" in said
 
 
 @pytest.mark.parametrize(

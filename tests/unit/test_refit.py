@@ -107,6 +107,20 @@ def test_the_checkpoint_is_another_hypernetwork_and_the_start_is_untouched(confi
     assert all(torch.equal(tensor, weights[name]) for name, tensor in run.base.model.state_dict().items())
 
 
+def test_on_replayed_skills_it_is_held_to_what_it_said_before(config: RefitConfig):
+    run = start(config)
+    run.neutral.draw = lambda rng, _skill: replace(run.neutral.examples[0], skill=-1)  # asked of no skill
+    loss, (own, _) = run._loss(random.Random(0))
+    assert loss.item() == pytest.approx(own, abs=1e-3)  # it still says the same: nothing is added
+    with torch.no_grad():
+        for head in run.hypernetwork.module_heads.values():
+            head.scale.add_(0.5)
+    loss, (own, _) = run._loss(random.Random(0))
+    assert loss.item() > own + 0.01
+    loss.backward()
+    assert all(parameter.grad is None for parameter in run.before.parameters())
+
+
 def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: RefitConfig, tmp_path: Path):
     whole = start(config).run()
     other = replace(config, out=str(tmp_path / "other"))
@@ -245,7 +259,7 @@ def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_sa
 def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
     run = start(replace(config, steps=12))
     run.run()
-    weights = run._adapters(run.reads[0])
+    weights = run._adapters(run.hypernetwork, run.reads[0])
     reading = read(run.base, weights, run.kept)
     found = answers_of(run.base, weights, run.kept, reading)
     assert found == answers_of(run.base, weights, run.kept, Reading(0.0, [0] * len(run.kept)))
