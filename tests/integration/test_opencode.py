@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shlex
 import subprocess
 import tempfile
@@ -100,7 +101,7 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         do_GET = do_POST = do_HEAD = do_CONNECT = note
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     monkeypatch.setattr(opencode, "NOWHERE", f"http://127.0.0.1:{server.server_port}")
     yield asked
     server.shutdown()
@@ -252,7 +253,7 @@ def test_a_session_that_takes_too_long_is_ended_with_all_that_belongs_to_it(
         options = ["--per-skill", "1", "--tasks", "evals", "--timeout", "3"]
         assert main([*command(skill, model, program, out), *options]) == 1
     outcome, reason = apart(out)["a plain note"]
-    assert outcome == "failed" and "was not over after 3 seconds" in reason
+    assert outcome == "failed" and re.search(r"was not over after \d+ seconds", reason)  # 3, and what starting took
 
     def lives() -> bool:
         homes = [process.info["environ"] or {} for process in psutil.process_iter(["environ"])]

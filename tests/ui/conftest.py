@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-expect.set_options(timeout=20_000)  # a machine may be busy with other things
+expect.set_options(timeout=60_000)  # a machine may be busy with other things
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Starts `python app.py` with arguments and settings of the environment, and gives its address once it answers.
 

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def run(script: str, endpoint: str, home: Path) -> str:
         "HF_HUB_DISABLE_XET": "1",  # the stand-in has large files by LFS alone
     }
     environment.pop("HF_HUB_OFFLINE", None)
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -45,14 +44,16 @@ def test_a_model_that_the_hub_does_not_have_is_named(tmp_path: Path) -> None:
 
 
 def test_a_silent_hub_is_given_up_within_seconds(tmp_path: Path) -> None:
-    script = "from hypernet.base import *\ntry: locate('user/model')\nexcept BaseError as error: print(error)"
+    script = (
+        "import time\nfrom hypernet.base import *\nstarted = time.perf_counter()\n"  # the imports take their time too
+        "try: locate('user/model')\nexcept BaseError as error: print(error)\nprint(time.perf_counter() - started)"
+    )
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        started = time.perf_counter()
-        said = run(script, f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path)
+        said, seconds = run(script, f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path).strip().split("\n")
     assert "does not answer" in said
-    assert time.perf_counter() - started < 12 * HUB_SECONDS
+    assert float(seconds) < 12 * HUB_SECONDS
 
 
 @pytest.mark.parametrize("bound", [9_500_000, 100_000], ids=["one-file", "several-files"])
