@@ -42,12 +42,16 @@ def main() -> None:
     except ShelfError as error:
         log.warning("visitors' own skills are not kept: %s", error)
     demo = page.build(studio, training, why_not, keeping)
-    studio.start()
     if ZERO_GPU:  # there, only what was loaded before the launch finds its way to the GPU
+        studio.start()
         with contextlib.suppress(StudioError):  # the page says what went wrong
             studio.wait()
     try:
-        demo.launch(server_name=arguments.host, server_port=arguments.port, **page.launch_options())
+        options = page.launch_options()
+        demo.launch(server_name=arguments.host, server_port=arguments.port, prevent_thread_lock=True, **options)
+        if not ZERO_GPU:  # earlier, and its imports would hold up the page, which Gradio waits three seconds for
+            studio.start()
+        demo.block_thread()
     finally:
         if training:
             training.jobs.close()
