@@ -162,7 +162,7 @@ def test_the_shipped_adapters_beat_reading_and_every_control(
     hypernetwork: Hypernetwork, lines: list[Line], least: float
 ):
     plain = Base.load(quantization="dequantized")  # the same function, and faster
-    report = evaluate(plain, hypernetwork, spread(lines, SAMPLE))
+    report = evaluate(plain, hypernetwork, spread(lines, SAMPLE), exact_only=True)
     print(table(report))
     (split,) = report["splits"].values()
     exact = split["all"]["exact"]
