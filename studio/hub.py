@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token, set_client_factory
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_token,
+    set_client_factory,
+)
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
 from huggingface_hub.utils._http import default_client_factory
@@ -131,6 +138,7 @@ def _asked_wait(response) -> int | None:
     return int(said) if said.isdigit() and len(said) < 7 else None
 
 
+constants.HF_HUB_DISABLE_XET = True  # a protocol of its own, which SILENCE would not bound
 set_client_factory(_client)  # here, not on first use: that would close a client with which a base is being downloaded
 
 

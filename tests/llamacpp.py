@@ -1,4 +1,7 @@
-"""llama.cpp as the tests use it: a base in GGUF, with or without an adapter, through the wheel `xllamacpp`."""
+"""llama.cpp as the tests use it: a base in GGUF, with or without an adapter, through the wheel `xllamacpp`.
+
+`llama-cpp-python` comes as source alone, whose building takes longer than all tests.
+"""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ from training.lines import Line, family_lines, library_lines
 from training.properties.neutral import Quiz, effects
 from training.report import table
 
-SAMPLE = 24  # lines, evenly spread
+SAMPLE = 48  # lines, evenly spread
 # what the shipped checkpoint reaches on these lines, less what another machine's rounding may cost
 LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.4, 0.1
 MEDIAN_PERPLEXITY = 1.2  # of plain texts under an adapter, as a ratio to the base's

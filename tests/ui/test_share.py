@@ -49,7 +49,7 @@ def settings(there: StandIn, room: Path) -> dict[str, str]:
     folders = {"HF_HOME": "hub", "SKILL_STUDIO_DATA": "data", "GRADIO_TEMP_DIR": "gradio", "TMPDIR": "tmp"}
     for name in folders.values():
         (room / name).mkdir(exist_ok=True)
-    hub = {"HF_ENDPOINT": there.url, "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": SERVER}
+    hub = {"HF_ENDPOINT": there.url, "HF_TOKEN": SERVER}
     return hub | {variable: str(room / name) for variable, name in folders.items()}
 
 

@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(start_studio: Callable[..., str], there: StandIn, data: Path, tiny_folder: Path, checkpoint: Path) -> str:
-    hub = {"HF_ENDPOINT": there.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(data / "hub")}
+    hub = {"HF_ENDPOINT": there.url, "HF_HOME": str(data / "hub")}
     model = ("--base", tiny_folder, "--checkpoint", checkpoint)
     return start_studio(*model, SKILL_STUDIO_DATA=str(data), OMP_NUM_THREADS="1", **hub)
 

@@ -49,10 +49,9 @@ def made(files: Files, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No token and no Space around; large files go through LFS, the protocol that the stand-in speaks; short waits."""
+    """No token and no Space around; short waits."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere/token")
     monkeypatch.setattr(huggingface_hub.utils._http.time, "sleep", lambda _seconds: None)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 from gradio.utils import oauth_token_requirement
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard
 from stand_in_hub import Person, StandIn, serve
 from tiny import full_disk
 
@@ -47,7 +47,6 @@ def there(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
     """A Hub with people, and a server with a token of its own; afterwards no token is in any log."""
     monkeypatch.setenv("HF_TOKEN", SERVER)
     monkeypatch.delenv("SPACE_ID", raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _seconds: None)
     caplog.set_level(logging.DEBUG)
     with serve(StandIn({}, dict(PEOPLE))) as hub:

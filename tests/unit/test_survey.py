@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hypernet.hypernetwork import CHECKPOINTS, INDEX_FILE
 from skills.library import SHIPPED, SkillLibrary
 from studio import survey
 from studio.__main__ import main
@@ -122,7 +123,9 @@ def test_the_command_writes_the_file(
     assert "can't be written" in capsys.readouterr().err
 
 
-def test_the_survey_that_ships_can_be_read_and_is_whole() -> None:
-    found, entries = survey.load(), {entry.skill.name for entry in SkillLibrary().list()}
-    assert set(found.skills) <= entries
+def test_the_survey_that_ships_is_of_the_checkpoint_and_the_skills_that_ship() -> None:
+    found, texts = survey.load(), {entry.skill.name: entry.text for entry in SkillLibrary().list()}
+    assert {name: each.sha256 for name, each in found.skills.items()} == {n: sha256_of(t) for n, t in texts.items()}
     assert all(each.score and each.score.n for each in found.skills.values())
+    (index,) = CHECKPOINTS.glob(f"*/{INDEX_FILE}")
+    assert all(f"-{found.hypernetwork[:8]}-" in name for name in json.loads(index.read_text())["weight_map"].values())
