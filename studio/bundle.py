@@ -103,7 +103,7 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
 
 def skill_files(source: SkillFiles) -> dict[str, bytes]:
     """The files of the skill alone, without what a bundle adds to them; SKILL.md is the text in UTF-8."""
-    kept = {path: data for path, data in source.files.items() if not _is_ours(path)}
+    kept = {path: data for path, data in source.files.items() if not is_added(path)}
     return kept | {SKILL: source.text.encode("utf-8", "replace")}
 
 
@@ -142,7 +142,8 @@ def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
             raise
 
 
-def _is_ours(path: str) -> bool:
+def is_added(path: str) -> bool:
+    """Whether a file of a bundle is none of the skill's."""
     return path in (CARD, PROVENANCE, ORIGIN, GGUF) or path.startswith("adapter/")
 
 

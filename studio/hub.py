@@ -41,7 +41,7 @@ MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
 MAX_LOOK = 64_000_000  # bytes of a skill that is only looked at: in memory, for anybody who types a name
 MAX_CHECKPOINT = 2_000_000_000  # bytes of a hypernetwork
 RUNNABLE = tuple(".bin .pt .pth .pkl .pickle .ckpt .joblib .npy .npz .h5 .keras .onnx .msgpack".split())  # when opened
-SKILL_FOLDERS = ("evals/", "references/", "scripts/", "assets/")  # of a skill that is no bundle
+SKILL_FOLDERS = ("evals/", "references/", "scripts/", "assets/")
 HYPERNETWORK_WEIGHTS = re.compile(r"model(?:-[0-9a-f]{8}-\d{5}-of-\d{5})?\.safetensors")
 HYPERNETWORK_INDEX = "model.safetensors.index.json"
 OURS = (*SKILL_FOLDERS, "adapter/", "adapter.gguf", HYPERNETWORK_INDEX)  # what a new revision no longer has goes
@@ -293,7 +293,7 @@ class Hub:
             _, digests = bundle.read_provenance(files[PROVENANCE])
             wanted = {*REQUIRED, *digests} - {PROVENANCE}
         elif kind == "skill":
-            wanted = {each for each in sizes if each == SKILL or each.startswith(SKILL_FOLDERS)}
+            wanted = _skill_files(sizes)
         else:
             allowed = ("config.json", HYPERNETWORK_INDEX, CARD)
             wanted = {each for each in sizes if each in allowed or HYPERNETWORK_WEIGHTS.fullmatch(each)}
@@ -314,7 +314,7 @@ class Hub:
         sizes = {each.rfilename: each.size for each in info.siblings or ()}
         if SKILL not in sizes or not info.sha:
             raise HubError(f"{repository} holds no {SKILL}. Choose the repository of a skill or of a bundle.")
-        wanted = {each: size for each, size in sizes.items() if each == SKILL or each.startswith(SKILL_FOLDERS)}
+        wanted = {each: sizes[each] for each in _skill_files(sizes)}
         if sum(size or 0 for size in wanted.values()) > MAX_LOOK:
             raise HubError(f"{repository} has more than {MAX_LOOK / 1e6:,.0f} MB beside its adapter. Pull it instead.")
         return SkillFiles.of(self._download(repository, info.sha, wanted, "skill")), info.sha
@@ -424,6 +424,16 @@ def _to_push(path: Path, accept: bool) -> tuple[dict[str, bytes], str]:
         raise BundleError("The bundle is not pushed:\n" + "\n".join(each.message for each in wrong))
     bundle.check_findings(source.findings, accept)
     return {each: data for each, data in source.files.items() if each != ORIGIN}, source.skill.name
+
+
+def _skill_files(names: Iterable[str]) -> set[str]:
+    """Those of the skill itself: not what a bundle adds, nothing hidden, no weights, nothing that runs when opened."""
+    left = (".safetensors", ".gguf", *RUNNABLE)
+    return {
+        each
+        for each in names
+        if not bundle.is_added(each) and not each.startswith(".") and not each.lower().endswith(left)
+    }
 
 
 def _check_listing(name: str, sizes: Mapping[str, int | None], kind: Kind) -> None:

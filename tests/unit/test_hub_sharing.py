@@ -339,12 +339,14 @@ def test_what_the_scan_blocks_or_no_provenance_explains_never_gets_its_name(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plain_skill_is_pulled_with_its_folders(there: StandIn, tmp_path: Path):
-    there.repositories["ann/skill"] = {SKILL: TEXT.encode(), "scripts/run.sh": b"#!/bin/sh\n", "weights.bin": b"x"}
+def test_a_plain_skill_is_pulled_with_all_its_files_and_nothing_that_runs_when_opened(there: StandIn, tmp_path: Path):
+    its = {SKILL: TEXT.encode(), "scripts/run.sh": b"#!/bin/sh\n", "forms.md": b"# Forms", "templates/a.txt": b"a"}
+    left = {"weights.bin": b"x", "model.safetensors": b"x", ".gitattributes": b"x", "README.md": b"card"}
+    there.repositories["ann/skill"] = its | left
     pulled = Hub(None, there.url).pull("ann/skill", tmp_path / "back")
     assert pulled.kind == "skill" and "script" in [finding.kind for finding in pulled.findings]
     found = {path.relative_to(pulled.path).as_posix() for path in pulled.path.rglob("*") if path.is_file()}
-    assert found == {SKILL, "scripts/run.sh", ORIGIN}
+    assert found == {*its, ORIGIN}
 
 
 def test_a_download_that_is_cut_goes_on_where_it_broke(there: StandIn, made: Path, files: Files, tmp_path: Path):
