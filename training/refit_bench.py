@@ -86,4 +86,4 @@ def exact_on_unseen(base: Base, checkpoint: str | Path | None, skills: list[Task
     """Percent of the examples after the first `examples` that greedy decoding under the skills' adapters gets right."""
     weights = load_hypernetwork(base, checkpoint).generate(base, [skill.text for skill in skills])
     asked = [to_example(base, i, task) for i, skill in enumerate(skills) for task in skill.tasks[examples:]]
-    return 100 * answer_logits(base, asked, weights).exact(len(asked)).float().mean().item()
+    return round(100 * answer_logits(base, asked, weights).exact(len(asked)).float().mean().item(), 2)
