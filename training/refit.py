@@ -145,7 +145,7 @@ class Refit:
         torch.manual_seed(config.seed)
         self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
         self.begun_with = self.hypernetwork.fingerprint
-        self.before = deepcopy(self.hypernetwork).eval().requires_grad_(False)  # what families are held to
+        self.teacher = deepcopy(self.hypernetwork).eval().requires_grad_(False)  # what families are held to
         self._own_skills()
         self._family_skills()
         self.neutral = NeutralExamples(self.base, limit=NEUTRAL)
@@ -351,7 +351,7 @@ class Refit:
             read_others = self.hypernetwork.read(base, others)
             parts.append(self._own_part(self.hypernetwork, read_others))
             replays = [replace(example, skill=example.skill - len(own)) for example in examples[of_own:on_task]]
-            said.append(self._said(replays, self._adapters(self.before, read_others)))
+            said.append(self._said(replays, self._adapters(self.teacher, read_others)))
         if len(examples) > on_task:
             said.append(self._said(examples[on_task:], None))
         scored = answer_logits(base, examples, stack_skills(parts).join(shared).to(base.dtype))

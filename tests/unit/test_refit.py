@@ -120,7 +120,7 @@ def test_on_replayed_skills_it_is_held_to_what_it_said_before(config: RefitConfi
     loss, (own, _) = run._loss(random.Random(0))
     assert loss.item() > own + 0.01
     loss.backward()
-    assert all(parameter.grad is None for parameter in run.before.parameters())
+    assert all(parameter.grad is None for parameter in run.teacher.parameters())
 
 
 def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: RefitConfig, tmp_path: Path):
