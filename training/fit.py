@@ -97,21 +97,26 @@ def learning_rate(config: FitConfig, step: int) -> float:
     return config.learning_rate * min(1.0, (step + 1) / config.warmup, (config.steps - step) / decay_steps)
 
 
+def plain_texts(base: Base, part: str, limit: int | None = None) -> list[Example]:
+    """Texts that no skill is about, each to be read on from its first token."""
+    texts = yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))["texts"][part][:limit]
+    ids = [base.encode(text)[: 2 * NEUTRAL_TOKENS] for text in texts]
+    return [Example(0, text[:1], text[1:]) for text in ids]
+
+
 class NeutralExamples:
     """Prompts that no skill is about with the base's own answers, and plain texts."""
 
     def __init__(self, base: Base, part: str = "train", limit: int | None = None) -> None:
-        material = yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))
-        prompts = [base.chat_ids(prompt) for prompt in material["prompts"][part][:limit]]
+        material = yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))["prompts"]
+        prompts = [base.chat_ids(prompt) for prompt in material[part][:limit]]
         self.examples: list[Example] = []
         for start in range(0, len(prompts), 32):
             rows = [Row(ids) for ids in prompts[start : start + 32]]
             for row, answer in zip(rows, answer_all(base, rows, Sampling(max_new_tokens=NEUTRAL_TOKENS)), strict=True):
                 if answer.ids:
                     self.examples.append(Example(0, row.prompt_ids, answer.ids))
-        for text in material["texts"][part][:limit]:
-            ids = base.encode(text)[: 2 * NEUTRAL_TOKENS]
-            self.examples.append(Example(0, ids[:1], ids[1:]))
+        self.examples += plain_texts(base, part, limit)
 
     def draw(self, rng: random.Random, skill: int) -> Example:
         """Any of them, for a skill of the batch."""

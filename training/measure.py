@@ -14,8 +14,10 @@ from skills.evals import Assertion
 from training.examples import Example, answer_logits
 from training.metrics import exact_match, token_f1
 
-LENGTH = 64  # tokens of an answer, at most
 LONGER = 4  # tokens by which an answer may be longer than the right one: then it is wrong anyway
+CHECKED = 128  # tokens, at least, that an answer may have where checks decide: it may be right in other words
+WRITTEN = 256  # tokens of an answer that are written, at most
+CUT = "…"  # stands where an answer was cut
 AT_ONCE = 64  # examples that are read together
 WRITTEN_AT_ONCE = 16  # answers that are written together: those of like length
 TOLERATED = 2.0  # points that the families may lose
@@ -64,26 +66,29 @@ def read(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> Reading:
 
 @torch.no_grad()
 def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], reading: Reading) -> list[str]:
-    """Greedy answers to the last turns; only what comes after the tokens that `reading` knows is written."""
-    begun = [item.turns[-1].answer_ids[:known] for item, known in zip(asked, reading.followed, strict=True)]
-    left = {
-        i: min(LENGTH, len(item.turns[-1].answer_ids) + LONGER) - len(begun[i])
-        for i, item in enumerate(asked)
-        if len(begun[i]) < len(item.turns[-1].answer_ids)
-    }
-    order = sorted((i for i in left if left[i] > 0), key=left.__getitem__)
+    """Greedy answers to the last turns; only what comes after the tokens that `reading` knows is written. One that goes
+    on beyond what is written of it ends in CUT."""
+    right = [item.turns[-1].answer_ids for item in asked]
+    begun = [ids[:known] for ids, known in zip(right, reading.followed, strict=True)]
+    ended = [len(ids) == len(whole) for ids, whole in zip(begun, right, strict=True)]
+    room = [max(len(ids) + LONGER, CHECKED if item.checks else 0) for ids, item in zip(right, asked, strict=True)]
+    left = {i: min(WRITTEN, room[i] - len(begun[i])) for i in range(len(asked)) if not ended[i]}
+    order = sorted(left, key=left.__getitem__)
     for start in range(0, len(order), WRITTEN_AT_ONCE):
         part = order[start : start + WRITTEN_AT_ONCE]
         rows = [Row([*asked[i].turns[-1].prompt_ids, *begun[i]], weights.rows([asked[i].skill])) for i in part]
         written = answer_all(base, rows, Sampling(max_new_tokens=max(left[i] for i in part)))
         for i, answer in zip(part, written, strict=True):
             begun[i] = [*begun[i], *answer.ids[: left[i]]]
-    return [base.decode(ids) for ids in begun]
+            ended[i] = answer.finished == "end" and len(answer.ids) <= left[i]
+    return [base.decode(ids) + ("" if whole else CUT) for ids, whole in zip(begun, ended, strict=True)]
 
 
-def figures_of(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> tuple[dict[str, float], list[str]]:
-    """Exact match, token F1, checks passed (where there are any) and the control of another skill's adapter in percent,
-    and the loss; beside them the answers."""
+def figures_of(
+    base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[Asked]
+) -> tuple[dict[str, float], list[str]]:
+    """Exact match, token F1, checks passed (where there are any) and the control in percent, and the loss; beside them
+    the answers. The control is the exact match under `wrong`: for each skill another one's adapter."""
     reading = read(base, weights, asked)
     answers = answers_of(base, weights, asked, reading)
     pairs = list(zip(answers, asked, strict=True))
@@ -95,18 +100,26 @@ def figures_of(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> tupl
     }
     if checked:
         figures["checks"] = _percent(checked)
-    if weights.skills > 1:
-        wrong = weights.rows([(i + 1) % weights.skills for i in range(weights.skills)])
-        figures["wrong_skill"] = read(base, wrong, [replace(item, turns=item.turns[-1:]) for item in asked]).exact(
-            asked
-        )
+    last_turns = [replace(item, turns=item.turns[-1:]) for item in asked]
+    figures["wrong_skill"] = read(base, wrong, last_turns).exact(asked)
     return figures, answers
+
+
+def spread(items: Sequence, limit: int) -> list:
+    """At most so many, from all over the list."""
+    count = min(limit, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def others(weights: LoraWeights) -> LoraWeights:
+    """For each of several skills the adapter of the next one."""
+    return weights.rows([(i + 1) % weights.skills for i in range(weights.skills)])
 
 
 def verdict(parts: list[dict]) -> str:
     """What the report's figures mean for the person, and what to do."""
     own, families = ({when: part[when]["exact"] for when in ("before", "after")} for part in parts[:2])
-    n, wrong = parts[0]["n"], parts[0]["after"].get("wrong_skill", 0.0)
+    n, wrong = parts[0]["n"], parts[0]["after"]["wrong_skill"]
     gained, lost = own["after"] - own["before"], families["before"] - families["after"]
     said = f"On {n} kept-out examples of your skills {own['after']:.0f} % are exact now, {own['before']:.0f} % before"
     if gained <= 0 and parts[0]["after"]["loss"] >= parts[0]["before"]["loss"]:

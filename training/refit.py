@@ -32,8 +32,8 @@ from hypernet.hypernetwork import Hypernetwork, load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.examples import Example, answer_logits, to_example
-from training.fit import NeutralExamples
-from training.measure import Asked, Reading, answers_of, figures_of, read, verdict
+from training.fit import NeutralExamples, plain_texts
+from training.measure import Asked, Reading, answers_of, figures_of, others, read, spread, verdict
 from training.optimizer import MuonAdamW
 from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
@@ -48,6 +48,8 @@ SAVE_SECONDS = 30  # between two saves of the state
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
 NEUTRAL = 8  # neutral prompts, and plain texts
+LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
+MEASURED = 160  # kept-out examples of the report, at most
 
 
 class RefitError(ValueError):
@@ -237,7 +239,7 @@ class Refit:
     def _run(self) -> dict | None:
         main = self.accelerator.is_main_process
         if main and not self.progress.before:
-            self._look(None, None)  # first: it is short, and someone may be watching
+            self._look(self._loss_on_learned(), None)  # first: it is short, and someone may be watching
             began = time.perf_counter()
             before = self._measure()
             self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
@@ -390,8 +392,9 @@ class Refit:
         """Loss and exact match on what is kept out, whether this is the best state so far, and some answers."""
         with self._averaged():
             weights = self._adapters(self.hypernetwork, self.reads[0])
-        reading = read(self.base, weights, self.kept)
-        kept_out, exact, progress = reading.loss, reading.exact(self.kept), self.progress
+        looked_at = spread(self.kept, LOOKED_AT)
+        reading = read(self.base, weights, looked_at)
+        kept_out, exact, progress = reading.loss, reading.exact(looked_at), self.progress
         # a loss may rise while answers become right: it grows with how sure the wrong ones are
         is_best = progress.best_loss is None or (-exact, kept_out) < (-progress.best_exact, progress.best_loss)
         falls = progress.least_loss is None or kept_out < progress.least_loss
@@ -402,9 +405,9 @@ class Refit:
             self.best = {name: mean.clone() for name, mean in self.mean.items()}
             progress = replace(progress, best_exact=exact, best_loss=kept_out, best_step=progress.step)
         self.progress = progress
-        places = [i * len(self.kept) // SAMPLES for i in range(min(SAMPLES, len(self.kept)))]
-        shown, known = ([items[i] for i in places] for items in (self.kept, reading.followed))
-        answers = answers_of(self.base, weights, shown, Reading(kept_out, known))
+        known = spread(list(zip(looked_at, reading.followed, strict=True)), SAMPLES)
+        shown = [item for item, _ in known]
+        answers = answers_of(self.base, weights, shown, Reading(kept_out, [followed for _, followed in known]))
         samples = [
             {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
             for asked, answer in zip(shown, answers, strict=True)
@@ -415,19 +418,26 @@ class Refit:
     def _measure(self) -> dict:
         """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
         own = self._adapters(self.hypernetwork, self.reads[0])
-        figures, answers = figures_of(self.base, own, self.kept)
         families = self._adapters(self.hypernetwork, self.hypernetwork.read(self.base, self.family_texts))
-        neutral = self.neutral.examples[-NEUTRAL:]  # the plain texts
+        others_of_own = others(own) if own.skills > 1 else families.rows([0])
+        figures, answers = figures_of(self.base, own, others_of_own, spread(self.kept, MEASURED))
         texts = [
             Asked(i % own.skills, "", "", "", (replace(example, skill=i % own.skills),))
-            for i, example in enumerate(neutral)
+            for i, example in enumerate(plain_texts(self.base, "test", NEUTRAL))  # the part that no training sees
         ]
         return {
             "own skills": figures,
-            "families": figures_of(self.base, families, self.family_asked)[0],
+            "families": figures_of(self.base, families, others(families), self.family_asked)[0],
             "neutral text": {"loss": read(self.base, own, texts).loss},
             "answers": answers,
         }
+
+    @torch.no_grad()
+    def _loss_on_learned(self) -> float:
+        """The loss on what is learned from, before anything is."""
+        chats = [Asked(i, "", "", "", turns) for i, learned in enumerate(self.learned) for turns in learned]
+        weights = self._adapters(self.hypernetwork, self.reads[0])
+        return read(self.base, weights, spread(chats, LOOKED_AT)).loss
 
     # ---- the end, and what is kept ----
 
@@ -435,7 +445,8 @@ class Refit:
         """The best state as a checkpoint, and the report."""
         self.hypernetwork.load_state_dict(self.best)
         before, after = self.progress.before, self._measure()
-        counts = {"own skills": len(self.kept), "families": len(self.family_asked), "neutral text": NEUTRAL}
+        measured = spread(self.kept, MEASURED)
+        counts = {"own skills": len(measured), "families": len(self.family_asked), "neutral text": NEUTRAL}
         parts = [{"name": name, "n": n, "before": before[name], "after": after[name]} for name, n in counts.items()]
         report = {
             "seconds": round(self._seconds(), 1),
@@ -446,7 +457,7 @@ class Refit:
             "parts": parts,
             "answers": [
                 {"skill": item.name, "prompt": item.prompt, "expected": item.expected, "before": was, "after": now}
-                for item, was, now in zip(self.kept, before["answers"], after["answers"], strict=True)
+                for item, was, now in zip(measured, before["answers"], after["answers"], strict=True)
             ],
         }
         refitted = self.hypernetwork.eval()

@@ -21,7 +21,7 @@ from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import Assertion
 from training import refit as refit_module
 from training.__main__ import main
-from training.measure import Reading, answers_of, figures_of, read, verdict
+from training.measure import CUT, Asked, Reading, answers_of, figures_of, others, read, verdict
 from training.progress import TrackerError
 from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare, read_config, split_examples
@@ -84,7 +84,7 @@ def test_the_kept_out_loss_falls_and_the_report_holds_what_was_measured(config: 
     report = start(replace(config, steps=40, look_every=5)).run()
     lines = curve(config)
     own, families, neutral = report["parts"]
-    assert lines[0]["step"] == 0 and lines[0]["kept_out"] > 0 and "loss" not in lines[0]
+    assert lines[0]["step"] == 0 and lines[0]["kept_out"] > 0 and lines[0]["loss"] > 0
     assert own["after"]["loss"] < 0.7 * own["before"]["loss"] == pytest.approx(0.7 * lines[0]["kept_out"], abs=1e-3)
     looks = [(-line["exact"], line["kept_out"]) for line in lines if "kept_out" in line]
     assert (-own["after"]["exact"], own["after"]["loss"]) == min(looks)
@@ -278,9 +278,49 @@ def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
         item for item, known in zip(run.kept, reading.followed, strict=True) if known == len(item.turns[-1].answer_ids)
     ]
     assert [answer == item.expected for answer, item in zip(found, run.kept, strict=True)].count(True) == len(whole)
-    figures, answers = figures_of(run.base, weights, run.kept)
+    figures, answers = figures_of(run.base, weights, others(weights), run.kept)
     assert answers == found and figures["loss"] == reading.loss
     assert figures["exact"] == reading.exact(run.kept)
+
+
+def test_an_answer_that_goes_on_is_shown_as_cut_and_one_with_checks_has_room_to_end(config: RefitConfig):
+    run = start(config)
+    weights = run._adapters(run.hypernetwork, run.reads[0])
+    checked = [item for item in run.kept if item.checks]
+    plain = [replace(item, checks=()) for item in checked]
+    nothing_known = Reading(0.0, [0] * len(checked))
+    long, short = (answers_of(run.base, weights, asked, nothing_known) for asked in (checked, plain))
+    cut = [i for i, answer in enumerate(short) if answer.endswith(CUT)]
+    assert cut  # a base of random weights does not end
+    assert all(len(long[i]) > len(short[i]) and long[i].startswith(short[i].removesuffix(CUT)) for i in cut)
+
+
+def test_one_skill_alone_is_held_against_the_adapter_of_another(config: RefitConfig):
+    digest, text = next(iter(SKILLS.items()))
+    report = start(config, {digest: text}, [t for t in examples() if t.skill == digest]).run()
+    own = report["parts"][0]
+    assert all(0 <= own[when]["wrong_skill"] <= 100 for when in ("before", "after"))
+    run = Refit(replace(config, checkpoint=f"{config.out}/checkpoint", out=config.out), load_base(config.base))
+    families = run._adapters(run.hypernetwork, run.hypernetwork.read(run.base, run.family_texts))
+    assert own["after"]["wrong_skill"] == read(run.base, families.rows([0]), run.kept).exact(run.kept)
+
+
+def test_neutral_text_of_the_report_is_none_that_training_saw(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
+    asked: list[list[Asked]] = []
+    monkeypatch.setattr(refit_module, "read", lambda base, weights, of: asked.append(of) or read(base, weights, of))
+    run = start(config)
+    run._measure()
+    measured = {tuple(turn.answer_ids) for item in asked[-1] for turn in item.turns}
+    assert len(measured) == refit_module.NEUTRAL
+    assert not measured & {tuple(example.answer_ids) for example in run.neutral.examples}
+
+
+def test_many_kept_out_examples_are_looked_at_in_part(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(refit_module, "LOOKED_AT", 3)
+    monkeypatch.setattr(refit_module, "MEASURED", 2)
+    report = start(replace(config, kept_out=0.5)).run()
+    assert report["parts"][0]["n"] == len(report["answers"]) == 2
+    assert {answer["skill"] for answer in report["answers"]} == {"code-aa", "code-bb"}
 
 
 def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
