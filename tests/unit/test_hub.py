@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from stand_in_hub import stand_in_hub
+from stand_in_hub import StandIn, serve, stand_in_hub
+from tiny import load_base, make_hypernetwork
 
 from hypernet.base import HUB_SECONDS, Base
 from hypernet.hypernetwork import Hypernetwork, config_for
@@ -73,3 +74,29 @@ def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path,
     weights = {name for name in repositories["user/hyper"] if name.endswith(".safetensors")}
     assert (weights == {"model.safetensors"}) == (bound > 1_000_000)
     assert set(repositories["user/hyper"]) >= {"config.json", "README.md"}
+
+
+def test_a_hypernetwork_is_loaded_at_the_revision_that_is_named_and_says_which_commit_it_is(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    base, there = load_base(tiny_folder), StandIn({"user/hyper": {}})
+    made = []
+    for seed in (1, 2):
+        hypernetwork = make_hypernetwork(base, seed=seed)
+        hypernetwork.save_pretrained(tmp_path / "local")
+        there.repositories["user/hyper"] = {file.name: file.read_bytes() for file in (tmp_path / "local").iterdir()}
+        made.append((hypernetwork.fingerprint, there.head("user/hyper")))
+    (old, first), (new, second) = made
+    script = (
+        "from hypernet.base import Base\nfrom hypernet.hypernetwork import HypernetworkError, load_hypernetwork\n"
+        f"base = Base.load({str(tiny_folder)!r}, 'none')\n"
+        f"for name in ('user/hyper@{first}', 'user/hyper@main', 'user/hyper'):\n"
+        "    made = load_hypernetwork(base, name)\n    print(made.fingerprint, made.origin)\n"
+        "try: load_hypernetwork(base, 'user/hyper@gone')\nexcept HypernetworkError as error: print(error)\n"
+    )
+    with serve(there):
+        *loaded, refused = run(script, there.url, tmp_path / "home").splitlines()
+    assert loaded == [f"{old} user/hyper@{first}", *[f"{new} user/hyper@{second}"] * 2]
+    assert (
+        refused.startswith("user/hyper@gone holds no hypernetwork that can be read") and "user/name@revision" in refused
+    )
