@@ -183,7 +183,7 @@ class Sharing:
         if not repository.strip():
             raise HubError("Name a repository, such as user/name, or choose one of the list.")
         found = self._hub(token).fetch(repository.strip(), revision.strip() or None, ("bundle", "skill"))
-        source = SkillFiles.of(found.files)
+        source = found.skill
         with self._registry:
             path = self._desk(session).folder / "pulled" / secrets.token_hex(16) / "pulled.skill"
         sizes = {name: len(data) for name, data in found.files.items()}

@@ -136,7 +136,7 @@ def test_what_the_owner_of_the_server_may_see_is_not_shown_to_visitors(monkeypat
 
 
 def test_a_repository_that_is_too_large_to_look_at_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("studio.hub.MAX_LOOK", 1000)
+    monkeypatch.setattr("studio.hub.MAX_SKILL", 1000)
     files = {"SKILL.md": TEXT.encode(), "assets/a.txt": b"x" * 1000}
     with serve(StandIn({"ann/big": files})) as there, pytest.raises(IntakeError, match="beside its adapter"):
         take_address("ann/big", Hub(None, there.url, is_visitor=True))
@@ -144,7 +144,7 @@ def test_a_repository_that_is_too_large_to_look_at_is_told(monkeypatch: pytest.M
 
 
 def test_a_repository_that_holds_no_skill_is_told():
-    with stand_in_hub({"ann/model": {"config.json": b"{}"}}) as url, pytest.raises(IntakeError, match="holds no SKILL"):
+    with stand_in_hub({"ann/model": {"config.json": b"{}"}}) as url, pytest.raises(IntakeError, match="holds no skill"):
         take_address("ann/model", Hub(None, url, is_visitor=True))
 
 
