@@ -1,11 +1,9 @@
 """The sharing tab as a visitor uses it: a real server over a tiny base, a stand-in of the Hub, a real Chromium."""
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from huggingface_hub import ModelCard
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from stand_in_hub import Fault, Person, StandIn, serve
 from stand_in_sign_in import sign_in
+from token_sweep import assert_no_token, server_folders
 
 from hypernet.base import Base
 from hypernet.hypernetwork import load_hypernetwork
@@ -46,11 +45,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(there: StandIn, room: Path) -> dict[str, str]:
     """Of the server: the stand-in, which speaks LFS, is its Hub, and it has a token of its own."""
-    folders = {"HF_HOME": "hub", "SKILL_STUDIO_DATA": "data", "GRADIO_TEMP_DIR": "gradio", "TMPDIR": "tmp"}
-    for name in folders.values():
-        (room / name).mkdir(exist_ok=True)
-    hub = {"HF_ENDPOINT": there.url, "HF_TOKEN": SERVER}
-    return hub | {variable: str(room / name) for variable, name in folders.items()}
+    return {"HF_ENDPOINT": there.url, "HF_TOKEN": SERVER, **server_folders(room)}
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +81,7 @@ def no_token_is_left(there: StandIn, room: Path) -> Iterator[None]:
     """No test leaves a token in a log or a file of the server's, and none sends the server's own."""
     yield
     there.faults.clear()
-    for folder, _, names in os.walk(room):
-        for path in (Path(folder, name) for name in names):
-            with suppress(FileNotFoundError):  # a page that was just closed takes its files along
-                content = path.read_bytes() if path.is_file() else b""
-                assert not [token for token in PEOPLE if token.encode() in content], path
+    assert_no_token(PEOPLE, room)
     assert SERVER not in there.tokens
 
 

@@ -22,7 +22,7 @@ from studio.fidelity import COLUMNS, Fidelity
 from studio.hub import HubError, Pushed, Shared
 from studio.service import Studio, StudioError
 from studio.sharing import Sharing
-from studio.views import page, share_panel, share_render
+from studio.views import account, page, share_panel, share_render
 
 LIBRARY = "release-train-commits"
 TEXT = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd lines with a full stop.\n"
@@ -275,16 +275,16 @@ def test_what_a_person_does_on_the_hub_takes_their_sign_in_and_is_no_public_endp
 
 def test_a_typed_token_counts_before_that_of_the_sign_in():
     signed = gr.OAuthToken(token="signed", scope="", expires_at=0)
-    assert share_panel._token(" typed ", signed) == " typed ".strip()
-    assert share_panel._token("", signed) == "signed"
-    assert share_panel._token(None, None) is None
+    assert account.token_of(" typed ", signed) == " typed ".strip()
+    assert account.token_of("", signed) == "signed"
+    assert account.token_of(None, None) is None
 
 
 def test_an_error_that_nobody_expected_is_logged_without_what_it_says(caplog: pytest.LogCaptureFixture):
     def work() -> None:
         raise AttributeError(f"no attribute of {ANN}")
 
-    result, said = share_panel._attempted(work, "pushing")
+    result, said = account.attempted(work, "pushing")
     assert result is None and "Something went wrong" in said
     assert "pushing failed: AttributeError" in caplog.text and "in work" in caplog.text and ANN not in caplog.text
 
