@@ -25,6 +25,7 @@ from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import apply_lora
 from skills.archive import SkillFiles, read_folder
+from skills.scan import Finding
 from studio import bundle
 from studio.bundle import CARD, CONFIG, GGUF, PROVENANCE, REQUIRED, SKILL, TOLERANCE, WEIGHTS, BundleError, Verification
 from studio.fidelity import COLUMNS, Fidelity
@@ -386,6 +387,11 @@ def test_install_refuses_what_the_scan_blocks_and_asks_about_the_rest(made: Path
         bundle.install(bundle.read(made), root=tmp_path / "project")
     assert not (tmp_path / "project").exists()
     assert (bundle.install(bundle.read(made), root=tmp_path / "project", accept=True) / "tool.exe").is_file()
+
+
+def test_a_finding_s_path_can_not_write_to_the_terminal():
+    shown = bundle.show([Finding("a\x1b[2Jb", 0, "path", "block", "It leads out.", "Ask.")])
+    assert shown == r"'a\x1b[2Jb':0: block: It leads out. Ask."
 
 
 def test_what_is_installed_is_to_the_specification(tmp_path: Path):
