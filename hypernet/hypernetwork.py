@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
-from huggingface_hub.errors import RemoteEntryNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -31,6 +31,11 @@ CARD = Path(__file__).parent / "card.md"
 NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 9_500_000  # of weights in one file
+NOT_ON_HUB = {
+    RepositoryNotFoundError: "the Hub has no such repository, or it is private",
+    RevisionNotFoundError: "the repository has no such branch, tag or commit",
+    RemoteEntryNotFoundError: "the repository lacks its files",
+}
 SCALE_GAIN = 10.0  # lets the zero-initialised scales of B move fast at a common learning rate
 
 
@@ -320,7 +325,8 @@ def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None
             hypernetwork = Hypernetwork.from_pretrained(repository, revision=commit)
             hypernetwork.origin = f"{repository}@{commit}"
     except Exception as error:  # there are many ways of being damaged, and one way out
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = next((reason for kind, reason in NOT_ON_HUB.items() if isinstance(error, kind)), said)
         raise HypernetworkError(
             f"{name} holds no hypernetwork that can be read ({reason}). "
             "Give a folder that `python -m training fit` wrote, or user/name or user/name@revision of one on the Hub."

@@ -79,7 +79,7 @@ def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path,
 def test_a_hypernetwork_is_loaded_at_the_revision_that_is_named_and_says_which_commit_it_is(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
-    base, there = load_base(tiny_folder), StandIn({"user/hyper": {}})
+    base, there = load_base(tiny_folder), StandIn({"user/hyper": {}, "user/empty": {}})
     made = []
     for seed in (1, 2):
         hypernetwork = make_hypernetwork(base, seed=seed)
@@ -92,11 +92,12 @@ def test_a_hypernetwork_is_loaded_at_the_revision_that_is_named_and_says_which_c
         f"base = Base.load({str(tiny_folder)!r}, 'none')\n"
         f"for name in ('user/hyper@{first}', 'user/hyper@main', 'user/hyper'):\n"
         "    made = load_hypernetwork(base, name)\n    print(made.fingerprint, made.origin)\n"
-        "try: load_hypernetwork(base, 'user/hyper@gone')\nexcept HypernetworkError as error: print(error)\n"
+        "for name in ('user/hyper@gone', 'user/none', 'user/empty'):\n"
+        "    try: load_hypernetwork(base, name)\n    except HypernetworkError as error: print(error)\n"
     )
     with serve(there):
-        *loaded, refused = run(script, there.url, tmp_path / "home").splitlines()
+        *loaded, no_revision, no_repository, no_files = run(script, there.url, tmp_path / "home").splitlines()
     assert loaded == [f"{old} user/hyper@{first}", *[f"{new} user/hyper@{second}"] * 2]
-    assert (
-        refused.startswith("user/hyper@gone holds no hypernetwork that can be read") and "user/name@revision" in refused
-    )
+    assert no_revision.startswith("user/hyper@gone holds no hypernetwork that can be read (the repository has no such")
+    assert "(the Hub has no such repository, or it is private). Give a folder" in no_repository
+    assert "(the repository lacks its files)" in no_files and "user/name@revision" in no_files
