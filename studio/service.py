@@ -272,7 +272,8 @@ class Studio:
             self._status = Status("failed", "The base could not be loaded; the server's log says why.")
         else:
             self._loaded = _Loaded(base, _Maker(hypernetwork, hypernetwork.fingerprint))
-            made_by = f", hypernetwork {hypernetwork.origin}" if hypernetwork.origin else ""
+            repository, _, commit = hypernetwork.origin.partition("@")
+            made_by = f", hypernetwork {repository}@{commit[:12]}" if commit else ""
             self._status = Status("ready", f"{base.name}, 4-bit, on {base.device.type}{made_by}")
         finally:
             self._over.set()

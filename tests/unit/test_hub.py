@@ -95,8 +95,15 @@ def test_a_hypernetwork_is_loaded_at_the_revision_that_is_named_and_says_which_c
         "for name in ('user/hyper@gone', 'user/none', 'user/empty'):\n"
         "    try: load_hypernetwork(base, name)\n    except HypernetworkError as error: print(error)\n"
     )
+    options = ["--base", str(tiny_folder), "--checkpoint", f"user/hyper@{first}", "--out", str(tmp_path / "out")]
+    command = (
+        "import sys\nsys.stderr = sys.stdout\nfrom studio.__main__ import main\n"
+        f"main(['generate', 'compact-log-lines', *{options}])"
+    )
     with serve(there):
+        told = run(command, there.url, tmp_path / "home")
         *loaded, no_revision, no_repository, no_files = run(script, there.url, tmp_path / "home").splitlines()
+    assert f", hypernetwork user/hyper@{first[:12]}\n" in told
     assert loaded == [f"{old} user/hyper@{first}", *[f"{new} user/hyper@{second}"] * 2]
     assert no_revision.startswith("user/hyper@gone holds no hypernetwork that can be read (the repository has no such")
     assert "(the Hub has no such repository, or it is private). Give a folder" in no_repository
