@@ -15,7 +15,7 @@ from skills.skill import MAX_TEXT, validate
 from studio import bundle, hub, intake, serve, survey
 from studio.hub import Hub
 from studio.intake import Arrival
-from studio.links import Link, LinkError, judge, link_to
+from studio.links import Link, LinkError, link_to
 from studio.service import PANES, STACK_PANES, AdapterInfo, Part, Settings, Source, Studio, StudioError
 
 SESSION = "command-line"
@@ -93,9 +93,9 @@ def compare(options: argparse.Namespace) -> int:
     studio = Studio(options.base, options.checkpoint)
     link = Link.read(options.link) if options.link else None
     if link:
-        skill, prompt, settings = link.skill_text(studio.library), link.prompt, link.settings
-        if link.text:
-            bundle.let_in("the link", intake.take_text("the link", skill).findings, options.yes)
+        skill, prompt, settings = link.source(studio.library), link.prompt, link.settings
+        if arrival := link.arrival():
+            bundle.let_in("the link", arrival.findings, options.yes)
         if note := link.note(skill):
             print(note, file=sys.stderr)
     elif options.skill and options.prompt is not None:
@@ -117,8 +117,8 @@ def compare(options: argparse.Namespace) -> int:
         print(f"{title} ({pane.prompt_tokens} prompt tokens{first}{speed})\n{pane.text or pane.note}\n")
     answers = [pane.text for pane in last.panes]
     if link:
-        print(judge(link, last.adapter, answers).message)
-    elif isinstance(skill, str):  # a link is to one skill
+        print(link.judge(skill, last.adapter, answers).message)
+    else:
         try:
             print(f"link: {link_to(studio.library, skill, prompt, settings, last.adapter, answers).fragment()}")
         except LinkError as error:

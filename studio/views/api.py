@@ -53,7 +53,7 @@ def register(studio: Studio) -> None:
                 adapter = asdict(comparison.adapter) if comparison.adapter else None
                 result = {"phase": comparison.phase, "message": comparison.message, "adapter": adapter, "panes": panes}
                 link = ""
-                if isinstance(skill, str) and comparison.adapter and comparison.phase == "done":
+                if comparison.adapter and comparison.phase == "done":
                     answers = [pane.text for pane in comparison.panes]
                     with suppress(LinkError):  # too long for one
                         made = link_to(studio.library, skill, prompt, settings, comparison.adapter, answers)
@@ -237,7 +237,7 @@ def register(studio: Studio) -> None:
             panes: In that order, each with its name (pane), text, note and cost; with `expected`, also passed and diff.
             adapter: What the adapter was made from, its size and its cost; of several skills also their overlaps.
             link: In the last result, what stands behind the studio's address in a link that opens this comparison for
-                a person; '' for several skills, and where skill and prompt are too long for one.
+                a person; '' where the texts of your own and the prompt are too long for one.
         """
         settings = Settings(temperature, max_new_tokens, seed, strength)
         try:

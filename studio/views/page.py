@@ -19,7 +19,7 @@ from studio.catalogue import Catalogue
 from studio.intake import Arrival, IntakeError
 from studio.jobs import JobError
 from studio.links import Link, LinkError
-from studio.service import Studio, StudioError
+from studio.service import Source, Studio, StudioError
 from studio.sharing import PROBLEMS, Sharing
 from studio.views import api, render, train_render
 from studio.views.compare_panel import ComparePanel, digest
@@ -27,6 +27,7 @@ from studio.views.import_panel import FETCH
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
 from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, recalled, source_text
+from studio.views.stack_panel import Stack
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
 from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
@@ -75,7 +76,8 @@ def build(
             with gr.Tab("Share", elem_id="sharing") as share_tab:
                 share = SharePanel(Sharing(studio), skill, compare, training, identity)
         opening = _wire(demo, studio, skill, compare, share, rooms)
-        _wire_library(demo, studio, skill, library, library_tab, rooms, opening)
+        _wire_library(demo, studio, skill, compare, library, library_tab, rooms, opening)
+        compare.renew(demo.load)
         if identity and not training:
             demo.load(arrived, identity, identity, **QUICK)
         share_tab.select(share.show, share.shown, share.subject, **QUICK)
@@ -122,6 +124,7 @@ def _wire(
         prompt: str,
         made_from: str,
         brought_before: tuple[Eval, ...],
+        parts: Stack,
         brought: tuple[Eval, ...] = (),
         own: str = "",
     ) -> list[Any]:
@@ -129,8 +132,10 @@ def _wire(
         picked = chosen if chosen and not own else None
         shown = [*skill.show(text), chosen, own, "", picked]
         # The answers on show were given for another skill.
-        cleared = [render.panes(None), gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
-        offered = compare.offer(chosen, before, prompt, brought_before, brought)
+        panes = render.panes(None, len(parts) > 1)
+        cleared = [panes, gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
+        cleared.append(compare.stack.unmeasured(parts))
+        offered = compare.offer(chosen, before, prompt, brought_before, brought, parts)
         return [*shown, *offered, render.stale_line(stale), *cleared, *imports.calm(), None]
 
     def choose(name: str, *page: str) -> list[Any]:
@@ -161,22 +166,26 @@ def _wire(
     def anyway(arrival: Arrival | None, link: Link | None, *page: Any) -> dict:
         if arrival is None:  # answered in another tab, or the server was restarted
             return imports.refuse("Nothing waits to be opened any more. Import it again.")
-        values = came(arrival, page, accepted=True)
-        return values | compare.follow(link, link.text, "") if link and link.text == arrival.text else values
+        if link and arrival == link.arrival():  # a link's texts waited, and nothing that was imported since
+            return followed(link, link.source(studio.library), page) | imports.opened(arrival)
+        return came(arrival, page, accepted=True)
 
     def follow(fragment: str, *page: Any) -> dict:
         if not fragment.startswith("#link="):
             return {compare.run: ""}
         try:
             link = Link.read(fragment)
-            text = link.skill_text(studio.library)
-            arrival = None if link.name else intake.take_text("the link", text)
+            skill, arrival = link.source(studio.library), link.arrival()
         except (LinkError, IntakeError) as error:
             return {compare.verdict: render.notice(str(error))}
         if arrival and arrival.gravest in ("block", "ask"):
             return imports.ask(arrival) | {compare.linked: link}
-        values = dict(zip(target, opened(text, link.name, *page), strict=True))
-        return values | compare.follow(link, text, link.name)
+        return followed(link, skill, page)
+
+    def followed(link: Link, skill: Source, page: Sequence) -> dict:
+        first = link.skills[0]
+        values = dict(zip(target, opened(first.here(studio.library), first.name, *page), strict=True))
+        return values | compare.follow(link, skill)
 
     def open_pulled(request: gr.Request, *page: str) -> list[Any] | dict:
         try:
@@ -196,7 +205,7 @@ def _wire(
     def typed_raw(made_from: str, checked: str, raw: str) -> tuple[str, ...]:
         return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked), ""
 
-    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought]
+    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
     target = [
         *skill.shown,
         skill.chosen,
@@ -209,6 +218,7 @@ def _wire(
         compare.keep,
         compare.activity,
         *compare.linking,
+        compare.stack.meter,
         *imports.shown,
         compare.linked,
     ]
@@ -225,7 +235,7 @@ def _wire(
         **FETCH,
     )
     skill.remember(came_in)
-    asked = [*coming, *compare.settings, compare.run]
+    asked = [*coming, *compare.followed]
     accepted = imports.anyway.click(anyway, [imports.pending, compare.linked, *page], asked, **QUICK)
     skill.remember(accepted.then(**compare.start))
     arrived_by = gr.Textbox("", visible=False)  # what stands behind the '#' of the page's address
@@ -276,6 +286,7 @@ def _wire_library(
     demo: gr.Blocks,
     studio: Studio,
     skill: SkillPanel,
+    compare: ComparePanel,
     library: LibraryPanel,
     tab: gr.Tab,
     rooms: gr.Tabs,
@@ -322,10 +333,13 @@ def _wire_library(
         asked = {*library.asked, *opening.page, *skill.source, skill.own}
         acted = part.edit(act, asked, {*library.edited, *opening.target, rooms}, **each)
         skill.remember(acted).then(None, js=SHOW_CHOSEN, api_visibility="private")
+        compare.renew(acted.then)
     tab.select(library.open, library.asked, library.opened, **QUICK)
     if library.identity:
         asked = {library.identity, *skill.source, skill.chosen, skill.own}
-        skill.remember(skill.keep.click(keep, asked, [skill.kept, skill.own], **each))
+        kept = skill.keep.click(keep, asked, [skill.kept, skill.own], **each)
+        skill.remember(kept)
+        compare.renew(kept.then)
 
 
 def _wire_training(

@@ -170,17 +170,17 @@ def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "")
     return f"<dl>{rows}</dl>" + (notice(problem) if problem else "")
 
 
-def stack(parts: Sequence[tuple[str, float]]) -> str:
-    """The skills of a stack with a weight each; the first is the one in the editor. One alone needs none."""
-    if len(parts) == 1:
+def stack(parts: Sequence[tuple[str, str, float]]) -> str:
+    """The (key, name, weight) of each skill of a stack, the one in the editor without a name; none: one is alone."""
+    if not parts:
         return (
             '<p class="hint">Each skill gets a weight, and you see how far they overlap before they are mixed. '
             "The last pane then runs on one adapter for all of them, the middle one on all their texts.</p>"
         )
     rows = []
-    for name, share in parts:
+    for key, name, share in parts:
         said = escape(name) if name else "The skill in the editor"
-        id_ = escape(name)
+        id_ = escape(key)
         drop = (
             f'<button type="button" class="drop" data-do="remove" data-id="{id_}" aria-label="Remove {said}" '
             'title="Remove from the stack">✕</button>'

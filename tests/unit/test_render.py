@@ -83,7 +83,7 @@ def _hostile_parts() -> dict[str, str]:
         "asked": render.asked(_arrival(HOSTILE, "ask", "note")),
         "opened": render.opened(_arrival(HOSTILE, "note")),
         "card": render.adapter_card(replace(INFO, skill_name=HOSTILE, base_name=HOSTILE), 1),
-        "stack": render.stack([("", 1.0), (HOSTILE, 0.5)]),
+        "stack": render.stack([("", "", 1.0), (HOSTILE, HOSTILE, 0.5)]),
         "overlaps": render.overlaps([Overlap(HOSTILE, HOSTILE, 0.4)]),
         "stack-card": render.adapter_card(replace(INFO, shares=((HOSTILE, 1.0), (HOSTILE, 0.5))), 3),
     }
@@ -180,10 +180,10 @@ def test_the_card_says_which_text_the_adapter_was_made_from() -> None:
 
 
 def test_a_stack_has_a_weight_for_each_skill_and_only_the_added_ones_go():
-    markup = render.stack([("", 1.0), ("tidy-log", 0.5)])
+    markup = render.stack([("", "", 1.0), ("own:7", "tidy-log", 0.5)])
     assert markup.count('type="range"') == 2 and markup.count('data-do="remove"') == 1
     assert "The skill in the editor1.0tidy-log0.5" in _text(markup)
-    assert 'type="range"' not in render.stack([("", 1.0)])
+    assert 'type="range"' not in render.stack([])
 
 
 def test_overlaps_are_a_bar_a_number_and_words():
