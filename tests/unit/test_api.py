@@ -73,8 +73,8 @@ def test_a_skill_is_found_read_compared_and_linked_to(client: Client):
         skill=skill["text"], prompt="hello", temperature=0.7, max_new_tokens=5, seed=3, api_name="/compare"
     )
     link = Link.read(last["link"])
-    assert (link.name, link.prompt, link.settings.seed, link.settings.temperature) == (name, "hello", 3, 0.7)
-    assert last["adapter"]["sha256"].startswith(link.digest)
+    assert (link.prompt, link.settings.seed, link.settings.temperature) == ("hello", 3, 0.7)
+    assert link.skills[0].name == name and last["adapter"]["sha256"].startswith(link.skills[0].digest)
 
 
 def test_bad_questions_to_the_library_are_answered_with_what_to_do(client: Client):
@@ -94,7 +94,9 @@ def test_several_skills_at_once_are_one_adapter_and_compared_as_one(client: Clie
     made = client.predict(**asked, api_name="/generate")
     assert made["shares"] == [["end-with-stop", 1.5], ["compact-log-lines", 0.5]] and len(made["overlaps"]) == 1
     last = client.predict(**asked, prompt="hello", max_new_tokens=4, api_name="/compare")
-    assert [pane["pane"] for pane in last["panes"]] == list(STACK_PANES) and last["link"] == ""
+    assert [pane["pane"] for pane in last["panes"]] == list(STACK_PANES)
+    linked = Link.read(last["link"]).skills
+    assert [(each.text, each.name, each.share) for each in linked] == [(SKILL, "", 1.5), ("", "compact-log-lines", 0.5)]
     assert last["adapter"]["sha256"] == made["sha256"]
     for others, said in (
         ([{"skill": SKILL}] * 4, "A stack has at most 4 skills; this one has 5"),
