@@ -255,17 +255,17 @@ def _wire(
         text, chosen, own, evals = recalled(draft) or (first, "", "", "")
         if text == first and not own:
             return [gr.skip()] * len(target)
-        brought = recall_brought(request.session_hash, identity, own, evals)
+        brought, own = recall_brought(request.session_hash, identity, own, evals)
         return opened(text, chosen if chosen in names else "", *page, brought=brought, own=own)
 
-    def recall_brought(session: str, identity: Any, own: str, evals: str) -> Brought:
-        """What is beside a skill of one's own as it was saved; of another the evals alone, which the browser has."""
+    def recall_brought(session: str, identity: Any, own: str, evals: str) -> tuple[Brought, str]:
+        """(what was saved beside a skill of one's own, its id); else the evals that the browser has, and ''."""
         with suppress(*SHOWN):
             if own and compare.shelf:
-                return share.sharing.bring(session, compare.shelf.files(owner_of(identity), own))
+                return share.sharing.bring(session, compare.shelf.files(owner_of(identity), own)), own
         with suppress(EvalError):
-            return Brought(parse_evals(evals.encode("utf-8", "replace"), EVALS))
-        return NOTHING
+            return Brought(parse_evals(evals.encode("utf-8", "replace"), EVALS)), ""
+        return NOTHING, ""
 
     known = [compare.identity] if compare.shelf else []
     demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)

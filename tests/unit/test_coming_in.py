@@ -18,7 +18,7 @@ from studio.service import Studio
 from studio.sharing import Sharing
 from studio.shelf import Shelf
 from studio.views import page
-from studio.views.visitor import Keeping, arrived
+from studio.views.visitor import Keeping, Training, arrived
 
 TEXT = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd lines with a full stop.\n"
 EVALS_FILE = render_evals("end-with-stop", (Eval("1", "Say it.", "x.", (Assertion("ends_with", "."),)),))
@@ -48,17 +48,27 @@ def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 class Visit:
     """The page without a browser: its handlers, with what its components hold, for one session."""
 
-    def __init__(self, studio: Studio, shelf: Shelf | None, session: str, identity: dict[str, str]) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        shelf: Shelf | None,
+        session: str,
+        identity: dict[str, str],
+        training: Training | None = None,
+    ) -> None:
         keeping = Keeping(shelf, "secret") if shelf else None
-        self.demo, self.request = page.build(studio, keeping=keeping), gr.Request(session_hash=session)
+        self.demo, self.request = page.build(studio, training, keeping=keeping), gr.Request(session_hash=session)
         self.held = {block: getattr(block, "value", None) for block in self.demo.blocks.values()}
         self.held |= {block: block.value or "" for block in self.held if isinstance(block, gr.Textbox)}
         self.held |= {block: identity for block in self.held if isinstance(block, gr.BrowserState)}
         self.names = {block.elem_id: block for block in self.held if getattr(block, "elem_id", None)}
 
+    def handler(self, name: str) -> gr.blocks.BlockFunction:
+        return next(each for each in self.demo.fns.values() if getattr(each.fn, "__name__", "") == name)
+
     def do(self, name: str, event: dict | None = None, **given: Any) -> dict:
         """Call a handler by its name; `given` are what components hold, by their ids. Returns what changed."""
-        function = next(each for each in self.demo.fns.values() if getattr(each.fn, "__name__", "") == name)
+        function = self.handler(name)
         self.held |= {self.names[id_.replace("_", "-")]: value for id_, value in given.items()}
         inputs = [{block: self.held[block] for block in function.inputs}]
         inputs = inputs if function.inputs_as_dict else [self.held[block] for block in function.inputs]
@@ -112,14 +122,18 @@ def test_a_draft_that_was_reloaded_has_its_files_again_where_they_were_saved_and
     shelf, me = Shelf(tmp_path), arrived(None)
     kept = shelf.save(me["owner"], TEXT, files={EVALS: EVALS_FILE, "a.txt": b"x"})
     form = ["", "", "", "raw"]
-    for own, who, beside in ((kept.id, me, "a.txt"), ("", me, "not kept yet"), (kept.id, arrived(None), EVALS)):
+    for own, who, said, count in (
+        (kept.id, me, "a.txt</code>, <code>evals/evals.json</code>, kept with it.", "2 other files"),
+        ("", me, "evals/evals.json</code>, not kept yet", "1 other file"),
+        (kept.id, arrived(None), "evals/evals.json</code>, not kept yet", "1 other file"),  # another visitor's
+    ):
         visit = Visit(studio, shelf, "one", who)
-        function = next(each for each in visit.demo.fns.values() if getattr(each.fn, "__name__", "") == "recall")
-        visit.held[function.inputs[0]] = json.dumps([TEXT + "\nMore.\n", *form, "", own, EVALS_FILE.decode()])
+        visit.held[visit.handler("recall").inputs[0]] = json.dumps(
+            [TEXT + "\nMore.\n", *form, "", own, EVALS_FILE.decode()]
+        )
         shown = visit.do("recall")
-        assert shown["prompt"] == "Say it." and beside in shown["beside"]
-        assert ("a.txt" in shown["beside"]) == (beside == "a.txt")
-        assert "2 other files" in visit.do("show")["share-skill"] or beside != "a.txt"
+        assert shown["prompt"] == "Say it." and said in shown["beside"]
+        assert f"SKILL.md, {count}, the adapter" in visit.do("show")["share-skill"]
 
 
 def test_where_the_server_keeps_nothing_an_imported_skill_says_so(studio: Studio, tmp_path: Path):
@@ -137,6 +151,28 @@ def test_a_skill_that_asks_is_opened_with_its_files_after_the_yes(studio: Studio
     assert "a.txt" in visit.do("anyway")["beside"]
     assert "1 other file" in visit.do("show")["share-skill"]
     assert "Nothing waits" in visit.do("anyway")["came"]
+
+
+def test_the_examples_that_a_skill_brought_are_trained_on_beside_answers_that_were_kept(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SKILL_STUDIO_DATA", str(tmp_path / "data"))
+    training, me = Training.open(), arrived(None)
+    write_archive({SKILL: TEXT.encode(), EVALS: EVALS_FILE}, tmp_path / "came.skill")
+    visit = Visit(studio, None, "one", me, training)
+    skill = training.add_skill(me, TEXT)
+
+    def prompts() -> list[str]:
+        return [each.prompt for each in training.book.examples(me["owner"], skill)]
+
+    training.keep(me, TEXT, "Mine?", "y.")
+    visit.do("upload", upload=[str(tmp_path / "came.skill")])
+    visit.do("_add_open")
+    assert prompts() == ["Mine?", "Say it."]
+    training.book.remove_skill(me["owner"], skill)
+    visit.held[visit.handler("_keep").inputs[1]] = (TEXT, "Mine?", ("", "", "y."))
+    assert "this skill has 2 to train on" in visit.do("_keep", kept="y.")["kept-line"]
+    assert prompts() == ["Mine?", "Say it."]
 
 
 def test_a_private_repository_is_imported_with_the_visitor_s_own_token_and_no_other(
