@@ -5,7 +5,7 @@ The page, the endpoints and the command line all take skills in here. Nothing is
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from skills.archive import EVALS, SKILL, ArchiveError, SkillFiles, read_archive, read_folder
@@ -14,6 +14,7 @@ from skills.fetch import Network, fetch_skill
 from skills.library import SkillLibrary
 from skills.scan import MAX_FILES, MAX_SIZE, Finding, Severity, shown
 from skills.skill import MAX_TEXT, SkillError, is_valid_name
+from studio import bundle
 from studio.hub import Hub, HubError
 
 _HUB = re.compile(
@@ -37,13 +38,20 @@ class Arrival:
     text: str  # of the SKILL.md
     evals: tuple[Eval, ...]
     findings: tuple[Finding, ...]  # the gravest first
-    left: tuple[str, ...] = ()  # files that the studio has no use for: all but the text and its evals
+    left: tuple[str, ...] = ()  # the names of all files but the text and its evals
+    files: dict[str, bytes] = field(default_factory=dict, hash=False)  # those that the studio keeps beside the text
 
     @classmethod
     def of(cls, source: str, skill: SkillFiles) -> "Arrival":
-        """What the studio takes of a skill's files."""
+        """What the studio takes of a skill's files: not what it makes anew for every bundle."""
         left = tuple(sorted(skill.files.keys() - {SKILL, EVALS}))
-        return cls(source, skill.skill.name, skill.text, skill.evals, skill.findings, left)
+        files = {path: data for path, data in bundle.skill_files(skill).items() if path != SKILL}
+        return cls(source, skill.skill.name, skill.text, skill.evals, skill.findings, left, files)
+
+    @property
+    def not_taken(self) -> tuple[str, ...]:
+        """The names of the files that the studio makes anew."""
+        return tuple(filter(bundle.is_added, self.left))
 
     @property
     def gravest(self) -> Severity | None:

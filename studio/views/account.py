@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import gradio as gr
 
+from studio.intake import IntakeError
 from studio.jobs import JobError
 from studio.sharing import PROBLEMS
 from studio.views import render
@@ -27,7 +28,7 @@ def attempted(work: Callable[[], T], what: str) -> tuple[T | None, str]:
     """What a work gives, or what was wrong, for the visitor."""
     try:
         return work(), ""
-    except (*PROBLEMS, JobError) as error:
+    except (*PROBLEMS, JobError, IntakeError) as error:
         return None, str(error)
     except Exception as error:
         # Where it happened, but not what it says: a message may repeat what was sent, a token included.

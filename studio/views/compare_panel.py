@@ -19,6 +19,7 @@ from skills.library import LibraryEntry, SkillLibrary
 from studio.fidelity import Check, Fidelity
 from studio.links import Link, LinkError, link_to
 from studio.service import PANES, Comparison, Settings, Source, Studio, StudioError
+from studio.sharing import NOTHING, Brought
 from studio.shelf import Shelf, ShelfError
 from studio.views import render
 from studio.views.gpu import on_gpu
@@ -61,12 +62,17 @@ _COPY = """async (fragment) => {
 }"""
 
 
-def evals_of(library: SkillLibrary, chosen: str, brought: tuple[Eval, ...] = ()) -> tuple[Eval, ...]:
+def evals_of(library: SkillLibrary, chosen: str, brought: Brought = NOTHING) -> tuple[Eval, ...]:
     """The evals of the library skill that was chosen; those that a skill of one's own ('') brought along."""
-    return library.get(chosen).evals if chosen else brought
+    return library.get(chosen).evals if chosen else brought.evals
 
 
-def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: tuple[Eval, ...] = ()) -> Eval | None:
+def evals_of_text(library: SkillLibrary, chosen: str, brought: Brought, text: str) -> tuple[Eval, ...]:
+    """As `evals_of`, to be trained on: those of a library skill hold of its text as it ships, not of an edited one."""
+    return () if chosen and library.get(chosen).text != text else evals_of(library, chosen, brought)
+
+
+def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: Brought = NOTHING) -> Eval | None:
     """The eval whose prompt this is, so that an edited prompt is not held against an answer to another one."""
     return next((ev for ev in evals_of(library, chosen, brought) if ev.prompt.strip() == prompt.strip()), None)
 
@@ -99,7 +105,7 @@ class ComparePanel:
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
         self.checked = gr.State("")  # digest of the text that the check on show is of
         self.found = gr.State(None)  # what that check found, once it is done
-        self.brought = gr.State(())  # evals of an imported skill
+        self.brought = gr.State(NOTHING)  # what an imported skill or one of one's own has beside its text
         self.linked = gr.State(None)  # the link that was opened
         self.run = gr.Textbox("", visible=False)  # whether a link that was opened is still to be compared
         prompt = first.evals[0].prompt if first.evals else ""
@@ -214,8 +220,8 @@ class ComparePanel:
         chosen: str,
         before: str,
         prompt: str,
-        brought_before: tuple[Eval, ...] = (),
-        brought: tuple[Eval, ...] = (),
+        brought_before: Brought = NOTHING,
+        brought: Brought = NOTHING,
         parts: Stack = ALONE,
     ) -> list[Any]:
         """Values for `offered`: the examples of a skill, and of the added ones of the stack that it is in now.
@@ -228,7 +234,7 @@ class ComparePanel:
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         expected = self.expected_line(chosen, prompt, brought, parts)
-        return [prompt, examples, expected, *check, () if chosen else brought]
+        return [prompt, examples, expected, *check, NOTHING if chosen else brought]
 
     def follow(self, link: Link, skill: Source) -> dict:
         """What a link that was opened sets besides its skill, whose texts are those here, and what is to say of it."""
@@ -237,9 +243,9 @@ class ComparePanel:
         values = dict(zip(self.stack.drawn, self.stack.draw(parts), strict=True)) | {
             self.stack.panel: gr.Accordion(open=stacked),
             self.panes: render.panes(None, stacked),
-            self.examples: gr.Dataset(**self._samples(self._evals(chosen, (), parts))),
+            self.examples: gr.Dataset(**self._samples(self._evals(chosen, NOTHING, parts))),
             self.prompt: link.prompt,
-            self.expected: self.expected_line(chosen, link.prompt, (), parts),
+            self.expected: self.expected_line(chosen, link.prompt, NOTHING, parts),
             self.temperature: given.temperature,
             self.length: given.max_new_tokens,
             self.seed: given.seed,
@@ -253,7 +259,7 @@ class ComparePanel:
         """Values for `linking`: no link is open, and none is offered."""
         return ["", gr.Row(visible=False)]
 
-    def unmade(self, chosen: str, brought: tuple[Eval, ...] = ()) -> list[Any]:
+    def unmade(self, chosen: str, brought: Brought = NOTHING) -> list[Any]:
         """Values for `made`: nothing is on show any more of what another hypernetwork made."""
         found = render.fidelity(None, bool(evals_of(self.studio.library, chosen, brought)))
         hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
@@ -264,7 +270,7 @@ class ComparePanel:
         self,
         chosen: str,
         prompt: str,
-        brought: tuple[Eval, ...] = (),
+        brought: Brought = NOTHING,
         parts: Stack = ALONE,
     ) -> str:
         """The markup of what the panes are held against; `parts` are those of a stack."""
@@ -272,16 +278,16 @@ class ComparePanel:
         has_examples = bool(self._evals(chosen, brought, parts))
         return render.expected_line(ev.expected_output if ev else None, has_examples)
 
-    def _evals(self, chosen: str, brought: tuple[Eval, ...], parts: Stack) -> tuple[Eval, ...]:
+    def _evals(self, chosen: str, brought: Brought, parts: Stack) -> tuple[Eval, ...]:
         """The examples of the skill in the editor, and then those of the added ones of the library."""
         added = (ev for part in parts if part.is_shipped for ev in evals_of(self.studio.library, part.key))
         return (*evals_of(self.studio.library, chosen, brought), *added)
 
-    def _eval_of(self, chosen: str, prompt: str, brought: tuple[Eval, ...], parts: Stack) -> Eval | None:
+    def _eval_of(self, chosen: str, prompt: str, brought: Brought, parts: Stack) -> Eval | None:
         added = (eval_of(self.studio.library, part.key, prompt) for part in parts if part.is_shipped)
         return next(filter(None, (eval_of(self.studio.library, chosen, prompt, brought), *added)), None)
 
-    def _restacked(self, parts: Stack, chosen: str, prompt: str, brought: tuple[Eval, ...]) -> list[Any]:
+    def _restacked(self, parts: Stack, chosen: str, prompt: str, brought: Brought) -> list[Any]:
         """The examples of all skills; the answers on show were given for others."""
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         shown = [examples, self.expected_line(chosen, prompt, brought, parts), render.panes(None, len(parts) > 1)]
@@ -305,7 +311,7 @@ class ComparePanel:
         samples = [[ev.prompt] for ev in evals]
         return {"samples": samples, "sample_labels": labels, "label": "Examples", "visible": bool(evals)}
 
-    def _take_example(self, index: int, chosen: str, brought: tuple[Eval, ...], parts: Stack) -> tuple[str, str]:
+    def _take_example(self, index: int, chosen: str, brought: Brought, parts: Stack) -> tuple[str, str]:
         prompt = self._evals(chosen, brought, parts)[index].prompt
         return prompt, self.expected_line(chosen, prompt, brought, parts)
 
@@ -351,15 +357,19 @@ class ComparePanel:
         self.stop.click(None, cancels=runs, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
         if self.training:
             self.pane.input(self._take_answer, [self.given, self.pane], [self.answer, self.kept], **QUICK)
-            self.keep_it.click(self._keep, [self.identity, self.given, self.answer], self.kept, **QUICK)
+            kept = [self.identity, self.given, self.answer, self.chosen, self.brought]
+            self.keep_it.click(self._keep, kept, self.kept, **QUICK)
 
     def _take_answer(self, given: tuple[str, str, tuple[str, ...]], pane: int) -> tuple[str, str]:
         return given[2][pane], ""
 
-    def _keep(self, identity: dict, given: tuple[str, str, tuple[str, ...]], answer: str) -> str:
+    def _keep(
+        self, identity: dict, given: tuple[str, str, tuple[str, ...]], answer: str, chosen: str, brought: Brought
+    ) -> str:
         text, prompt, _ = given
         try:
-            count = self.training.keep(identity, text, prompt, answer)
+            evals = evals_of_text(self.studio.library, chosen, brought, text)
+            count = self.training.keep(identity, text, prompt, answer, evals)
         except ValueError as error:
             return render.activity(str(error), "failed")
         return render.activity(f"Kept: this skill has {count} to train on.", "done")

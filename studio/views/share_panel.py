@@ -14,12 +14,11 @@ import gradio as gr
 from gradio.utils import get_space
 
 from skills.archive import SkillFiles
-from skills.evals import Eval
 from studio.bundle import Verification
 from studio.fidelity import Fidelity
 from studio.hub import Pushed
 from studio.service import StudioError
-from studio.sharing import PROBLEMS, Ready, Sharing
+from studio.sharing import PROBLEMS, Brought, Ready, Sharing
 from studio.views import render, share_render
 from studio.views.account import attempted, token_of, tried
 from studio.views.compare_panel import MODEL, ComparePanel, digest
@@ -175,7 +174,7 @@ class SharePanel:
         request: gr.Request,
         found: Fidelity | None,
         checked: str,
-        brought: tuple[Eval, ...],
+        brought: Brought,
         chosen: str,
         *source: str,
     ) -> str:

@@ -62,7 +62,18 @@ def test_a_folder_a_zip_and_its_files_give_the_same_skill(folder: Path):
         assert (came.name, came.text, came.gravest) == ("greet", TEXT, "note")
         assert came.evals[0].expected_output == "hi"
         assert [each.rpartition("/")[2] for each in came.left] == ["run.sh"]
+        assert came.files == {"evals/evals.json": EVALS.encode(), came.left[0]: b"#!/bin/sh\n"}
+        assert came.not_taken == ()
     assert take_files(parts).source == "3 files"
+
+
+def test_of_a_bundle_comes_all_but_what_every_bundle_gets_anew(folder: Path):
+    for name in ("README.md", "provenance.json", "adapter/adapter_config.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    came = take_files([packed(folder, "greet.skill")])
+    assert set(came.files) == {"evals/evals.json", "scripts/run.sh"}
+    assert came.not_taken == ("README.md", "adapter/adapter_config.json", "provenance.json")
 
 
 @pytest.mark.parametrize("name", ["SKILL.md", "notes.txt", "greet"])

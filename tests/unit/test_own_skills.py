@@ -26,7 +26,9 @@ def draft(*parts: object) -> str:
 
 
 def test_a_draft_comes_back_with_what_it_belongs_to():
-    assert recalled(draft(RAW, "", "", "", "raw", "compact-log-lines", "id")) == (RAW, "compact-log-lines", "id")
+    parts = (RAW, "", "", "", "raw", "compact-log-lines", "id")
+    assert recalled(draft(*parts, "{}")) == (RAW, "compact-log-lines", "id", "{}")
+    assert recalled(draft(*parts)) == (RAW, "compact-log-lines", "id", "")  # from before evals were remembered
 
 
 def test_of_a_draft_in_the_form_what_was_typed_last_comes_back():
