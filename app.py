@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument(
         "--base", help="base model: a name on the Hugging Face Hub or a folder (default: the shipped one)"
     )
-    parser.add_argument("--checkpoint", help="hypernetwork: a folder or a repository (default: the one for the base)")
+    parser.add_argument(
+        "--checkpoint", help="hypernetwork: a folder or user/name[@revision] (default: the one that ships)"
+    )
     parser.add_argument("--host", help="address to listen on (default: GRADIO_SERVER_NAME or 127.0.0.1)")
     parser.add_argument(
         "--port", type=int, help="port to listen on (default: GRADIO_SERVER_PORT or the next from 7860)"

@@ -9,13 +9,14 @@ After Parametric Skills (arXiv 2606.30015); latents with direct heads as in Doc-
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
-from huggingface_hub.errors import RemoteEntryNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -30,6 +31,11 @@ CARD = Path(__file__).parent / "card.md"
 NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 9_500_000  # of weights in one file
+NOT_ON_HUB = {
+    RepositoryNotFoundError: "the Hub has no such repository, or it is private",
+    RevisionNotFoundError: "the repository has no such branch, tag or commit",
+    RemoteEntryNotFoundError: "the repository lacks its files",
+}
 SCALE_GAIN = 10.0  # lets the zero-initialised scales of B move fast at a common learning rate
 
 
@@ -123,6 +129,8 @@ class ModuleHead(nn.Module):
 
 class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-skills", tags=["lora", "hypernetwork"]):
     """Turns skill texts into LoRA for one frozen base."""
+
+    origin = ""  # user/name@commit, where it was loaded from the Hub
 
     def __init__(self, config: HypernetworkConfig) -> None:
         super().__init__()
@@ -303,16 +311,25 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
 def load_hypernetwork(base: Base, folder_or_repository: str | Path | None = None) -> Hypernetwork:
     """A saved hypernetwork for `base`, on its device; without a name, the one that ships.
 
+    A repository of the Hub is `user/name` or `user/name@revision`: a branch, a tag or a commit. All of its files are
+    taken from one commit, which `origin` then says.
     Raises HypernetworkError where there is none, it is damaged, or it belongs to another base.
     """
-    name = folder_or_repository or default_checkpoint(base)
+    name = str(folder_or_repository or default_checkpoint(base))
     try:
-        hypernetwork = Hypernetwork.from_pretrained(name)
+        if os.path.isdir(name):
+            hypernetwork = Hypernetwork.from_pretrained(name)
+        else:
+            repository, _, revision = name.partition("@")
+            commit = Path(hf_hub_download(repository, "config.json", revision=revision or None)).parent.name
+            hypernetwork = Hypernetwork.from_pretrained(repository, revision=commit)
+            hypernetwork.origin = f"{repository}@{commit}"
     except Exception as error:  # there are many ways of being damaged, and one way out
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = next((reason for kind, reason in NOT_ON_HUB.items() if isinstance(error, kind)), said)
         raise HypernetworkError(
             f"{name} holds no hypernetwork that can be read ({reason}). "
-            "Give a folder that `python -m training fit` wrote, or the name of one on the Hub."
+            "Give a folder that `python -m training fit` wrote, or user/name or user/name@revision of one on the Hub."
         ) from error
     hypernetwork.check_base(base)
     return hypernetwork.to(base.device).eval()

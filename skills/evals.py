@@ -145,6 +145,19 @@ def render_evals(skill_name: str, evals: Iterable[Eval]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
+def renamed_evals(data: bytes, skill_name: str) -> bytes:
+    """The evals.json of a skill that is called otherwise now; one that names it already, or is none, as it was."""
+    try:
+        content = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(content, dict) or content.get("skill_name", skill_name) == skill_name:
+        return data
+    return (json.dumps(content | {"skill_name": skill_name}, indent=2, ensure_ascii=False) + "\n").encode(
+        "utf-8", "replace"
+    )
+
+
 def passes(ev: Eval, answer: str) -> bool:
     """Whether all assertions of the eval hold of the answer."""
     return all(assertion.holds(answer) for assertion in ev.assertions)

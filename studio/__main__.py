@@ -1,24 +1,29 @@
-"""The command line over the service; `python -m studio --help` lists its commands."""
+"""The command line over the service; `python -m studio --help` lists its commands.
+
+A skill is named by its name in the library, a file, a folder or an address. One that is not of the library is scanned
+first: what is grave is refused, what is doubtful is shown, and taken only with --yes.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from skills.evals import load_evals
+from skills.archive import EVALS, SKILL
+from skills.evals import render_evals
+from skills.library import SUBTASKS, SkillLibrary
 from skills.skill import MAX_TEXT, validate
 from studio import bundle, hub, intake, serve, survey
-from studio.links import Link, LinkError, judge, link_to
+from studio.hub import Hub
+from studio.intake import Arrival
+from studio.links import Link, LinkError, link_to
 from studio.service import PANES, STACK_PANES, AdapterInfo, Part, Settings, Source, Studio, StudioError
 
 SESSION = "command-line"
 
 
 def read_text(path: Path) -> str:
-    """The text of a SKILL.md, or of the one in a folder.
-
-    Raises StudioError where there is none, or none that is text.
-    """
-    file = path / "SKILL.md" if path.is_dir() else path
+    """The text of a SKILL.md, or of the one in a folder, be it none of a skill. Raises StudioError."""
+    file = path / SKILL if path.is_dir() else path
     try:
         if file.stat().st_size > 4 * MAX_TEXT:
             raise StudioError(
@@ -29,34 +34,47 @@ def read_text(path: Path) -> str:
         raise StudioError(f"{file} can't be read: {error.strerror}.") from error
 
 
-def source_of(studio: Studio, options: argparse.Namespace) -> Source:
-    """The text of the skill that was given, or the several of a stack with their weights; a name is the library's.
+def take_in(source: str, options: argparse.Namespace) -> Arrival:
+    """The skill of this name, in this file or folder or at this address, once its findings let it in.
 
-    Raises StudioError, SkillError for a name that the library does not have.
+    Raises IntakeError, and BundleError for what the scan finds.
+    """
+    path = Path(source)
+    if path.name == SKILL and path.is_file():  # alone: what else lies around it, as in a folder of downloads, is not in
+        beside = path.parent / EVALS
+        came = intake.take_files([path, beside] if beside.is_file() else [path])
+    else:
+        came = intake.take(source, options.token)
+    bundle.let_in(came.source, came.findings, options.yes)
+    return came
+
+
+def source_of(options: argparse.Namespace) -> Source:
+    """The text of the skill that was given, or the several of a stack with their weights.
+
+    Raises StudioError, and as `take_in`.
     """
     weights = options.weights or [1.0] * len(options.skill)
     if len(weights) != len(options.skill):
         raise StudioError(f"There are {len(options.skill)} skills and {len(weights)} weights. Give one for each.")
-    names = {entry.skill.name: entry.text for entry in studio.library.list()}
-    texts = [
-        names[str(path)] if str(path) in names and not path.exists() else read_text(path) for path in options.skill
-    ]
+    texts = [take_in(each, options).text for each in options.skill]
     return tuple(map(Part, texts, weights)) if len(texts) > 1 else texts[0]
 
 
-def print_overlaps(info: AdapterInfo) -> None:
-    """What a stack is made of and how its skills meet, for a person, on the standard error."""
+def print_made_by(studio: Studio, info: AdapterInfo) -> None:
+    """By what models an adapter was made, and of a stack how its skills meet: for a person, on the standard error."""
+    print(studio.status().message, file=sys.stderr)
     for overlap in info.overlaps:
         print(f"{overlap.first}, {overlap.second}: {overlap.cosine:.2f}, {overlap.words}", file=sys.stderr)
 
 
 def generate(options: argparse.Namespace) -> int:
     """Write the adapter of a skill, or of several as one, as a PEFT folder."""
+    skill = source_of(options)
     studio = Studio(options.base, options.checkpoint)
-    skill = source_of(studio, options)
     studio.start()
     info = studio.generate(SESSION, skill)
-    print_overlaps(info)
+    print_made_by(studio, info)
     try:
         studio.save_adapter(SESSION, skill, options.out, options.gguf)
     except OSError as error:
@@ -75,13 +93,13 @@ def compare(options: argparse.Namespace) -> int:
     studio = Studio(options.base, options.checkpoint)
     link = Link.read(options.link) if options.link else None
     if link:
-        skill, prompt, settings = link.skill_text(studio.library), link.prompt, link.settings
-        if link.text:
-            bundle.check_findings(intake.take_text("the link", skill).findings, options.yes)
+        skill, prompt, settings = link.source(studio.library), link.prompt, link.settings
+        if arrival := link.arrival():
+            bundle.let_in("the link", arrival.findings, options.yes)
         if note := link.note(skill):
             print(note, file=sys.stderr)
     elif options.skill and options.prompt is not None:
-        skill, prompt = source_of(studio, options), options.prompt
+        skill, prompt = source_of(options), options.prompt
         settings = Settings(options.temperature, options.max_new_tokens, options.seed, options.strength)
     else:
         raise StudioError("Give a skill and --prompt, or a --link that holds both.")
@@ -92,15 +110,15 @@ def compare(options: argparse.Namespace) -> int:
         if last.message != said:
             print(f"{last.message} ...", file=sys.stderr)
             said = last.message
-    print_overlaps(last.adapter)
+    print_made_by(studio, last.adapter)
     for title, pane in zip(PANES if isinstance(skill, str) else STACK_PANES, last.panes, strict=True):
         speed = f", {pane.tokens_per_second:.0f} tokens/s" if pane.tokens_per_second else ""
         first = f", first token in {pane.first_token_seconds:.2f} s" if pane.first_token_seconds else ""
         print(f"{title} ({pane.prompt_tokens} prompt tokens{first}{speed})\n{pane.text or pane.note}\n")
     answers = [pane.text for pane in last.panes]
     if link:
-        print(judge(link, last.adapter, answers).message)
-    elif isinstance(skill, str):  # a link is to one skill
+        print(link.judge(skill, last.adapter, answers).message)
+    else:
         try:
             print(f"link: {link_to(studio.library, skill, prompt, settings, last.adapter, answers).fragment()}")
         except LinkError as error:
@@ -116,18 +134,33 @@ def scan(options: argparse.Namespace) -> int:
     return int(came.gravest in ("block", "ask"))
 
 
+def search(options: argparse.Namespace) -> int:
+    """List the skills of the library, or those that people have shared on the Hugging Face Hub."""
+    if options.hub:
+        for each in Hub(options.token).browse(options.query, options.author, limit=options.limit):
+            print(f"{each.repository}  {each.downloads} downloads, {each.likes} likes, {each.updated[:10]}")
+        return 0
+    found = SkillLibrary().search(options.query, options.subtask)
+    for entry in found[: options.limit]:
+        print(f"{entry.skill.name}  {entry.subtask}, {len(entry.evals)} examples: {entry.skill.description}")
+    print(f"{len(found)} skills", file=sys.stderr)
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print a skill's text, or its examples."""
+    came = take_in(options.skill, options)
+    print(f"{came.name} from {came.source}: {len(came.evals)} examples, {1 + len(came.left)} files", file=sys.stderr)
+    print(render_evals(came.name, came.evals).decode() if options.evals else came.text, end="")
+    return 0
+
+
 def check(options: argparse.Namespace) -> int:
     """Print how many of a skill's own examples pass without it, with it in the prompt, and with it as parameters."""
+    came = take_in(options.skill, options)
     studio = Studio(options.base, options.checkpoint)
-    if options.skill.exists():
-        text = read_text(options.skill)
-        file = (options.skill if options.skill.is_dir() else options.skill.parent) / "evals" / "evals.json"
-        evals = load_evals(file) if file.exists() else ()
-    else:
-        entry = studio.library.get(str(options.skill))
-        text, evals = entry.text, entry.evals
-    checks = studio.check(SESSION, text, evals)
-    if evals:
+    checks = studio.check(SESSION, came.text, came.evals)
+    if came.evals:
         studio.start()
     last, said = None, ""
     for last in checks:
@@ -180,8 +213,8 @@ def bench(options: argparse.Namespace) -> int:
 
 def add_skills(command: argparse.ArgumentParser, count: str = "+") -> None:
     """One skill, or several with a weight each."""
-    what = "a SKILL.md, its folder, or a name of the library; several are stacked"
-    command.add_argument("skill", type=Path, nargs=count, help=what)
+    command.add_argument("skill", nargs=count, help=f"{bundle.SOURCE}; several are stacked")
+    bundle.add_gate(command)
     command.add_argument("--weights", type=float, nargs="+", help="how much of each skill goes in (default: 1 each)")
 
 
@@ -191,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--base", help="Hub name or folder of the base model")
-    model.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork")
+    model.add_argument("--checkpoint", help="folder of a hypernetwork, or user/name[@revision] of one on the Hub")
 
     command = commands.add_parser("generate", parents=[model], help=generate.__doc__)
     add_skills(command)
@@ -203,7 +236,6 @@ def main(arguments: list[str] | None = None) -> int:
     add_skills(command, "*")
     command.add_argument("--prompt")
     command.add_argument("--link", help="a link to a comparison, in place of skill, prompt and settings")
-    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan of a link's skill asks")
     command.add_argument("--temperature", type=float, default=Settings.temperature)
     command.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens)
     command.add_argument("--seed", type=int, default=Settings.seed)
@@ -211,8 +243,24 @@ def main(arguments: list[str] | None = None) -> int:
     command.set_defaults(run=compare)
 
     command = commands.add_parser("check", parents=[model], help=check.__doc__)
-    command.add_argument("skill", type=Path, help="a SKILL.md, its folder, or the name of a skill of the library")
+    command.add_argument("skill", help=bundle.SOURCE)
+    bundle.add_gate(command)
     command.set_defaults(run=check)
+
+    command = commands.add_parser("search", help=search.__doc__)
+    command.add_argument("query", nargs="?", default="", help="words that must all occur; on the Hub part of a name")
+    command.add_argument("--limit", type=int, default=50, help="the most that are listed (default: %(default)s)")
+    command.add_argument("--subtask", choices=SUBTASKS, help="of the library: only skills of this kind")
+    command.add_argument("--hub", action="store_true", help="those on the Hugging Face Hub with the tags of a skill")
+    command.add_argument("--author", default="", help="on the Hub: only theirs")
+    command.add_argument("--token", help="for the Hub (default: HF_TOKEN, or that of `hf auth login`)")
+    command.set_defaults(run=search)
+
+    command = commands.add_parser("show", help=show.__doc__)
+    command.add_argument("skill", help=bundle.SOURCE)
+    command.add_argument("--evals", action="store_true", help="its examples, as evals.json has them")
+    bundle.add_gate(command)
+    command.set_defaults(run=show)
 
     command = commands.add_parser("validate", help=validate_text.__doc__)
     command.add_argument("skill", type=Path, help="a SKILL.md or its folder")
@@ -223,7 +271,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.set_defaults(run=survey_library)
 
     command = commands.add_parser("scan", help=scan.__doc__)
-    command.add_argument("source", help="a file, a folder, an https or Git address, or user/name on the Hub")
+    command.add_argument("source", help=bundle.SOURCE)
     command.add_argument("--token", help="for the Hub (default: HF_TOKEN, or that of `hf auth login`)")
     command.set_defaults(run=scan)
 

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -22,8 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from skills.archive import SkillFiles, read_archive, read_folder, write_archive
-from skills.library import SkillLibrary
-from skills.scan import Finding
+from skills.scan import Finding, shown
 from skills.skill import Skill, validate
 from studio import fidelity
 from studio.fidelity import Fidelity
@@ -39,6 +39,7 @@ GGUF = "adapter.gguf"
 REQUIRED = (SKILL, CARD, PROVENANCE, CONFIG, WEIGHTS)
 TAGS = ("parametric-skills", "agent-skills", "lora")
 LICENSE_FILES = ("LICENSE", "LICENSE.md", "LICENSE.txt")
+YES = "use what the scan asks about; what it blocks is refused all the same"  # of the option --yes
 FOLDERS = {"agents": ".agents/skills", "claude": ".claude/skills", "opencode": ".opencode/skills"}
 
 # How far apart two machines' adapters of one text may be: the Frobenius norm of the difference of all B A over that of
@@ -470,31 +471,48 @@ def read_provenance(data: bytes) -> tuple["Provenance", dict[str, str]]:
 # ---- installing ----------------------------------------------------------------------------------------------------
 
 
-def check_findings(findings: Iterable[Finding], accept: bool) -> None:
-    """Raise BundleError for what must not be used, and, unless it was accepted, for what a person should look at."""
+def check_findings(findings: Iterable[Finding], accept: bool, how: str = "--yes") -> None:
+    """Raise BundleError for what must not be used, and, unless it was accepted, for what a person should look at.
+
+    `how` is what says yes here.
+    """
     findings = list(findings)
     if blocked := [each for each in findings if each.severity == "block"]:
         raise BundleError(f"This is not used, because:\n{show(blocked)}")
     if not accept and (asked := [each for each in findings if each.severity == "ask"]):
-        raise BundleError(f"Look at this first, and say yes (--yes) if you want it all the same:\n{show(asked)}")
+        raise BundleError(f"Look at this first, and say yes ({how}) if you want it all the same:\n{show(asked)}")
+
+
+def let_in(what: str, findings: Iterable[Finding], accept: bool) -> None:
+    """`check_findings` for who sits at a terminal: the findings that do not keep it out are printed, too."""
+    findings = list(findings)
+    try:
+        check_findings(findings, accept)
+    except BundleError as error:
+        raise BundleError(f"{what}: {error}") from error
+    if findings:
+        print(f"{what}:\n{show(findings)}", file=sys.stderr)
 
 
 def show(findings: Iterable[Finding]) -> str:
     """Findings for a terminal, one a line."""
-    return "\n".join(f"{each.path}:{each.line}: {each.severity}: {each.message} {each.fix}" for each in findings)
+    return "\n".join(
+        f"{each.path if each.path.isprintable() else shown(each.path)}:{each.line}: {each.severity}: {each.message} "
+        f"{each.fix}"
+        for each in findings
+    )
 
 
 def install(
-    path: Path, to: str = "agents", root: Path | None = None, force: bool = False, accept: bool = False
+    source: SkillFiles, to: str = "agents", root: Path | None = None, force: bool = False, accept: bool = False
 ) -> Path:
-    """Put the skill of a bundle, a .skill file or a folder where agents look for skills, and give its new folder.
+    """Put a skill, of a bundle or not, where agents look for skills, and give its new folder.
 
     `to` is one of FOLDERS, below `root` (default: the current folder). The adapter stays behind. A skill that is there
-    is replaced only with `force`. Raises SkillError, OSError, and BundleError for what the scan finds.
+    is replaced only with `force`. Raises OSError, and BundleError for what the scan finds.
     """
     if to not in FOLDERS:
         raise BundleError(f"'{to}' is no place for skills. Choose one of: {', '.join(FOLDERS)}.")
-    source = read(path)
     files = skill_files(source)
     check_findings(source.findings, accept)
     skill = source.skill
@@ -515,15 +533,20 @@ def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
 
 # ---- the command line ----------------------------------------------------------------------------------------------
 
+SOURCE = (
+    "a name of the library, a SKILL.md, its folder, a .skill file, an https or Git address, or user/name[@revision] of "
+    "the Hub"
+)
+
 
 def add_commands(commands: "argparse._SubParsersAction", model: argparse.ArgumentParser) -> None:
     """Add `bundle`, `verify` and `install`; `model` holds the options --base and --checkpoint."""
     command = commands.add_parser("bundle", parents=[model], help=_bundle.__doc__)
-    command.add_argument("skill", type=Path, help="a SKILL.md, its folder, a .skill file, or a name of the library")
+    command.add_argument("skill", help=SOURCE)
     command.add_argument("--out", type=Path, required=True, help="folder for the bundle, or a file that ends in .skill")
     command.add_argument("--gguf", action="store_true", help="add the adapter for llama.cpp, adapter.gguf")
     command.add_argument("--no-check", action="store_true", help="leave out the evaluation on the skill's own evals")
-    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan asks about")
+    add_gate(command)
     command.set_defaults(run=_bundle)
 
     command = commands.add_parser("verify", parents=[model], help=_verify.__doc__)
@@ -531,12 +554,18 @@ def add_commands(commands: "argparse._SubParsersAction", model: argparse.Argumen
     command.set_defaults(run=_verify)
 
     command = commands.add_parser("install", help=_install.__doc__)
-    command.add_argument("bundle", type=Path, help="a bundle, the folder of a skill, or a .skill file")
+    command.add_argument("skill", help=f"{SOURCE}; of a bundle, the skill alone")
     command.add_argument("--to", choices=list(FOLDERS), default="agents", help="whose skills it joins")
     command.add_argument("--root", type=Path, help="project or home folder (default: the current one)")
     command.add_argument("--force", action="store_true", help="replace a skill of this name")
-    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan asks about")
+    add_gate(command)
     command.set_defaults(run=_install)
+
+
+def add_gate(command: argparse.ArgumentParser) -> None:
+    """The options of a command that takes a skill in from anywhere."""
+    command.add_argument("--yes", action="store_true", help=YES)
+    command.add_argument("--token", help="for the Hub (default: HF_TOKEN, or that of `hf auth login`)")
 
 
 def _load(options: argparse.Namespace) -> tuple["Hypernetwork", "Base"]:
@@ -544,7 +573,10 @@ def _load(options: argparse.Namespace) -> tuple["Hypernetwork", "Base"]:
     from hypernet.hypernetwork import load_hypernetwork
 
     base = Base.load(options.base)
-    return load_hypernetwork(base, options.checkpoint), base
+    hypernetwork = load_hypernetwork(base, options.checkpoint)
+    if hypernetwork.origin:
+        print(f"hypernetwork {hypernetwork.origin}", file=sys.stderr)
+    return hypernetwork, base
 
 
 def _bundle(options: argparse.Namespace) -> int:
@@ -552,9 +584,7 @@ def _bundle(options: argparse.Namespace) -> int:
     from hypernet.adapter import make_adapter
     from hypernet.gguf_export import adapter_gguf
 
-    path = options.skill if options.skill.exists() else SkillLibrary().get(str(options.skill)).path
-    source = read(path)
-    check_findings(source.findings, options.yes)
+    _, source = _taken(options)
     hypernetwork, base = _load(options)
     adapter = make_adapter(hypernetwork, base, source.text, source.skill.name)
     checked = None
@@ -581,9 +611,19 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _install(options: argparse.Namespace) -> int:
     """Put the skill of a bundle, without the adapter, where agents look for skills."""
+    came_from, source = _taken(options)
     try:
-        target = install(options.bundle, options.to, options.root, options.force, options.yes)
+        target = install(source, options.to, options.root, options.force, options.yes)
     except OSError as error:
         raise BundleError(f"The skill can't be installed: {error.strerror} ({error.filename}).") from error
-    print(f"{target}: installed")
+    print(f"{target}: installed from {came_from}")
     return 0
+
+
+def _taken(options: argparse.Namespace) -> tuple[str, SkillFiles]:
+    """(where it came from, the skill) that a command names, once its findings let it in."""
+    from studio import intake  # which imports this module
+
+    came_from, source = intake.find_skill(options.skill, options.token)
+    let_in(came_from, source.findings, options.yes)
+    return came_from, source

@@ -37,6 +37,7 @@ class Card:
     origin: str = ""  # of an own skill: the one that it was forked from
     version: int = 0  # of an own skill
     changed: float | None = None  # when that was saved
+    files: int = 0  # of an own skill, beside its text
     deleted: bool = False
     tokens: int | None = None
     score: Score | None = None
@@ -103,14 +104,16 @@ class Catalogue:
         counted = (replace(card, tokens=tokens.get(card.key) or count_tokens(card.text)) for card in cards)
         return Found(tuple(counted), len(items))
 
-    def text(self, owner: str, key: str) -> tuple[str, str]:
-        """(text, name of the library's skill that it is or came from, or '') of a key.
+    def text(self, owner: str, key: str, number: int | None = None) -> tuple[str, str]:
+        """(text, name of the library's skill whose files are its own, or '') of a key.
 
+        `number` is a version of an own skill; a fork goes by the files of its origin until it has others.
         Raises SkillError and ShelfError where there is none.
         """
         if key.startswith(OWN) and self.shelf:
             skill = self.shelf.get(owner, key.removeprefix(OWN))
-            return skill.text, skill.origin if self.has(skill.origin) else ""
+            version = skill.newest if number is None else self.shelf.version(owner, skill.id, number)
+            return version.text, skill.origin if self.has(skill.origin) and not version.files else ""
         entry = self.library.get(key.removeprefix(SHIPPED))
         return entry.text, entry.skill.name
 
@@ -176,7 +179,8 @@ class Catalogue:
             known = {
                 "key": OWN + item.id,
                 "author": skill.metadata.get("author") or "you",
-                "has_examples": self.has(item.origin),
+                "has_examples": item.newest.has_evals if item.newest.files else self.has(item.origin),
+                "files": item.newest.files,
                 "origin": item.origin,
                 "version": item.newest.number,
                 "changed": item.newest.saved,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from skills.evals import Assertion, parse_evals
+from skills.evals import Assertion, Eval, parse_evals
 from skills.skill import CHARACTERS_A_TOKEN, Skill, SkillError
 from studio import database
 
@@ -49,6 +49,12 @@ CREATE TABLE IF NOT EXISTS examples (
     subtask TEXT NOT NULL,
     checks TEXT NOT NULL,      -- JSON: a list of {kind, value}
     UNIQUE (owner, skill_name, messages)
+);
+CREATE TABLE IF NOT EXISTS brought (
+    owner TEXT NOT NULL,
+    skill_name TEXT NOT NULL,
+    eval TEXT NOT NULL,        -- SHA-256 of its prompt and answer
+    PRIMARY KEY (owner, skill_name, eval)
 );
 """
 
@@ -147,6 +153,7 @@ class ExampleBook:
         with database.transaction(self._path, ExampleError) as db:
             name = _skill(db, owner, skill_sha256).name
             db.execute("DELETE FROM examples WHERE owner = ? AND skill_name = ?", (owner, name))
+            db.execute("DELETE FROM brought WHERE owner = ? AND skill_name = ?", (owner, name))
             db.execute("DELETE FROM skills WHERE owner = ? AND name = ?", (owner, name))
 
     # ---- examples ----
@@ -178,6 +185,24 @@ class ExampleBook:
             skill = _skill(db, owner, skill_sha256)
             trajectory = _trajectory(chat, skill.sha256, split=split, checks=tuple(checks), source=source)
             return _example(_insert(db, owner, skill, trajectory)[0], skill)
+
+    def bring(self, owner: str, skill_sha256: str, evals: Sequence[Eval]) -> None:
+        """Keep the evals of a skill as examples, each once: one that was changed or removed since does not come back.
+
+        All are kept or, where anything is wrong, none. Raises ExampleError as `add`.
+        """
+        with database.transaction(self._path, ExampleError) as db:
+            skill = _skill(db, owner, skill_sha256)
+            for ev in evals:
+                mark = hashlib.sha256(json.dumps([ev.prompt, ev.expected_output]).encode()).hexdigest()
+                row = (owner, skill.name, mark)
+                if db.execute("INSERT OR IGNORE INTO brought VALUES (?, ?, ?)", row).rowcount:
+                    chat = [
+                        {"role": "user", "content": ev.prompt},
+                        {"role": "assistant", "content": ev.expected_output},
+                    ]
+                    trajectory = _trajectory(chat, skill.sha256, checks=ev.assertions, source="studio")
+                    _insert(db, owner, skill, trajectory)
 
     def update(
         self,

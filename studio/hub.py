@@ -38,7 +38,7 @@ SKILL_TAGS = TAGS[:2]  # the first alone is also that of hypernetworks
 SILENCE = 30.0  # seconds without a byte after which the Hub is given up
 LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
 MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
-MAX_LOOK = 64_000_000  # bytes of a skill that is only looked at: in memory, for anybody who types a name
+MAX_SKILL = 64_000_000  # bytes of a skill without its adapter: in memory, for anybody who types a name
 MAX_CHECKPOINT = 2_000_000_000  # bytes of a hypernetwork
 RUNNABLE = tuple(".bin .pt .pth .pkl .pickle .ckpt .joblib .npy .npz .h5 .keras .onnx .msgpack".split())  # when opened
 SKILL_FOLDERS = ("evals/", "references/", "scripts/", "assets/")
@@ -80,8 +80,13 @@ class Fetched:
     commit: str
     kind: Kind
     files: dict[str, bytes] = field(hash=False)
-    findings: tuple[Finding, ...] = ()  # what a person should look at before using it
+    skill: SkillFiles | None = None  # scanned; None of a hypernetwork
     mismatches: tuple[Mismatch, ...] = ()  # in which a bundle is not what its provenance says
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What a person should look at before using it."""
+        return self.skill.findings if self.skill else ()
 
 
 @dataclass(frozen=True)
@@ -257,11 +262,11 @@ class Hub:
 
     # ---- pull ----
 
-    def pull(self, repository: str, target: Path, revision: str | None = None, accept: bool = True) -> Pulled:
+    def pull(self, repository: str, target: Path, revision: str | None = None, accept: bool = False) -> Pulled:
         """Bring a bundle, a skill or a hypernetwork into a new folder; its `hub.json` says of which commit.
 
         Only what is expected is downloaded, after a look at names and sizes. What the scan blocks never gets to
-        `target`; with `accept` false neither what it asks about. Raises HubError, BundleError, SkillError and OSError.
+        `target`, and what it asks about only with `accept`. Raises HubError, BundleError, SkillError and OSError.
         """
         if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
             raise HubError(f"{target} is there already. Choose another folder, or delete it.")
@@ -279,11 +284,13 @@ class Hub:
     ) -> Fetched:
         """What a repository of one of the `kinds` holds, with what a person should know of it before using it.
 
-        Only what is expected is downloaded, after a look at names and sizes. Raises HubError, BundleError, SkillError.
+        Where only a skill is wanted, a bundle is one, and what it adds is left there. Only what is expected is
+        downloaded, after a look at names and sizes. Raises HubError, BundleError, SkillError.
         """
         info = self._info(repository, revision)
         sizes = {each.rfilename: each.size for each in info.siblings or ()}
-        kind = _kind(sizes)
+        is_for_skill = kinds == ("skill",)
+        kind = "skill" if is_for_skill and SKILL in sizes else _kind(sizes)
         if kind not in kinds or not info.sha:
             wanted = " and ".join(filter(None, [", ".join(f"no {each}" for each in kinds[:-1]), f"no {kinds[-1]}"]))
             raise HubError(f"{repository} holds {wanted}. Choose another repository.")
@@ -294,30 +301,17 @@ class Hub:
             wanted = {*REQUIRED, *digests} - {PROVENANCE}
         elif kind == "skill":
             wanted = _skill_files(sizes)
+            if is_for_skill and sum(sizes[each] or 0 for each in wanted) > MAX_SKILL:
+                raise HubError(
+                    f"{repository} has more than {MAX_SKILL / 1e6:,.0f} MB beside its adapter. Pull it instead."
+                )
         else:
             allowed = ("config.json", HYPERNETWORK_INDEX, CARD)
             wanted = {each for each in sizes if each in allowed or HYPERNETWORK_WEIGHTS.fullmatch(each)}
         files |= self._download(repository, info.sha, {each: sizes[each] for each in wanted & sizes.keys()}, kind)
-        findings, mismatches = (), ()
-        if kind != "hypernetwork":
-            source = SkillFiles.of(files)
-            findings = source.findings
-            mismatches = tuple(bundle.altered(source)) if kind == "bundle" else ()
-        return Fetched(repository, info.sha, kind, files, findings, mismatches)
-
-    def look(self, repository: str, revision: str | None = None) -> tuple[SkillFiles, str]:
-        """(the skill in a repository, its commit): scanned, nothing of it kept on the disk, the adapter left there.
-
-        What the scan blocks comes too, with its findings: the caller must not use it. Raises HubError and SkillError.
-        """
-        info = self._info(repository, revision)
-        sizes = {each.rfilename: each.size for each in info.siblings or ()}
-        if SKILL not in sizes or not info.sha:
-            raise HubError(f"{repository} holds no {SKILL}. Choose the repository of a skill or of a bundle.")
-        wanted = {each: sizes[each] for each in _skill_files(sizes)}
-        if sum(size or 0 for size in wanted.values()) > MAX_LOOK:
-            raise HubError(f"{repository} has more than {MAX_LOOK / 1e6:,.0f} MB beside its adapter. Pull it instead.")
-        return SkillFiles.of(self._download(repository, info.sha, wanted, "skill")), info.sha
+        skill = None if kind == "hypernetwork" else SkillFiles.of(files)
+        mismatches = tuple(bundle.altered(skill)) if skill and kind == "bundle" else ()
+        return Fetched(repository, info.sha, kind, files, skill, mismatches)
 
     def _download(self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind) -> dict[str, bytes]:
         """The files of a commit by their names; `sizes` are what the listing says of them."""
@@ -468,7 +462,7 @@ def _check_weights(file: Path, shown: str) -> None:
 
 
 def add_commands(commands: "argparse._SubParsersAction") -> None:
-    """Add `push`, `pull` and `browse`."""
+    """Add `push` and `pull`."""
     account = argparse.ArgumentParser(add_help=False)
     account.add_argument("--token", help="of your account (default: HF_TOKEN, or that of `hf auth login`)")
 
@@ -480,19 +474,15 @@ def add_commands(commands: "argparse._SubParsersAction") -> None:
     visibility.add_argument("--public", dest="private", action="store_const", const=False, help="everybody sees it")
     command.add_argument("--pull-request", action="store_true", help="propose it to the owner of the repository")
     command.add_argument("--message", default="", help="of the commit")
-    command.add_argument("--yes", action="store_true", help="go on in spite of what the scan asks about")
+    command.add_argument("--yes", action="store_true", help=bundle.YES)
     command.set_defaults(run=_push)
 
     command = commands.add_parser("pull", parents=[account], help=_pull.__doc__)
     command.add_argument("repository", help="user/name")
     command.add_argument("--out", type=Path, help="folder that is made (default: the repository's name)")
     command.add_argument("--revision", help="branch, tag or commit (default: the newest)")
+    command.add_argument("--yes", action="store_true", help=bundle.YES)
     command.set_defaults(run=_pull)
-
-    command = commands.add_parser("browse", parents=[account], help=_browse.__doc__)
-    command.add_argument("search", nargs="?", default="", help="part of a name")
-    command.add_argument("--author", default="")
-    command.set_defaults(run=_browse)
 
 
 def _push(options: argparse.Namespace) -> int:
@@ -509,7 +499,7 @@ def _pull(options: argparse.Namespace) -> int:
     """Pull a bundle, a skill or a hypernetwork from the Hugging Face Hub."""
     target = options.out or Path(options.repository.rpartition("/")[2])
     try:
-        done = Hub(options.token).pull(options.repository, target, options.revision)
+        done = Hub(options.token).pull(options.repository, target, options.revision, options.yes)
     except (SkillError, BundleError) as error:
         raise HubError(f"{options.repository} was not taken: {error}") from error
     except OSError as error:
@@ -519,11 +509,4 @@ def _pull(options: argparse.Namespace) -> int:
         print(bundle.show(done.findings))
     for mismatch in done.mismatches:
         print(f"{mismatch.kind}: {mismatch.message}")
-    return 0
-
-
-def _browse(options: argparse.Namespace) -> int:
-    """List the skills that people have shared on the Hugging Face Hub."""
-    for each in Hub(options.token).browse(options.search, options.author):
-        print(f"{each.repository}  {each.downloads} downloads, {each.likes} likes, {each.updated[:10]}")
     return 0

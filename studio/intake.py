@@ -5,14 +5,16 @@ The page, the endpoints and the command line all take skills in here. Nothing is
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from skills.archive import EVALS, SKILL, ArchiveError, SkillFiles, read_archive, read_folder
 from skills.evals import Eval
 from skills.fetch import Network, fetch_skill
+from skills.library import SkillLibrary
 from skills.scan import MAX_FILES, MAX_SIZE, Finding, Severity, shown
-from skills.skill import MAX_TEXT
+from skills.skill import MAX_TEXT, SkillError, is_valid_name
+from studio import bundle
 from studio.hub import Hub, HubError
 
 _HUB = re.compile(
@@ -36,13 +38,20 @@ class Arrival:
     text: str  # of the SKILL.md
     evals: tuple[Eval, ...]
     findings: tuple[Finding, ...]  # the gravest first
-    left: tuple[str, ...] = ()  # files that the studio has no use for: all but the text and its evals
+    left: tuple[str, ...] = ()  # the names of all files but the text and its evals
+    files: dict[str, bytes] = field(default_factory=dict, hash=False)  # those that the studio keeps beside the text
 
     @classmethod
     def of(cls, source: str, skill: SkillFiles) -> "Arrival":
-        """What the studio takes of a skill's files."""
+        """What the studio takes of a skill's files: not what it makes anew for every bundle."""
         left = tuple(sorted(skill.files.keys() - {SKILL, EVALS}))
-        return cls(source, skill.skill.name, skill.text, skill.evals, skill.findings, left)
+        files = {path: data for path, data in bundle.skill_files(skill).items() if path != SKILL}
+        return cls(source, skill.skill.name, skill.text, skill.evals, skill.findings, left, files)
+
+    @property
+    def not_taken(self) -> tuple[str, ...]:
+        """The names of the files that the studio makes anew."""
+        return tuple(filter(bundle.is_added, self.left))
 
     @property
     def gravest(self) -> Severity | None:
@@ -51,9 +60,15 @@ class Arrival:
 
 
 def take(source: str, token: str | None = None, network: Network | None = None) -> Arrival:
-    """The skill in a file or folder of this computer, or else at an address: for the one who sits at it.
+    """What `find_skill` gives, as the studio takes it. Raises IntakeError."""
+    return Arrival.of(*find_skill(source, token, network))
 
-    `token` is for the Hub, by default that of the environment. Raises IntakeError.
+
+def find_skill(source: str, token: str | None = None, network: Network | None = None) -> tuple[str, SkillFiles]:
+    """(where it came from, the skill) by a file, a folder, a name of the library or an address.
+
+    For the one who sits at this computer: a SKILL.md stands for its folder, and the `token` for the Hub is by default
+    that of the environment. Raises IntakeError.
     """
     path = Path(source)
     try:
@@ -63,16 +78,19 @@ def take(source: str, token: str | None = None, network: Network | None = None) 
     if there:
         if path.name == SKILL:
             path = path.parent
-        return take_folder(path) if path.is_dir() else take_files([path])
-    return take_address(source, Hub(token), network)
+        return _folder(path) if path.is_dir() else _files([path])
+    try:
+        if is_valid_name(source):
+            return "the library", read_folder(SkillLibrary().get(source).path.parent)
+        return _address(source, Hub(token), network)
+    except (IntakeError, SkillError) as error:
+        nowhere = "" if "://" in source else f"There is no file or folder {shown(source)} here. "
+        raise IntakeError(f"{nowhere}{error}") from error
 
 
 def take_folder(path: Path) -> Arrival:
     """The skill in a folder of this computer. Raises IntakeError."""
-    try:
-        return Arrival.of(path.resolve().name, read_folder(path))
-    except ArchiveError as error:
-        raise IntakeError(str(error)) from error
+    return Arrival.of(*_folder(path))
 
 
 def take_files(paths: Sequence[Path]) -> Arrival:
@@ -80,13 +98,7 @@ def take_files(paths: Sequence[Path]) -> Arrival:
 
     Only their names count: an `evals.json` is taken for that of the skill. Raises IntakeError.
     """
-    if not paths:
-        raise IntakeError(f"No file came. Choose a {SKILL}, a .skill or a .zip.")
-    source = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
-    try:
-        return Arrival.of(source, _read(paths))
-    except ArchiveError as error:
-        raise IntakeError(f"{source} {'was' if len(paths) == 1 else 'were'} not opened. {error}") from error
+    return Arrival.of(*_files(paths))
 
 
 def take_text(source: str, text: str) -> Arrival:
@@ -105,15 +117,36 @@ def take_address(address: str, hub: Hub | None = None, network: Network | None =
     default as everybody sees it, so that no visitor gets at what only the studio's owner may see.
     Raises IntakeError.
     """
+    return Arrival.of(*_address(address, hub or Hub(is_visitor=True), network))
+
+
+def _folder(path: Path) -> tuple[str, SkillFiles]:
+    try:
+        return path.resolve().name, read_folder(path)
+    except ArchiveError as error:
+        raise IntakeError(str(error)) from error
+
+
+def _files(paths: Sequence[Path]) -> tuple[str, SkillFiles]:
+    if not paths:
+        raise IntakeError(f"No file came. Choose a {SKILL}, a .skill or a .zip.")
+    source = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+    try:
+        return source, _read(paths)
+    except ArchiveError as error:
+        raise IntakeError(f"{source} {'was' if len(paths) == 1 else 'were'} not opened. {error}") from error
+
+
+def _address(address: str, hub: Hub, network: Network | None) -> tuple[str, SkillFiles]:
     address = address.strip()
     if not address:
         raise IntakeError("The address is empty. Write https://... or, for the Hugging Face Hub, user/name.")
     try:
         if match := _HUB.fullmatch(address):
             name, revision = match["name"], match["revision"] or match["tree"]
-            skill, commit = (hub or Hub(is_visitor=True)).look(name, revision)
-            return Arrival.of(f"{name} on the Hub, commit {commit[:12]}", skill)
-        return Arrival.of(address, fetch_skill(address, network=network))
+            found = hub.fetch(name, revision, ("skill",))
+            return f"{name} on the Hub, commit {found.commit[:12]}", found.skill
+        return address, fetch_skill(address, network=network)
     except (ArchiveError, HubError) as error:
         raise IntakeError(str(error)) from error
 

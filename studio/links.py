@@ -10,12 +10,15 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, urlencode
 
 from skills.library import SkillLibrary
+from skills.scan import in_order
 from skills.skill import MAX_TEXT, SkillError, is_valid_name
-from studio.service import MAX_PROMPT, AdapterInfo, Settings, StudioError
+from studio import intake
+from studio.intake import Arrival
+from studio.service import MAX_PROMPT, AdapterInfo, Part, Settings, Source, StudioError, check_stack
 
 VERSION = "1"
 MAX_LINK = 16_000  # characters behind the '#': what mail and chat programs carry without cutting it
@@ -31,36 +34,67 @@ class LinkError(ValueError):
 
 
 @dataclass(frozen=True)
+class LinkedSkill:
+    """A skill of a link: by its name in the library, or as a text."""
+
+    name: str = ""  # in the library; '' for a text of one's own
+    text: str = ""  # one's own
+    digest: str = ""  # the first hex digits of the SHA-256 of its text; '' where the link does not say
+    share: float = 1.0  # how much of it goes into a stack
+
+    def here(self, library: SkillLibrary) -> str:
+        """Its text as it is here. Raises LinkError where the library has none of its name."""
+        if not self.name:
+            return self.text
+        try:
+            return library.get(self.name).text
+        except SkillError as error:
+            raise LinkError(f"The link is to a skill that is not in the library here. {error}") from error
+
+    def change(self, text: str) -> tuple[str, str] | None:
+        """The digests in the link and of the text here, in short, where they differ."""
+        here = _sha256(text)
+        return None if here.startswith(self.digest) else (self.digest[:8], here[:8])
+
+
+@dataclass(frozen=True)
 class Link:
-    """A comparison: the skill by its name in the library or as a text, what it is asked, and what it was made from.
+    """A comparison: of what skill, or of what stack of several, what it is asked, and what it was made from.
 
     The marks are the first hex digits of SHA-256 sums; '' where the link does not say.
     """
 
     prompt: str
+    skills: tuple[LinkedSkill, ...]
     settings: Settings = field(default_factory=Settings)
-    name: str = ""  # in the library; '' for a text of one's own
-    text: str = ""  # one's own
-    digest: str = ""  # of the skill's text
     checkpoint: str = ""  # of the hypernetwork
     base: str = ""
     answers: str = ""  # of the three answers
 
     def fragment(self) -> str:
         """The link from its '#' on. Raises LinkError where it would be too long."""
-        values = {"link": VERSION, "skill": self.name} if self.name else {"link": VERSION, "text": _packed(self.text)}
+        first, *more = self.skills
+        values: dict[str, object] = {"link": VERSION}
+        if more:
+            values["with"] = [_stacked(each) for each in self.skills]
+        else:
+            values |= {"skill": first.name} if first.name else {"text": _packed(first.text)}
         values["prompt"] = self.prompt.encode("utf-8", "replace").decode()
         given = self.settings
         values |= {"temperature": given.temperature, "length": given.max_new_tokens}
         values |= {"seed": given.seed, "strength": given.strength}
-        marks = {"digest": self.digest, "checkpoint": self.checkpoint, "base": self.base, "answers": self.answers}
+        marks = {"checkpoint": self.checkpoint, "base": self.base, "answers": self.answers}
+        if not more:
+            marks = {"digest": first.digest, **marks}
         values |= {name: mark for name, mark in marks.items() if mark}
-        fragment = "#" + urlencode(values, quote_via=quote)
+        fragment = "#" + urlencode(values, doseq=True, quote_via=quote)
         if len(fragment) > MAX_LINK:
-            what = "The prompt" if self.name else "The skill's text and the prompt"
+            own = sum(not each.name for each in self.skills)
+            what = "The prompt" if not own else f"The {'text' if own == 1 else 'texts'} of your own and the prompt"
+            way_out = f"Download the {'skill' if own == 1 else 'skills'}, and send the file{'s' * (own > 1)}"
             raise LinkError(
                 f"{what} would make a link of {len(fragment):,} characters; {MAX_LINK:,} is the most. "
-                f"{'Shorten it' if self.name else 'Download the skill, and send the file'}."
+                f"{way_out if own else 'Shorten it'}."
             )
         return fragment
 
@@ -71,62 +105,90 @@ class Link:
         if len(given) >= MAX_LINK:
             raise LinkError(f"The link has more than {MAX_LINK:,} characters. Ask for the skill as a file.")
         try:
-            values = dict(parse_qsl(given, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
+            pairs = parse_qsl(given, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
         except ValueError as error:
             raise LinkError(f"{_BROKEN} (it can't be read)") from error
+        values = dict(pairs)
         if values.get("link") != VERSION:
             raise LinkError("This is no link to a comparison, or one of another version of the studio.")
-        prompt, name = values.get("prompt", ""), values.get("skill", "")
+        prompt = values.get("prompt", "")
         if not prompt.strip() or len(prompt) > MAX_PROMPT:
             raise LinkError(f"{_BROKEN} (its prompt is missing or too long)")
-        if bool(name) == bool(values.get("text")) or (name and not is_valid_name(name)):
-            raise LinkError(f"{_BROKEN} (it names no skill and brings no text)")
-        marks = {each: values.get(each, "") for each in ("digest", "checkpoint", "base", "answers")}
-        if not all(mark == "" or _MARK.fullmatch(mark) for mark in marks.values()):
-            raise LinkError(f"{_BROKEN} (a mark in it is none)")
-        text = "" if name else _unpacked(values["text"])
-        if text and marks["digest"] and not _sha256(text).startswith(marks["digest"]):
-            raise LinkError(f"{_BROKEN} (its text is not the one that it was made from)")
-        return cls(prompt, _settings(values), name, text, **marks)
+        marks = {each: _mark(values.get(each, "")) for each in ("checkpoint", "base", "answers")}
+        stack = tuple(_unstacked(each) for name, each in pairs if name == "with")
+        single = values.get("skill", ""), values.get("text", ""), values.get("digest", "")
+        if stack and (any(single) or len(stack) == 1):
+            raise LinkError(f"{_BROKEN} (it names one skill and is to several)")
+        return cls(prompt, stack or (_linked(*single),), _settings(values), **marks)
 
-    def skill_text(self, library: SkillLibrary) -> str:
-        """The text of its skill as it is here. Raises LinkError where the library has none of this name."""
-        if not self.name:
-            return self.text
+    def source(self, library: SkillLibrary) -> Source:
+        """Its skill, or the several of its stack, with the texts that they have here.
+
+        Raises LinkError where the library has none of a name, and for a stack that can't be made.
+        """
+        parts = tuple(Part(each.here(library), each.share) for each in self.skills)
+        if len(parts) == 1:
+            return parts[0].text
         try:
-            return library.get(self.name).text
-        except SkillError as error:
-            raise LinkError(f"The link is to a skill that is not in the library here. {error}") from error
+            check_stack(parts)
+        except StudioError as error:
+            raise LinkError(f"The link is to a stack that can't be made. {error}") from error
+        return parts
 
-    def note(self, text: str) -> str:
-        """What is to say of the text before it is compared: '' where it is the one that the link was made with."""
-        here = _sha256(text)
-        if not self.digest or here.startswith(self.digest):
-            return ""
-        return (
-            f"The library's text of {self.name} is not the one that the link was made with ({self.digest[:8]} in the "
-            f"link, {here[:8]} here). What follows is made with the text that is here now."
+    def arrival(self) -> Arrival | None:
+        """The texts that it brings along, with what the scan found in all of them; None where it brings none.
+
+        Raises IntakeError for one that is no skill.
+        """
+        came = [intake.take_text("the link", each.text) for each in self.skills if each.text]
+        if len(came) < 2:
+            return came[0] if came else None
+        names = ", ".join(each.name for each in came)
+        found = [replace(finding, path=f"{each.name}/{finding.path}") for each in came for finding in each.findings]
+        return replace(came[0], name=names, findings=tuple(in_order(found)))
+
+    def note(self, skill: Source) -> str:
+        """What is to say of its texts before they are compared: '' where they are those that it was made with."""
+        said = [
+            f"The library's text of {name} is not the one that the link was made with ({there} in the link, {here} "
+            "here). "
+            for name, there, here in self._changed(skill)
+        ]
+        return "".join(said) + "What follows is made with the text that is here now." if said else ""
+
+    def judge(self, skill: Source, info: AdapterInfo, answers: Sequence[str]) -> "Verdict":
+        """Hold a comparison that is done against what the link says of it."""
+        other = [
+            f"the library's text of {name} has changed ({there} in the link, {here} here)"
+            for name, there, here in self._changed(skill)
+        ]
+        claims = (
+            (self.base, info.base_fingerprint, "it was made with another base"),
+            (self.checkpoint, info.hypernetwork_fingerprint, "it was made with another hypernetwork"),
+        )
+        other += [
+            f"{what} ({said[:8]} in the link, {here[:8]} here)"
+            for said, here, what in claims
+            if not here.startswith(said)
+        ]
+        why = "; ".join(other)
+        if not self.answers:
+            return Verdict(None, f"Not all is as in the link: {why}." if why else "Answered as the link asks.")
+        if _mark_of(answers).startswith(self.answers):
+            though = f", though not all is as it was: {why}" if why else ""
+            return Verdict(True, f"These are the answers that the link was made from, letter by letter{though}.")
+        if why:
+            return Verdict(False, f"These are not the answers that the link was made from: {why}.")
+        return Verdict(
+            False,
+            "These are not the answers that the link was made from, though text, models and settings are the same. "
+            "Other processors round otherwise, and one other token is enough.",
         )
 
-
-def link_to(
-    library: SkillLibrary, text: str, prompt: str, settings: Settings, info: AdapterInfo, answers: Sequence[str]
-) -> Link:
-    """The link to a comparison that is done.
-
-    A skill of the library that was not edited goes by its name, any other text travels in the link.
-    """
-    named = next((entry.skill.name for entry in library.list() if entry.text == text), "")
-    return Link(
-        prompt,
-        settings,
-        named,
-        "" if named else text,
-        digest=info.sha256[:MARK],
-        checkpoint=info.hypernetwork_fingerprint[:MARK],
-        base=info.base_fingerprint[:MARK],
-        answers=_mark_of(answers),
-    )
+    def _changed(self, skill: Source) -> list[tuple[str, str, str]]:
+        """(name, digest in the link, digest here) of the skills of the library whose text is another by now."""
+        pairs = zip(self.skills, _parts(skill), strict=True)
+        return [(each.name, *change) for each, part in pairs if (change := each.change(part.text))]
 
 
 @dataclass(frozen=True)
@@ -137,30 +199,25 @@ class Verdict:
     message: str
 
 
-def judge(link: Link, info: AdapterInfo, answers: Sequence[str]) -> Verdict:
-    """Hold a comparison that is done against what its link says of it."""
-    claims = (
-        (link.digest, info.sha256, f"the library's text of {info.skill_name} has changed"),
-        (link.base, info.base_fingerprint, "it was made with another base"),
-        (link.checkpoint, info.hypernetwork_fingerprint, "it was made with another hypernetwork"),
-    )
-    other = [
-        f"{what} ({said[:8]} in the link, {here[:8]} here)"
-        for said, here, what in claims
-        if said and not here.startswith(said)
-    ]
-    why = "; ".join(other)
-    if not link.answers:
-        return Verdict(None, f"Not all is as in the link: {why}." if why else "Answered as the link asks.")
-    if _mark_of(answers).startswith(link.answers):
-        though = f", though not all is as it was: {why}" if why else ""
-        return Verdict(True, f"These are the answers that the link was made from, letter by letter{though}.")
-    if why:
-        return Verdict(False, f"These are not the answers that the link was made from: {why}.")
-    return Verdict(
-        False,
-        "These are not the answers that the link was made from, though text, models and settings are the same. Other "
-        "processors round otherwise, and one other token is enough.",
+def link_to(
+    library: SkillLibrary, skill: Source, prompt: str, settings: Settings, info: AdapterInfo, answers: Sequence[str]
+) -> Link:
+    """The link to a comparison that is done.
+
+    A skill of the library that was not edited goes by its name, any other text travels in the link.
+    """
+    names = {entry.text: entry.skill.name for entry in library.list()}
+    skills = []
+    for part in _parts(skill):
+        name = names.get(part.text, "")
+        skills.append(LinkedSkill(name, "" if name else part.text, _sha256(part.text)[:MARK], part.share))
+    return Link(
+        prompt,
+        tuple(skills),
+        settings,
+        checkpoint=info.hypernetwork_fingerprint[:MARK],
+        base=info.base_fingerprint[:MARK],
+        answers=_mark_of(answers),
     )
 
 
@@ -181,6 +238,45 @@ def _settings(values: dict[str, str]) -> Settings:
         said = f" {error}" if isinstance(error, StudioError) else ""
         raise LinkError(f"{_BROKEN} (a setting in it is none){said}") from error
     return settings
+
+
+def _parts(skill: Source) -> tuple[Part, ...]:
+    return (Part(skill),) if isinstance(skill, str) else skill
+
+
+def _stacked(skill: LinkedSkill) -> str:
+    """One skill of a stack: `name:weight:digest`, or `:weight:digest:text` for a text of one's own."""
+    known = f"{skill.name}:{skill.share}:{skill.digest}"
+    return known if skill.name else f"{known}:{_packed(skill.text)}"
+
+
+def _unstacked(given: str) -> LinkedSkill:
+    """Raises LinkError; whether the weight can be is the stack's to say."""
+    name, weight, digest, text, *more = (*given.split(":"), "", "", "")
+    try:
+        share = float(weight)
+    except ValueError as error:
+        raise LinkError(f"{_BROKEN} (a weight in it is none)") from error
+    if any(more):
+        raise LinkError(f"{_BROKEN} (a skill of its stack is none)")
+    return replace(_linked(name, text, digest), share=share)
+
+
+def _linked(name: str, packed: str, digest: str) -> LinkedSkill:
+    """Raises LinkError for what names no skill and brings none, and for a text that is not the one it is said to be."""
+    if bool(name) == bool(packed) or (name and not is_valid_name(name)):
+        raise LinkError(f"{_BROKEN} (it names no skill and brings no text)")
+    made = LinkedSkill(name, _unpacked(packed) if packed else "", _mark(digest))
+    if made.text and made.change(made.text):
+        raise LinkError(f"{_BROKEN} (its text is not the one that it was made from)")
+    return made
+
+
+def _mark(given: str) -> str:
+    """Raises LinkError for what can't be the beginning of a SHA-256."""
+    if given and not _MARK.fullmatch(given):
+        raise LinkError(f"{_BROKEN} (a mark in it is none)")
+    return given
 
 
 def _packed(text: str) -> str:

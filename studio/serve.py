@@ -14,7 +14,10 @@ import socket
 import sys
 from pathlib import Path
 
+from skills.archive import SKILL
 from skills.library import SkillLibrary
+from skills.scan import in_order, scan_text
+from studio import bundle
 from studio.service import StudioError
 
 KEY_VARIABLE = "SKILL_STUDIO_API_KEY"
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skills", type=Path, help="folder of <name>/SKILL.md to serve beside the library; its skills go first"
     )
+    parser.add_argument("--yes", action="store_true", help=bundle.YES)
     parser.add_argument(
         "--api-key", help=f"that clients must send; better set {KEY_VARIABLE}, which no list of processes shows"
     )
@@ -37,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until interrupted. Raises StudioError and ValueError for what can't be served, before anything is loaded
     where that is known."""
-    skills = skill_texts(options.skills)
+    skills = skill_texts(options.skills, options.yes)
     listening = listen(options.host, options.port)
     with listening:
         import uvicorn
@@ -63,17 +67,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def skill_texts(folder: Path | None) -> dict[str, str]:
+def skill_texts(folder: Path | None, accept: bool = False) -> dict[str, str]:
     """The texts of the skills to serve by name: a folder's, and those of the library that it has no namesake of.
 
-    Raises SkillError where the folder is none or a skill in it can't be read.
+    Raises SkillError where the folder is none or a skill in it can't be read, and BundleError for what the scan finds
+    in the folder's.
     """
-    libraries = [SkillLibrary(folder)] if folder else []
-    skills: dict[str, str] = {}
-    for library in (*libraries, SkillLibrary()):
-        for entry in library.list():
-            skills.setdefault(entry.skill.name, entry.text)
-    return skills
+    own = {entry.skill.name: entry.text for entry in SkillLibrary(folder).list()} if folder else {}
+    findings = in_order(each for name, text in own.items() for each in scan_text(text, f"{name}/{SKILL}"))
+    bundle.let_in(str(folder), findings, accept)
+    shipped = (entry for entry in SkillLibrary().list() if entry.skill.name not in own)
+    return own | {entry.skill.name: entry.text for entry in shipped}
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -272,7 +272,9 @@ class Studio:
             self._status = Status("failed", "The base could not be loaded; the server's log says why.")
         else:
             self._loaded = _Loaded(base, _Maker(hypernetwork, hypernetwork.fingerprint))
-            self._status = Status("ready", f"{base.name}, 4-bit, on {base.device.type}")
+            repository, _, commit = hypernetwork.origin.partition("@")
+            made_by = f", hypernetwork {repository}@{commit[:12]}" if commit else ""
+            self._status = Status("ready", f"{base.name}, 4-bit, on {base.device.type}{made_by}")
         finally:
             self._over.set()
 
@@ -459,14 +461,7 @@ class Studio:
 
     def _parts(self, session: str, parts: tuple[Part, ...]) -> list[_Held]:
         """The adapter of each skill of a stack. Raises StudioError for what is no stack, naming the skill at fault."""
-        if not 2 <= len(parts) <= MAX_STACK:
-            raise StudioError(f"A stack has 2 to {MAX_STACK} skills; this one has {len(parts)}.")
-        if len({part.text for part in parts}) < len(parts):
-            raise StudioError("A skill is in the stack twice. Remove it once, and give it a larger weight instead.")
-        if not all(isinstance(part.share, (int, float)) and 0 <= part.share <= MAX_SHARE for part in parts):
-            raise StudioError(f"The weight of each skill in a stack must be a number from 0 to {MAX_SHARE:g}.")
-        if not sum(part.share for part in parts):
-            raise StudioError("Every skill of the stack has the weight 0. Give one of them more.")
+        check_stack(parts)
         held = []
         for number, part in enumerate(parts, 1):
             try:
@@ -715,6 +710,18 @@ class Studio:
         except ValueError as error:
             raise StudioError(str(error)) from error
         yield Check("done", f"Checked in {found.seconds:.1f} s", found)
+
+
+def check_stack(parts: tuple[Part, ...]) -> None:
+    """Raise StudioError for what is no stack, whatever its texts are."""
+    if not 2 <= len(parts) <= MAX_STACK:
+        raise StudioError(f"A stack has 2 to {MAX_STACK} skills; this one has {len(parts)}.")
+    if len({part.text for part in parts}) < len(parts):
+        raise StudioError("A skill is in the stack twice. Remove it once, and give it a larger weight instead.")
+    if not all(isinstance(part.share, (int, float)) and 0 <= part.share <= MAX_SHARE for part in parts):
+        raise StudioError(f"The weight of each skill in a stack must be a number from 0 to {MAX_SHARE:g}.")
+    if not sum(part.share for part in parts):
+        raise StudioError("Every skill of the stack has the weight 0. Give one of them more.")
 
 
 def _source(skill: Source) -> Source:

@@ -10,14 +10,14 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import constants
 
-from skills.archive import EVALS, SkillFiles, read_folder, write_archive
-from skills.evals import Eval, render_evals
+from skills.archive import EVALS, SkillFiles, read_archive, read_folder, write_archive
+from skills.evals import Eval, EvalError, parse_evals, renamed_evals, render_evals
 from skills.scan import Finding
 from skills.skill import Skill, SkillError
 from studio import bundle
@@ -25,6 +25,11 @@ from studio.bundle import SKILL, BundleError, Mismatch
 from studio.fidelity import Fidelity
 from studio.hub import Hub, HubError, Kind, Pushed, Shared
 from studio.service import MAX_SESSIONS, Studio, StudioError
+
+OPEN, WAITING = "open", "waiting"  # folders of a desk
+
+# Stands in an archive on a desk for the SKILL.md, which is in the editor; the name of that may be none of a file.
+_COVER = Skill("brought", "What came with a skill.", "").render().encode()
 
 FOUND = 40  # repositories that a search shows
 PROBLEMS = (StudioError, HubError, BundleError, SkillError)  # their messages are for the visitor
@@ -57,6 +62,18 @@ class Incoming:
 
 
 @dataclass(frozen=True)
+class Brought:
+    """What a skill in the editor has beside its text: its evals, and on the desk of the session its files."""
+
+    evals: tuple[Eval, ...] = ()
+    files: tuple[str, ...] = ()  # their paths in the skill's folder, the evals' among them
+    place: str = ""  # of the files on the desk; '' where the evals are all there is
+
+
+NOTHING = Brought()
+
+
+@dataclass(frozen=True)
 class Ready:
     """What can be pushed, and downloaded if it is a file: a bundle that was made, or the folder of a hypernetwork."""
 
@@ -69,11 +86,10 @@ class Ready:
 
 @dataclass
 class _Desk:
-    """What a session has on the server's disk: the skill that it pulled last, and the one of them that it opened."""
+    """What a session has on the server's disk: the skill that it pulled last, and what was brought with others."""
 
     folder: Path
     pulled: Incoming | None = None
-    opened: Incoming | None = None
 
 
 class Sharing:
@@ -100,22 +116,71 @@ class Sharing:
 
     # ---- the bundle ----
 
-    def source(self, session: str, chosen: str, text: str, brought: Sequence[Eval] = ()) -> SkillFiles:
+    def source(self, session: str, chosen: str, text: str, brought: Brought = NOTHING) -> SkillFiles:
         """The files of the skill that is open: its text, and what stands beside it where it came from.
 
-        `chosen` is its name in the library; without one, the skill that was pulled and opened counts while the text
-        bears its name, and else the evals that it `brought` along. Raises SkillError for a text that is none of a
-        skill, and StudioError.
+        `chosen` is its name in the library, or that of the one that it was forked from; without one, what it `brought`
+        along counts. Its evals bear its name, whatever it was called before. Raises SkillError for a text that is none
+        of a skill, and StudioError.
         """
-        beside: dict[str, bytes] = {}
         if chosen:
             beside = read_folder(self.studio.library.get(chosen).path.parent).files
-        elif (opened := self._look(session).opened) and opened.skill.name == Skill.parse(text).name:
-            with _disk("The files of the skill can't be read"):
-                beside = bundle.skill_files(bundle.read(opened.path))
-        elif brought:
-            beside = {EVALS: render_evals(Skill.parse(text).name, brought)}
+        else:
+            beside = self.beside(session, text, brought)
+        if EVALS in beside:
+            beside = beside | {EVALS: renamed_evals(beside[EVALS], Skill.parse(text).name)}
         return SkillFiles.of({**beside, SKILL: text.encode("utf-8", "replace")})
+
+    # ---- what comes with a skill ----
+
+    def bring(self, session: str, files: Mapping[str, bytes], waits: bool = False) -> Brought:
+        """Lay the files beside a text on the session's desk, in place of those of the skill that was open before.
+
+        With `waits` they lie apart from these until they are `accept`ed. Raises StudioError, and SkillError for paths
+        that no archive may hold.
+        """
+        kept = {path: data for path, data in files.items() if path != SKILL and not bundle.is_added(path)}
+        evals: tuple[Eval, ...] = ()
+        if EVALS in kept:
+            with contextlib.suppress(EvalError):  # the scan told of it
+                evals = parse_evals(kept[EVALS], EVALS)
+        if not kept:
+            return NOTHING
+        brought = Brought(evals, tuple(sorted(kept)), secrets.token_hex(16))
+        with self._registry:
+            folder = self._desk(session).folder
+        target = _place(folder, WAITING if waits else OPEN, brought)
+        shutil.rmtree(target.parent, ignore_errors=True)
+        with _disk("The files of the skill could not be kept"):
+            write_archive(kept | {SKILL: _COVER}, target)
+        return brought
+
+    def accept(self, session: str, brought: Brought) -> None:
+        """What waited is now beside the skill that is open. Raises StudioError where it is there no more."""
+        if not brought.place:
+            return
+        with self._registry:
+            folder = self._desk(session).folder
+        if not _place(folder, WAITING, brought).is_file():
+            raise StudioError("What waited to be opened is there no more. Import it again.")
+        shutil.rmtree(folder / OPEN, ignore_errors=True)
+        with _disk("The files of the skill could not be kept"):
+            (folder / WAITING).rename(folder / OPEN)
+
+    def beside(self, session: str, text: str, brought: Brought) -> dict[str, bytes]:
+        """The files that the skill with this text brought along, by their paths in its folder.
+
+        Raises SkillError for a text that is none of a skill, and StudioError.
+        """
+        if not brought.place:
+            return {EVALS: render_evals(Skill.parse(text).name, brought.evals)} if brought.evals else {}
+        with self._registry:
+            path = _place(self._desk(session).folder, OPEN, brought)
+        if not path.is_file():
+            raise StudioError("The files that came with this skill are there no more. Open or import it again.")
+        with _disk("The files of the skill can't be read"):
+            files = read_archive(path).files
+        return {name: data for name, data in files.items() if name != SKILL}
 
     def new_file(self, session: str, purpose: str, name: str) -> Path:
         """Where a session's next bundle for a purpose goes, where nobody can guess it; the last one is deleted."""
@@ -148,7 +213,7 @@ class Sharing:
 
     def whoami(self, token: str | None) -> str:
         """Whose token it is. Raises HubError."""
-        return self._hub(token).whoami()
+        return self.hub(token).whoami()
 
     def push(
         self,
@@ -164,7 +229,7 @@ class Sharing:
 
         Raises HubError, BundleError or SkillError.
         """
-        return self._hub(token).push(path, repository.strip(), private, create_pr, message.strip(), accept)
+        return self.hub(token).push(path, repository.strip(), private, create_pr, message.strip(), accept)
 
     def home(self, repository: str) -> str:
         """The address of a repository's page."""
@@ -172,18 +237,18 @@ class Sharing:
 
     def browse(self, token: str | None, search: str = "") -> list[Shared]:
         """Skills that people pushed, the most downloaded first. Raises HubError."""
-        return self._hub(token).browse(search.strip(), limit=FOUND)
+        return self.hub(token).browse(search.strip(), limit=FOUND)
 
     def pull(self, session: str, token: str | None, repository: str, revision: str = "") -> Incoming:
         """Bring a skill of somebody else's to this session's desk and say what a careful person would want to know.
 
         Raises HubError, BundleError or SkillError; what was on the desk before is gone then, too.
         """
-        self._keep(session, pulled=None)
+        self._keep(session, None)
         if not repository.strip():
             raise HubError("Name a repository, such as user/name, or choose one of the list.")
-        found = self._hub(token).fetch(repository.strip(), revision.strip() or None, ("bundle", "skill"))
-        source = SkillFiles.of(found.files)
+        found = self.hub(token).fetch(repository.strip(), revision.strip() or None, ("bundle", "skill"))
+        source = found.skill
         with self._registry:
             path = self._desk(session).folder / "pulled" / secrets.token_hex(16) / "pulled.skill"
         sizes = {name: len(data) for name, data in found.files.items()}
@@ -192,25 +257,27 @@ class Sharing:
         if not incoming.is_blocked:
             with _disk(f"{repository} could not be kept"):
                 write_archive(source.files, path)
-        self._keep(session, pulled=incoming)
+        self._keep(session, incoming)
         return incoming
 
     def pulled(self, session: str) -> Incoming:
         """What this session pulled last. Raises StudioError where it must not be used, or is there no more."""
-        incoming = self._look(session).pulled
+        with self._registry:
+            incoming = self._desk(session).pulled
         if incoming is None:
             raise StudioError("What was pulled is there no more. Pull it again.")
         if incoming.is_blocked:
             raise StudioError(f"{incoming.repository} is not opened: the scan found what must not be used.")
         return incoming
 
-    def open(self, session: str) -> Incoming:
-        """What this session pulled last, which is now the skill that it works on. Raises StudioError as `pulled`."""
+    def open(self, session: str) -> tuple[str, Brought]:
+        """(text, what came with it) of what this session pulled last, to work on. Raises StudioError as `pulled`."""
         incoming = self.pulled(session)
-        self._keep(session, opened=incoming)
-        return incoming
+        with _disk(f"{incoming.repository} can't be read"):
+            return incoming.text, self.bring(session, bundle.read(incoming.path).files)
 
-    def _hub(self, token: str | None) -> Hub:
+    def hub(self, token: str | None) -> Hub:
+        """The Hub as the visitor with this token sees it. Raises HubError for a text that is no token of theirs."""
         return Hub(token, self._endpoint, is_visitor=True)
 
     def _desk(self, session: str) -> _Desk:
@@ -221,20 +288,18 @@ class Sharing:
             shutil.rmtree(self._desks.popitem(last=False)[1].folder, ignore_errors=True)
         return desk
 
-    def _look(self, session: str) -> _Desk:
-        with self._registry:
-            return replace(self._desks.get(session, _Desk(Path())))
-
-    def _keep(self, session: str, **changes: Incoming | None) -> None:
-        """Put something else on a session's desk; what is neither pulled nor opened any more is deleted."""
+    def _keep(self, session: str, incoming: Incoming | None) -> None:
+        """Put another skill that was pulled on a session's desk; the one before is deleted."""
         with self._registry:
             desk = self._desk(session)
-            before = [desk.pulled, desk.opened]
-            for place, incoming in changes.items():
-                setattr(desk, place, incoming)
-            for incoming in before:
-                if incoming and incoming not in (desk.pulled, desk.opened):
-                    shutil.rmtree(incoming.path.parent, ignore_errors=True)
+            before, desk.pulled = desk.pulled, incoming
+        if before:
+            shutil.rmtree(before.path.parent, ignore_errors=True)
+
+
+def _place(folder: Path, which: str, brought: Brought) -> Path:
+    """Where on a desk the files lie that were brought."""
+    return folder / which / f"{brought.place}.skill"
 
 
 @contextlib.contextmanager

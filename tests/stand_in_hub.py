@@ -200,9 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         revision, _, file = rest.partition("/")
         commit = self.hub.at(name, revision)
-        if commit is None or file not in commit[1]:
-            headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit[0] if commit else ""}
-            return self.refuse(404, "Entry not found", **headers)
+        if commit is None:
+            return self.refuse(404, "Invalid rev id", **{"X-Error-Code": "RevisionNotFound"})
+        if file not in commit[1]:
+            return self.refuse(404, "Entry not found", **{"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit[0]})
         content, start = commit[1][file], 0
         if asked := self.headers.get("Range"):
             start = int(asked.removeprefix("bytes=").partition("-")[0])

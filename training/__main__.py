@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"combinations), library (the evals of the skills that ship), a JSONL file, or {INSTRUCTIONS}FILE.jsonl.gz",
     )
     score.add_argument("--base", help="Hub name or folder of the base")
-    score.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
+    score.add_argument("--checkpoint", help="folder or user/name[@revision] of a hypernetwork, else the one that ships")
     score.add_argument("--skills", type=_positive, help="generated skills a family; else 500 questions or more a split")
     score.add_argument("--limit", type=_positive, help="at most so many questions of each split, evenly spread")
     score.add_argument(
@@ -123,7 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--out", type=Path, required=True, help="folder for the adapter")
     for command in (again, bench, one):
         command.add_argument("--base", help="Hub name or folder of the base")
-        command.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
+        command.add_argument(
+            "--checkpoint", help="folder or user/name[@revision] of a hypernetwork, else the one that ships"
+        )
     made = commands.add_parser("synthesize", help="trajectories of skills in use, out of real OpenCode runs")
     synthesize.add_arguments(made)
     options = parser.parse_args(arguments)

@@ -44,7 +44,7 @@ class FitConfig:
 
     out: str  # folder for the checkpoint, the training state and the curve
     base: str | None = None  # Hub name or folder; none: the default base
-    start: str | None = None  # a checkpoint to begin with; none: a new hypernetwork
+    start: str | None = None  # a checkpoint to begin with, folder or user/name[@revision]; none: a new hypernetwork
     modules: tuple[str, ...] = ("self_attn.o_proj", "mlp.down_proj")  # LoRA made from the skill
     shared_modules: tuple[str, ...] = ()  # LoRA that is the same for every skill, beside that on `modules`
     reading: bool = False  # train the shared part alone, with the skill in the prompt: the rival that reads

@@ -62,7 +62,7 @@ class RefitConfig:
 
     out: str  # folder for everything
     base: str | None = None  # Hub name or folder; none: the default base
-    checkpoint: str | None = None  # what to continue; none: the one that ships
+    checkpoint: str | None = None  # what to continue, folder or user/name[@revision]; none: the one that ships
     minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from

@@ -1,7 +1,8 @@
 """The public endpoints, for programs and, as MCP tools, for agents: find and read skills, validate, generate, compare,
 check.
 
-They say the same as the page and go through the same service; everything else of the page is private.
+They say the same as the page and go through the same service; everything else of the page is private. A text that comes
+in is scanned, as everywhere: what is grave is refused, what is doubtful is taken only where `accept` says so.
 """
 
 import json
@@ -12,14 +13,16 @@ from uuid import uuid4
 
 import gradio as gr
 
+from skills.archive import SKILL
 from skills.evals import Eval, parse_evals
 from skills.library import SUBTASKS
-from skills.scan import Finding
+from skills.scan import Finding, scan_text
 from skills.skill import Skill, SkillError, is_valid_name
-from studio import intake
+from studio import bundle, intake
 from studio.intake import IntakeError
 from studio.links import LinkError, link_to
-from studio.service import PANES, Settings, Studio, StudioError
+from studio.service import MAX_STACK, PANES, STACK_PANES, Part, Settings, Source, Studio, StudioError
+from studio.sharing import PROBLEMS
 from studio.views.compare_panel import MODEL
 from studio.views.gpu import on_gpu
 
@@ -30,7 +33,7 @@ def register(studio: Studio) -> None:
     """Adds the endpoints to the page that is being built."""
 
     @on_gpu
-    def model_generate(session: str, skill: str) -> dict:
+    def model_generate(session: str, skill: Source) -> dict:
         info = asdict(studio.generate(session, skill))
         files = {"file": studio.adapter_zip(session, skill), "gguf": None}
         if info["snippet_llama_cpp"]:
@@ -41,11 +44,12 @@ def register(studio: Studio) -> None:
 
     @on_gpu
     def model_compare(
-        session: str, skill: str, prompt: str, settings: Settings, expected: str | None
+        session: str, skill: Source, prompt: str, settings: Settings, expected: str | None
     ) -> Iterator[dict]:
+        titles = PANES if isinstance(skill, str) else STACK_PANES
         with closing(studio.compare(session, skill, prompt, settings, expected)) as comparisons:
             for comparison in comparisons:
-                panes = [{"pane": title} | asdict(view) for title, view in zip(PANES, comparison.panes, strict=True)]
+                panes = [{"pane": title} | asdict(view) for title, view in zip(titles, comparison.panes, strict=True)]
                 adapter = asdict(comparison.adapter) if comparison.adapter else None
                 result = {"phase": comparison.phase, "message": comparison.message, "adapter": adapter, "panes": panes}
                 link = ""
@@ -164,11 +168,23 @@ def register(studio: Studio) -> None:
             "left": list(came.left),
         }
 
-    def generate(skill: str, request: gr.Request) -> dict:
+    def generate(
+        skill: str,
+        request: gr.Request,
+        others: list[dict] | None = None,
+        weight: float = 1.0,
+        accept: bool = False,
+    ) -> dict:
         """Turn the text of a skill into a LoRA adapter for the base model, in one pass of the hypernetwork (seconds).
 
+        With `others`, several skills become one adapter. Texts are scanned first, as `validate` does it: one with
+        findings is refused with their lines and reasons.
+
         Args:
-            skill: The whole text of a SKILL.md, at most 8,192 tokens. Check it with `validate` first.
+            skill: The whole text of a SKILL.md, at most 8,192 tokens; or the name of a skill of the studio's library.
+            others: Up to 3 more skills to stack with it, each {"skill": as above, "weight": 1.0}; null for none.
+            weight: How much of `skill` goes in beside the others, 0 to 2.
+            accept: Whether your user has seen findings of the severity 'ask' and wants the skill all the same.
 
         Returns:
             file: The adapter as a zip in the format of PEFT.
@@ -177,11 +193,13 @@ def register(studio: Studio) -> None:
             base_name, base_fingerprint: The only model it fits.
             snippet_peft, snippet_vllm, snippet_llama_cpp: Code that loads it.
             rank, size_bytes, seconds: Its rank, its size and how long it took to make.
+            shares, overlaps: Of several skills, the weight of each, and for each two the cosine of their deltas.
         """
         try:
+            source = _source(studio, skill, others, weight, accept)
             studio.wait()
-            return model_generate(_session(request), skill)
-        except StudioError as error:
+            return model_generate(_session(request), source)
+        except PROBLEMS as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     def compare(
@@ -193,34 +211,44 @@ def register(studio: Studio) -> None:
         seed: int = 0,
         strength: float = 1.0,
         expected: str = "",
+        others: list[dict] | None = None,
+        weight: float = 1.0,
+        accept: bool = False,
     ) -> Iterator[dict]:
         """Answer a prompt three ways: without the skill, with its text in the prompt, and with the skill as an adapter.
 
+        With `others`, several skills at once: all in the prompt against all as one adapter. Texts are scanned first, as
+        `validate` does it: one with findings is refused with their lines and reasons.
+
         Args:
-            skill: The whole text of a SKILL.md, at most 8,192 tokens.
+            skill: The whole text of a SKILL.md, at most 8,192 tokens; or the name of a skill of the studio's library.
             prompt: What to ask the model.
             temperature: 0 takes the likeliest token each time; higher is more varied.
             max_new_tokens: The most tokens that each answer may have.
             seed: Makes answers above temperature 0 repeatable.
             strength: Scale of the adapter: 1 as it was made, 0 the model alone.
             expected: The right answer, if known: each answer is then held against it. Leave it empty otherwise.
+            others: Up to 3 more skills to stack with it, each {"skill": as above, "weight": 1.0}; null for none.
+            weight: How much of `skill` goes in beside the others, 0 to 2.
+            accept: Whether your user has seen findings of the severity 'ask' and wants the skill all the same.
 
         Returns:
             phase: 'done' in the last result; the ones before hold the answers as far as they are written.
             panes: In that order, each with its name (pane), text, note and cost; with `expected`, also passed and diff.
-            adapter: What the adapter was made from, its size and its cost.
+            adapter: What the adapter was made from, its size and its cost; of several skills also their overlaps.
             link: In the last result, what stands behind the studio's address in a link that opens this comparison for
-                a person; '' where skill and prompt are too long for one.
+                a person; '' where the texts of your own and the prompt are too long for one.
         """
         settings = Settings(temperature, max_new_tokens, seed, strength)
         try:
+            source = _source(studio, skill, others, weight, accept)
             studio.wait()
-            with closing(model_compare(_session(request), skill, prompt, settings, expected or None)) as results:
+            with closing(model_compare(_session(request), source, prompt, settings, expected or None)) as results:
                 yield from results
-        except StudioError as error:
+        except PROBLEMS as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    def check(skill: str, request: gr.Request, evals: list[dict] | None = None) -> Iterator[dict]:
+    def check(skill: str, request: gr.Request, evals: list[dict] | None = None, accept: bool = False) -> Iterator[dict]:
         """Find out how well a skill does on its own examples: without it, with its text in the prompt, as an adapter.
 
         Ask this before an adapter is used in place of the text. Takes seconds to minutes. At most 32 examples are
@@ -230,6 +258,7 @@ def register(studio: Studio) -> None:
         Args:
             skill: The whole text of a SKILL.md, at most 8,192 tokens; or the name of a skill of the studio's library.
             evals: Examples with prompt, expected_output and, if you like, assertions; null for a library skill's own.
+            accept: Whether your user has seen findings of the severity 'ask' and wants the skill all the same.
 
         Returns:
             phase: 'done' in the last result; the ones before hold the columns as far as they are answered.
@@ -241,12 +270,12 @@ def register(studio: Studio) -> None:
             note: What the numbers leave out.
         """
         try:
-            text, given = _with_evals(studio, skill, evals)
+            text, given = _with_evals(studio, skill, evals, accept)
             if given:
                 studio.wait()
             with closing(model_check(_session(request), text, given)) as results:
                 yield from results
-        except (StudioError, SkillError) as error:
+        except PROBLEMS as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     gr.api(search_skills, api_name="search_skills", queue=False, api_visibility="public")
@@ -267,12 +296,35 @@ def _session(request: gr.Request) -> str:
     return request.session_hash or uuid4().hex
 
 
-def _with_evals(studio: Studio, skill: str, evals: list[dict] | None) -> tuple[str, tuple[Eval, ...]]:
-    """(text, evals) of a skill, given as text or by name; an eval needs no id and no assertions. Raises SkillError."""
-    own: tuple[Eval, ...] = ()
+def _taken(studio: Studio, skill: str, accept: bool, path: str = SKILL) -> tuple[str, tuple[Eval, ...]]:
+    """(text, own evals) of a skill, given by its name in the library or as a text that the scan lets in.
+
+    `path` is what findings call the text. Raises SkillError, and BundleError for what the scan finds.
+    """
     if is_valid_name(skill):
         entry = studio.library.get(skill)
-        skill, own = entry.text, entry.evals
+        return entry.text, entry.evals
+    bundle.check_findings(scan_text(skill, path), accept, "accept: true, once your user has seen this")
+    return skill, ()
+
+
+def _source(studio: Studio, skill: str, others: list[dict] | None, weight: float, accept: bool) -> Source:
+    """The text of a skill, or the parts of a stack. Raises StudioError, and as `_taken`."""
+    if len(others or ()) >= MAX_STACK:  # before all of them are scanned
+        raise StudioError(f"A stack has at most {MAX_STACK} skills; this one has {1 + len(others):,}.")
+    parts = [Part(_taken(studio, skill, accept)[0], weight)]
+    for number, other in enumerate(others or (), 1):
+        match other:
+            case {"skill": str(text)} if isinstance(share := other.get("weight", 1.0), (int, float)):
+                parts.append(Part(_taken(studio, text, accept, f"others/{number}/{SKILL}")[0], share))
+            case _:
+                raise StudioError(f'Number {number} of others must be {{"skill": text or name, "weight": number}}.')
+    return tuple(parts) if others else parts[0].text
+
+
+def _with_evals(studio: Studio, skill: str, evals: list[dict] | None, accept: bool) -> tuple[str, tuple[Eval, ...]]:
+    """(text, evals) of a skill as `_taken` has it; an eval needs no id and no assertions. Raises as `_taken`."""
+    skill, own = _taken(studio, skill, accept)
     if not evals:
         return skill, own
     filled = [

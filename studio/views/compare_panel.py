@@ -6,7 +6,7 @@ What the service says, errors included, becomes updates of the page as it comes.
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from gradio.components import Component
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
 from studio.fidelity import Check, Fidelity
-from studio.links import Link, LinkError, judge, link_to
+from studio.links import Link, LinkError, link_to
 from studio.service import PANES, Comparison, Settings, Source, Studio, StudioError
+from studio.sharing import NOTHING, Brought
 from studio.shelf import Shelf, ShelfError
 from studio.views import render
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import source_text
-from studio.views.stack_panel import ALONE, StackPanel
+from studio.views.stack_panel import ALONE, Stack, StackPanel
 from studio.views.visitor import Training, owner_of
 from studio.views.wiring import LIVE_REGION, QUICK, typing
 
@@ -49,8 +50,8 @@ _START = """(run) => {
 # Without the clipboard, which plain http pages don't get, the link goes where it can be copied from by hand.
 _COPY = """async (fragment) => {
   const line = (state, text) => `<p class="line" data-state="${state}">${text}</p>`;
-  const own = fragment.includes("&text=");
-  const holds = own ? " It holds the whole text of the skill and the prompt: whoever has it can read them." : "";
+  const own = /&(text=|with=%3A)/.test(fragment);
+  const holds = own ? " It holds the whole text of your skill and the prompt: whoever has it can read them." : "";
   try {
     await navigator.clipboard.writeText(location.origin + location.pathname + fragment);
     return line("done", "Copied." + holds);
@@ -61,12 +62,17 @@ _COPY = """async (fragment) => {
 }"""
 
 
-def evals_of(library: SkillLibrary, chosen: str, brought: tuple[Eval, ...] = ()) -> tuple[Eval, ...]:
+def evals_of(library: SkillLibrary, chosen: str, brought: Brought = NOTHING) -> tuple[Eval, ...]:
     """The evals of the library skill that was chosen; those that a skill of one's own ('') brought along."""
-    return library.get(chosen).evals if chosen else brought
+    return library.get(chosen).evals if chosen else brought.evals
 
 
-def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: tuple[Eval, ...] = ()) -> Eval | None:
+def evals_of_text(library: SkillLibrary, chosen: str, brought: Brought, text: str) -> tuple[Eval, ...]:
+    """As `evals_of`, to be trained on: those of a library skill hold of its text as it ships, not of an edited one."""
+    return () if chosen and library.get(chosen).text != text else evals_of(library, chosen, brought)
+
+
+def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: Brought = NOTHING) -> Eval | None:
     """The eval whose prompt this is, so that an edited prompt is not held against an answer to another one."""
     return next((ev for ev in evals_of(library, chosen, brought) if ev.prompt.strip() == prompt.strip()), None)
 
@@ -99,7 +105,7 @@ class ComparePanel:
         self.made_from = gr.State("")  # digest of the text that the adapter on show was made from
         self.checked = gr.State("")  # digest of the text that the check on show is of
         self.found = gr.State(None)  # what that check found, once it is done
-        self.brought = gr.State(())  # evals of an imported skill
+        self.brought = gr.State(NOTHING)  # what an imported skill or one of one's own has beside its text
         self.linked = gr.State(None)  # the link that was opened
         self.run = gr.Textbox("", visible=False)  # whether a link that was opened is still to be compared
         prompt = first.evals[0].prompt if first.evals else ""
@@ -134,7 +140,7 @@ class ComparePanel:
                 self.length = gr.Slider(1, 1024, defaults.max_new_tokens, step=1, label="Length (tokens)")
                 self.seed = gr.Number(defaults.seed, precision=0, minimum=0, label="Seed")
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
-            self.stack = StackPanel(studio)
+            self.stack = StackPanel(studio, shelf, identity)
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
             self.verdict = gr.HTML("", elem_id="from-link", js_on_load=LIVE_REGION)
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
@@ -183,7 +189,11 @@ class ComparePanel:
             self.brought,
         ]
         self.settings = [self.temperature, self.length, self.seed, self.strength]
+        # what a link that was opened sets besides its skill and what belongs to that
+        self.followed = [*self.settings, self.run, *self.stack.drawn, self.stack.panel]
         self.linking = [self.verdict, self.share]
+        # what is on show of other skills once those of the stack have changed
+        self.others = [self.examples, self.expected, self.panes, self.keep, self.activity, *self.linking]
         # What follows a link that was opened: a click, as soon as the page has what it was asked for.
         self.start = {"fn": None, "inputs": self.run, "outputs": self.run, "js": _START, "api_visibility": "private"}
         self.made = [
@@ -200,6 +210,7 @@ class ComparePanel:
             self.gguf,
             self.use,
             self.made_from,
+            self.stack.meter,
         ]
         self._model_work, self._model_check = on_gpu(self._model_work), on_gpu(self._model_check)
         self._wire()
@@ -209,23 +220,32 @@ class ComparePanel:
         chosen: str,
         before: str,
         prompt: str,
-        brought_before: tuple[Eval, ...] = (),
-        brought: tuple[Eval, ...] = (),
+        brought_before: Brought = NOTHING,
+        brought: Brought = NOTHING,
+        parts: Stack = ALONE,
     ) -> list[Any]:
-        """Values for `offered`: the examples of a skill. A prompt that was an example of the one before makes room."""
+        """Values for `offered`: the examples of a skill, and of the added ones of the stack that it is in now.
+
+        A prompt that was an example of the one before makes room.
+        """
         evals = evals_of(self.studio.library, chosen, brought)
         own = prompt.strip() and eval_of(self.studio.library, before, prompt, brought_before) is None
         prompt = prompt if own or not evals else evals[0].prompt
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
-        expected = self.expected_line(chosen, prompt, brought)
-        return [prompt, gr.Dataset(**self._samples(evals)), expected, *check, () if chosen else brought]
+        examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
+        expected = self.expected_line(chosen, prompt, brought, parts)
+        return [prompt, examples, expected, *check, NOTHING if chosen else brought]
 
-    def follow(self, link: Link, text: str, chosen: str) -> dict:
-        """What a link that was opened sets besides its skill: the prompt, the settings, and what is to say of it."""
-        note, given = link.note(text), link.settings
-        values = {
+    def follow(self, link: Link, skill: Source) -> dict:
+        """What a link that was opened sets besides its skill, whose texts are those here, and what is to say of it."""
+        note, given, parts = link.note(skill), link.settings, self.stack.of_link(link)
+        chosen, stacked = link.skills[0].name, len(parts) > 1
+        values = dict(zip(self.stack.drawn, self.stack.draw(parts), strict=True)) | {
+            self.stack.panel: gr.Accordion(open=stacked),
+            self.panes: render.panes(None, stacked),
+            self.examples: gr.Dataset(**self._samples(self._evals(chosen, NOTHING, parts))),
             self.prompt: link.prompt,
-            self.expected: self.expected_line(chosen, link.prompt),
+            self.expected: self.expected_line(chosen, link.prompt, NOTHING, parts),
             self.temperature: given.temperature,
             self.length: given.max_new_tokens,
             self.seed: given.seed,
@@ -239,43 +259,51 @@ class ComparePanel:
         """Values for `linking`: no link is open, and none is offered."""
         return ["", gr.Row(visible=False)]
 
-    def unmade(self, chosen: str, brought: tuple[Eval, ...] = ()) -> list[Any]:
+    def unmade(self, chosen: str, brought: Brought = NOTHING) -> list[Any]:
         """Values for `made`: nothing is on show any more of what another hypernetwork made."""
         found = render.fidelity(None, bool(evals_of(self.studio.library, chosen, brought)))
         hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
         panes = [render.panes(None), gr.Accordion(visible=False), *self.unlinked()]
-        return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, ""]
+        return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, "", ""]
 
     def expected_line(
         self,
         chosen: str,
         prompt: str,
-        brought: tuple[Eval, ...] = (),
-        parts: tuple[tuple[str, float], ...] = ALONE,
+        brought: Brought = NOTHING,
+        parts: Stack = ALONE,
     ) -> str:
         """The markup of what the panes are held against; `parts` are those of a stack."""
         ev = self._eval_of(chosen, prompt, brought, parts)
         has_examples = bool(self._evals(chosen, brought, parts))
         return render.expected_line(ev.expected_output if ev else None, has_examples)
 
-    def _evals(self, chosen: str, brought: tuple[Eval, ...], parts: tuple[tuple[str, float], ...]) -> tuple[Eval, ...]:
-        """The examples of the skill in the editor, and then those of the added ones."""
-        added = (ev for name, _ in parts[1:] for ev in evals_of(self.studio.library, name))
+    def _evals(self, chosen: str, brought: Brought, parts: Stack) -> tuple[Eval, ...]:
+        """The examples of the skill in the editor, and then those of the added ones of the library."""
+        added = (ev for part in parts if part.is_shipped for ev in evals_of(self.studio.library, part.key))
         return (*evals_of(self.studio.library, chosen, brought), *added)
 
-    def _eval_of(
-        self, chosen: str, prompt: str, brought: tuple[Eval, ...], parts: tuple[tuple[str, float], ...]
-    ) -> Eval | None:
-        added = (eval_of(self.studio.library, name, prompt) for name, _ in parts[1:])
+    def _eval_of(self, chosen: str, prompt: str, brought: Brought, parts: Stack) -> Eval | None:
+        added = (eval_of(self.studio.library, part.key, prompt) for part in parts if part.is_shipped)
         return next(filter(None, (eval_of(self.studio.library, chosen, prompt, brought), *added)), None)
 
-    def _restacked(
-        self, parts: tuple[tuple[str, float], ...], chosen: str, prompt: str, brought: tuple[Eval, ...]
-    ) -> list[Any]:
+    def _restacked(self, parts: Stack, chosen: str, prompt: str, brought: Brought) -> list[Any]:
         """The examples of all skills; the answers on show were given for others."""
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         shown = [examples, self.expected_line(chosen, prompt, brought, parts), render.panes(None, len(parts) > 1)]
         return [*shown, gr.Accordion(visible=False), "", *self.unlinked()]
+
+    def renew(self, event: Callable) -> None:
+        """After an event, offer the visitor's own skills for the stack as they are now."""
+        if self.stack.shelf:
+            asked = [self.identity, self.stack.parts, self.chosen, self.prompt, self.brought]
+            event(self._renewed, asked, [*self.stack.drawn, self.stack.meter, *self.others], **QUICK)
+
+    def _renewed(self, identity: Any, parts: Stack, *page: Any) -> list[Any]:
+        renewed = self.stack.renewed(parts, identity)
+        left = renewed[0]
+        gone = isinstance(left, tuple) and len(left) < len(parts)
+        return [*renewed, *(self._restacked(left, *page) if gone else [gr.skip()] * len(self.others))]
 
     def _samples(self, evals: tuple[Eval, ...]) -> dict[str, Any]:
         prompts = [" ".join(ev.prompt.split()) for ev in evals]
@@ -283,9 +311,7 @@ class ComparePanel:
         samples = [[ev.prompt] for ev in evals]
         return {"samples": samples, "sample_labels": labels, "label": "Examples", "visible": bool(evals)}
 
-    def _take_example(
-        self, index: int, chosen: str, brought: tuple[Eval, ...], parts: tuple[tuple[str, float], ...]
-    ) -> tuple[str, str]:
+    def _take_example(self, index: int, chosen: str, brought: Brought, parts: Stack) -> tuple[str, str]:
         prompt = self._evals(chosen, brought, parts)[index].prompt
         return prompt, self.expected_line(chosen, prompt, brought, parts)
 
@@ -296,9 +322,8 @@ class ComparePanel:
         held = [self.chosen, self.prompt, self.brought, parts]
         typing("#prompt").input(self.expected_line, held, self.expected, **QUICK)
         self.copy.click(None, self.link, self.copied, js=_COPY, api_visibility="private")
-        others = [self.examples, self.expected, self.panes, self.keep, self.activity, *self.linking]
-        for event in self.stack.wire(self.source, self.training, self.identity, MODEL):
-            event.then(self._restacked, [parts, self.chosen, self.prompt, self.brought], others, **QUICK)
+        for event in self.stack.wire(self.source, self.training, MODEL):
+            event.then(self._restacked, [parts, self.chosen, self.prompt, self.brought], self.others, **QUICK)
 
         ends = [self.activity, self.stop, self.compare, self.check]
         adapter = [self.stale, self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
@@ -332,15 +357,19 @@ class ComparePanel:
         self.stop.click(None, cancels=runs, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
         if self.training:
             self.pane.input(self._take_answer, [self.given, self.pane], [self.answer, self.kept], **QUICK)
-            self.keep_it.click(self._keep, [self.identity, self.given, self.answer], self.kept, **QUICK)
+            kept = [self.identity, self.given, self.answer, self.chosen, self.brought]
+            self.keep_it.click(self._keep, kept, self.kept, **QUICK)
 
     def _take_answer(self, given: tuple[str, str, tuple[str, ...]], pane: int) -> tuple[str, str]:
         return given[2][pane], ""
 
-    def _keep(self, identity: dict, given: tuple[str, str, tuple[str, ...]], answer: str) -> str:
+    def _keep(
+        self, identity: dict, given: tuple[str, str, tuple[str, ...]], answer: str, chosen: str, brought: Brought
+    ) -> str:
         text, prompt, _ = given
         try:
-            count = self.training.keep(identity, text, prompt, answer)
+            evals = evals_of_text(self.studio.library, chosen, brought, text)
+            count = self.training.keep(identity, text, prompt, answer, evals)
         except ValueError as error:
             return render.activity(str(error), "failed")
         return render.activity(f"Kept: this skill has {count} to train on.", "done")
@@ -385,7 +414,7 @@ class ComparePanel:
     def _compared(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
         prompt, parts, shown = values[self.prompt], values[self.stack.parts], False
-        skill = self.stack.skill(text, parts)
+        skill = self.stack.skill(text, parts, values.get(self.identity))
         stacked = not isinstance(skill, str)
         ev = self._eval_of(values[self.chosen], prompt, values[self.brought], parts)
         expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
@@ -396,10 +425,8 @@ class ComparePanel:
         with closing(self._model_work(session, checkpoint, skill, prompt, settings, *expectation)) as work:
             for comparison, saved in work:
                 update = {self.panes: render.panes(comparison, stacked)}
-                if comparison.phase == "done" and stacked:
-                    update |= self._unshared("A link holds one skill; these are several.")
-                elif comparison.phase == "done":
-                    update |= self._linked(comparison, values[self.linked], text, prompt, settings)
+                if comparison.phase == "done":
+                    update |= self._linked(comparison, values[self.linked], skill, prompt, settings)
                 # an answer of several skills is an example of none of them
                 if self.training and not stacked and comparison.phase == "done":
                     answers = tuple(pane.text for pane in comparison.panes)
@@ -446,26 +473,24 @@ class ComparePanel:
         except (ShelfError, StudioError) as error:
             logging.warning("a check was not kept: %s", error)
 
-    def _linked(self, comparison: Comparison, opened: Link | None, text: str, prompt: str, settings: Settings) -> dict:
+    def _linked(
+        self, comparison: Comparison, opened: Link | None, skill: Source, prompt: str, settings: Settings
+    ) -> dict:
         """The link to a comparison that is done, and whether it is what the link that was opened says of it."""
         info, answers = comparison.adapter, [pane.text for pane in comparison.panes]
         said = ""
         if opened and (opened.prompt, opened.settings) == (prompt, settings):
             with suppress(LinkError):
-                if opened.skill_text(self.studio.library) == text:
-                    verdict = judge(opened, info, answers)
+                if opened.source(self.studio.library) == skill:
+                    verdict = opened.judge(skill, info, answers)
                     said = render.from_link(verdict.message, verdict.same)
         try:
-            fragment = link_to(self.studio.library, text, prompt, settings, info, answers).fragment()
+            fragment = link_to(self.studio.library, skill, prompt, settings, info, answers).fragment()
             offered = {self.link: fragment, self.copy: gr.Button(visible=True), self.copied: ""}
-        except LinkError as error:
-            offered = self._unshared(str(error))
+        except LinkError as error:  # why there is none stands in its place
+            why = render.activity(str(error))
+            offered = {self.link: "", self.copy: gr.Button(visible=False), self.copied: why}
         return {self.verdict: said, self.share: gr.Row(visible=True), **offered}
-
-    def _unshared(self, why: str) -> dict:
-        """Why there is no link to a comparison, in its place."""
-        line = render.activity(why)
-        return {self.share: gr.Row(visible=True), self.link: "", self.copy: gr.Button(visible=False), self.copied: line}
 
     def _checkpoint(self, values: dict) -> Path | None:
         """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""

@@ -3,11 +3,13 @@
 What asks a question waits in `pending` until it is answered; what is blocked is never kept.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from studio.intake import Arrival
+from studio.sharing import NOTHING, Brought
 from studio.views import render
 from studio.views.wiring import LIVE_REGION, QUICK
 
@@ -19,7 +21,8 @@ _FETCHING = """() => [
 ]"""
 
 _HINT = """<p class="hint">A SKILL.md, a .skill or .zip, several files of one skill, a folder, or an address: https (a
-text, a zip, a repository) or user/name on the Hugging Face Hub. It is scanned before anything is made of it.</p>"""
+text, a zip, a repository) or user/name on the Hugging Face Hub. It is scanned before anything is made of it. For a
+private repository of yours sign in, or type a token, under Share: it goes to the Hub alone, and is kept nowhere.</p>"""
 
 MAX_FOLDER = 15_000_000  # bytes; more than an upload may have with the zip around it
 _FOLDER = """<label class="pick" tabindex="0">Choose a folder<input type="file" webkitdirectory multiple></label>
@@ -92,7 +95,8 @@ class ImportPanel:
 
     def __init__(self, button: gr.Button) -> None:
         """`button` shows and hides the panel."""
-        self.pending = gr.State(None)  # the Arrival that a person was asked about
+        self.pending = gr.State(None)  # the Arrival that a person was asked about, its files on the session's desk
+        self.brought = gr.State(NOTHING)  # these
         with gr.Column(visible=False, elem_id="import") as self.panel:
             gr.HTML(_HINT)
             with gr.Row(elem_classes="tight buttons"):
@@ -111,7 +115,7 @@ class ImportPanel:
                 self.anyway = gr.Button("Open it anyway", size="sm", min_width=120, variant="stop", elem_id="anyway")
                 self.leave = gr.Button("Leave it", size="sm", min_width=80, elem_id="leave")
         self.is_open = gr.State(False)
-        self.shown = [self.pending, self.said, self.question, self.anyway, self.leave]
+        self.shown = [self.pending, self.brought, self.said, self.question, self.anyway, self.leave]
         self.panels = [self.is_open, self.panel]
         for begin in (self.fetch.click, self.address.submit):
             begin(None, outputs=[self.said, self.fetch], js=_FETCHING, api_visibility="private")
@@ -125,22 +129,23 @@ class ImportPanel:
     @staticmethod
     def calm() -> list[Any]:
         """Values for `shown`: nothing waits."""
-        return [None, "", gr.Row(visible=False), gr.Button(), gr.Button()]
+        return [None, NOTHING, "", gr.Row(visible=False), gr.Button(), gr.Button()]
 
-    def ask(self, arrival: Arrival) -> dict:
+    def ask(self, arrival: Arrival, brought: Brought = NOTHING) -> dict:
         """What the gate shows of a skill that is not opened yet, or not at all."""
         may = arrival.gravest == "ask"
         buttons = [gr.Row(visible=True), gr.Button(visible=may), gr.Button("Leave it" if may else "Close")]
-        return self._values(arrival if may else None, render.asked(arrival), *buttons)
+        waits = (replace(arrival, files={}), brought) if may else (None, NOTHING)
+        return self._values(*waits, render.asked(arrival), *buttons)
 
     def refuse(self, message: str) -> dict:
         """What the gate shows where nothing came in."""
-        return self._values(None, render.notice(message), gr.Row(visible=False), gr.Button(), gr.Button())
+        return self._values(None, NOTHING, render.notice(message), gr.Row(visible=False), gr.Button(), gr.Button())
 
     def opened(self, arrival: Arrival) -> dict:
         """What the gate shows of a skill that is in the editor now; the panel has done its work."""
-        said = self._values(None, render.opened(arrival), gr.Row(visible=False), gr.Button(), gr.Button())
-        return said | {self.is_open: False, self.panel: gr.Column(visible=False)}
+        said = [render.opened(arrival), gr.Row(visible=False), gr.Button(), gr.Button()]
+        return self._values(None, NOTHING, *said) | {self.is_open: False, self.panel: gr.Column(visible=False)}
 
     def _values(self, *values: Any) -> dict:
         return dict(zip(self.shown, values, strict=True))

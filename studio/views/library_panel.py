@@ -22,7 +22,7 @@ from skills.skill import SkillError
 from studio.catalogue import OWN, Catalogue, parsed
 from studio.neighbours import Neighbours
 from studio.service import Likeness, Studio, StudioError
-from studio.shelf import Shelf, ShelfError, diff
+from studio.shelf import Shelf, ShelfError, Version, diff
 from studio.views import library_render, render
 from studio.views.compare_panel import MODEL
 from studio.views.gpu import on_gpu
@@ -230,7 +230,7 @@ class LibraryPanel:
         owner, own = owner_of(values[self.identity]), id_.removeprefix(OWN)
         if what == "fork":
             text, origin = self.catalogue.text(owner, id_)
-            made = self.shelf.fork(owner, text, origin)
+            made = self.shelf.fork(owner, text, origin, self.shelf.files(owner, own) if own != id_ else {})
             said = library_render.said(f"Forked as {made.name}.", "delete", OWN + made.id)
         elif what == "rename":
             old, new = self.shelf.get(owner, own), str((value or {}).get("name", ""))
@@ -256,21 +256,23 @@ class LibraryPanel:
         shown = self._versions(values, own) if own == values[self.shown] else {}
         return {**self.open(values), **shown, self.said: said}
 
-    def own_text(self, values: dict, id_: str) -> str:
-        """The newest text of an own skill; '' where there is none."""
+    def newest(self, values: dict, id_: str) -> Version | None:
+        """The newest version of an own skill; None where there is none."""
         try:
-            return self.shelf.get(self._owner(values), id_).text if self.shelf and id_ else ""
+            return self.shelf.get(self._owner(values), id_).newest if self.shelf and id_ else None
         except ShelfError:
-            return ""
+            return None
 
-    def text(self, values: dict, what: str, id_: str) -> tuple[str, str, str]:
-        """(text, library's skill or '', own id or '') of what a click opens. Raises ShelfError and SkillError."""
-        owner = self._owner(values)
-        if what == "open":
-            return *self.catalogue.text(owner, id_), id_.removeprefix(OWN) if id_.startswith(OWN) else ""
-        own = values[self.shown]
-        version = self.shelf.version(owner, own, int(id_))
-        return version.text, self.catalogue.text(owner, OWN + own)[1], own
+    def text(self, values: dict, what: str, id_: str) -> tuple[str, str, str, dict[str, bytes]]:
+        """(text, library's skill or '', own id or '', files of its own) of what a click opens.
+
+        Raises ShelfError and SkillError.
+        """
+        owner, own, number = self._owner(values), id_.removeprefix(OWN) if id_.startswith(OWN) else "", None
+        if what == "open-version":
+            own, number = values[self.shown], int(id_)
+        text, origin = self.catalogue.text(owner, OWN + own if own else id_, number)
+        return text, origin, own, self.shelf.files(owner, own, number) if own else {}
 
     # ---- the map ----
 

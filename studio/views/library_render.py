@@ -26,7 +26,8 @@ NONE_OWN = "You have no skills of your own yet. Fork one, or save what stands in
 NONE_DELETED = "Nothing is deleted."
 NO_VERSIONS = "Choose Versions on the card of a skill of yours: every text that you saved of it shows here."
 NOT_KEPT = (
-    "This server keeps no skills of your own. What you edit stays in your browser; download it to have it elsewhere."
+    "This server keeps no skills of your own. The text that you edit and its examples stay in your browser; the other "
+    "files of a skill are gone when the page is reloaded. Download the bundle under Share to have all of it."
 )
 NO_MAP = (
     "The map shows which skills are alike by what their adapters do, whatever their words. It has not been drawn for "
@@ -69,7 +70,7 @@ def _card(card: Card, keeps: bool) -> str:
     about = card.description if len(card.description) <= MAX_ABOUT else card.description[: MAX_ABOUT - 1] + "…"
     facts = [card.subtask, f"by {card.author}", _length(card)]
     if card.own:
-        facts.append(f"version {card.version}, {when(card.changed)}")
+        facts += [f"version {card.version}, {when(card.changed)}", _files(card.files)]
     if card.origin:
         facts.append(f"from {card.origin}")
     told = " · ".join(f"<span>{escape(fact)}</span>" for fact in facts if fact)
@@ -168,6 +169,7 @@ def versions(skill: ShelfSkill, found: Sequence[Version], old: int, new: int) ->
 
 def _version(version: Version, newest: bool) -> str:
     number = version.number
+    about = (when(version.saved), f"{len(version.text):,} characters", _files(version.files))
     back = (
         '<span class="chip">now</span>'
         if newest
@@ -176,7 +178,7 @@ def _version(version: Version, newest: bool) -> str:
     )
     return (
         f'<li><b>{number}</b><span class="how">{escape(version.note)} '
-        f'<span class="quiet">{when(version.saved)}, {len(version.text):,} characters</span></span>'
+        f'<span class="quiet">{", ".join(filter(None, about))}</span></span>'
         f'<button type="button" class="act" data-do="open-version" data-id="{number}" '
         f'aria-label="Open version {number}">Open</button>{back}</li>'
     )
@@ -274,6 +276,11 @@ def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def when(seconds: float | None) -> str:
     """A moment, for people."""
     return time.strftime("%d %b, %H:%M", time.localtime(seconds)) if seconds else ""
+
+
+def _files(number: int) -> str:
+    """How many files a version has beside its text."""
+    return f"with {_count(number, 'file')}" if number else ""
 
 
 def _count(number: int, noun: str) -> str:

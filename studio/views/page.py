@@ -4,6 +4,7 @@ A skill is chosen and its first example filled in, so that the first click on Co
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,21 +13,24 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from skills.evals import Eval
+from skills.archive import EVALS
+from skills.evals import EvalError, parse_evals
 from skills.library import LibraryEntry, SkillLibrary
 from studio import intake, registry, survey
-from studio.catalogue import Catalogue
+from studio.catalogue import OWN, Catalogue
 from studio.intake import Arrival, IntakeError
 from studio.jobs import JobError
 from studio.links import Link, LinkError
-from studio.service import Studio, StudioError
-from studio.sharing import PROBLEMS, Sharing
+from studio.service import Source, Studio, StudioError
+from studio.sharing import NOTHING, PROBLEMS, Brought, Sharing
 from studio.views import api, render, train_render
+from studio.views.account import attempted, token_of
 from studio.views.compare_panel import ComparePanel, digest
 from studio.views.import_panel import FETCH
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
 from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, recalled, source_text
+from studio.views.stack_panel import Stack
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
 from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
@@ -69,13 +73,14 @@ def build(
                 library = LibraryPanel(studio, catalogue, training, identity)
             with gr.Tab("Train", elem_id="train") as tab:
                 if training:
-                    train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
+                    train = TrainPanel(studio, training, identity, skill.source, skill.chosen, compare.brought)
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
             with gr.Tab("Share", elem_id="sharing") as share_tab:
                 share = SharePanel(Sharing(studio), skill, compare, training, identity)
         opening = _wire(demo, studio, skill, compare, share, rooms)
-        _wire_library(demo, studio, skill, library, library_tab, rooms, opening)
+        _wire_library(demo, studio, skill, compare, library, share.sharing, library_tab, rooms, opening)
+        compare.renew(demo.load)
         if identity and not training:
             demo.load(arrived, identity, identity, **QUICK)
         share_tab.select(share.show, share.shown, share.subject, **QUICK)
@@ -103,11 +108,12 @@ def launch_options() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Opening:
-    """How a skill gets into the editor: `updates(text, chosen, *values of page, own=id)` are values for `target`."""
+    """How a skill gets into the editor: `updates(text, chosen, *values of page, ...)` are values for `target`."""
 
     updates: Callable[..., list[Any]]
     page: list[Component]
     target: list[Component]
+    brought: Component  # what is beside its text
 
 
 def _wire(
@@ -121,16 +127,19 @@ def _wire(
         before: str,
         prompt: str,
         made_from: str,
-        brought_before: tuple[Eval, ...],
-        brought: tuple[Eval, ...] = (),
+        brought_before: Brought,
+        parts: Stack,
+        brought: Brought = NOTHING,
         own: str = "",
     ) -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
-        shown = [*skill.show(text), chosen, own, "", picked]
+        shown = [*skill.show(text), *skill.bring(text, brought, bool(own)), chosen, own, "", picked]
         # The answers on show were given for another skill.
-        cleared = [render.panes(None), gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
-        offered = compare.offer(chosen, before, prompt, brought_before, brought)
+        panes = render.panes(None, len(parts) > 1)
+        cleared = [panes, gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
+        cleared.append(compare.stack.unmeasured(parts))
+        offered = compare.offer(chosen, before, prompt, brought_before, brought, parts)
         return [*shown, *offered, render.stale_line(stale), *cleared, *imports.calm(), None]
 
     def choose(name: str, *page: str) -> list[Any]:
@@ -139,51 +148,66 @@ def _wire(
     def new(*page: str) -> list[Any]:
         return opened(NEW.render(), "", *page)
 
-    def came(arrival: Arrival, page: Sequence, accepted: bool = False) -> dict:
-        if arrival.gravest == "block" or (arrival.gravest == "ask" and not accepted):
-            return imports.ask(arrival)
-        values = opened(arrival.text, "", *page, brought=arrival.evals)
+    def came(work: Callable[[], Arrival], session: str, page: Sequence) -> dict:
+        """What the page shows of a skill that comes in: it is open, waits for a yes, or was refused."""
+
+        def taken() -> tuple[Arrival, Brought]:
+            arrival = work()
+            is_blocked, waits = arrival.gravest == "block", arrival.gravest == "ask"
+            return arrival, NOTHING if is_blocked else share.sharing.bring(session, arrival.files, waits)
+
+        found, problem = attempted(taken, "importing a skill")
+        if found is None:
+            return imports.refuse(problem)
+        return imports.ask(*found) if found[0].gravest in ("block", "ask") else entered(*found, page)
+
+    def entered(arrival: Arrival, brought: Brought, page: Sequence) -> dict:
+        values = opened(arrival.text, "", *page, brought=brought)
         return dict(zip(target, values, strict=True)) | imports.opened(arrival)
 
-    def upload(paths: list[str], *page: Any) -> dict:
-        try:
-            return came(intake.take_files([Path(path) for path in paths or ()]), page)
-        except IntakeError as error:
-            return imports.refuse(str(error))
+    def upload(paths: list[str], request: gr.Request, *page: Any) -> dict:
+        return came(lambda: intake.take_files([Path(path) for path in paths or ()]), request.session_hash, page)
 
-    def fetch(address: str, *page: Any) -> dict:
-        ready = {imports.fetch: gr.Button(interactive=True)}
-        try:
-            return ready | came(intake.take_address(address), page)
-        except IntakeError as error:
-            return ready | imports.refuse(str(error))
+    def fetch(address: str, token: str, request: gr.Request, signed: gr.OAuthToken | None, *page: Any) -> dict:
+        def work() -> Arrival:
+            return intake.take_address(address, share.sharing.hub(token_of(token, signed)))
 
-    def anyway(arrival: Arrival | None, link: Link | None, *page: Any) -> dict:
+        return {imports.fetch: gr.Button(interactive=True)} | came(work, request.session_hash, page)
+
+    def anyway(arrival: Arrival | None, brought: Brought, link: Link | None, request: gr.Request, *page: Any) -> dict:
         if arrival is None:  # answered in another tab, or the server was restarted
             return imports.refuse("Nothing waits to be opened any more. Import it again.")
-        values = came(arrival, page, accepted=True)
-        return values | compare.follow(link, link.text, "") if link and link.text == arrival.text else values
+        if link and arrival == link.arrival():  # a link's texts waited, and nothing that was imported since
+            return followed(link, link.source(studio.library), page) | imports.opened(arrival)
+        try:
+            share.sharing.accept(request.session_hash, brought)
+        except StudioError as error:
+            return imports.refuse(str(error))
+        return entered(arrival, brought, page)
 
     def follow(fragment: str, *page: Any) -> dict:
         if not fragment.startswith("#link="):
             return {compare.run: ""}
         try:
             link = Link.read(fragment)
-            text = link.skill_text(studio.library)
-            arrival = None if link.name else intake.take_text("the link", text)
+            skill, arrival = link.source(studio.library), link.arrival()
         except (LinkError, IntakeError) as error:
             return {compare.verdict: render.notice(str(error))}
         if arrival and arrival.gravest in ("block", "ask"):
             return imports.ask(arrival) | {compare.linked: link}
-        values = dict(zip(target, opened(text, link.name, *page), strict=True))
-        return values | compare.follow(link, text, link.name)
+        return followed(link, skill, page)
+
+    def followed(link: Link, skill: Source, page: Sequence) -> dict:
+        first = link.skills[0]
+        values = dict(zip(target, opened(first.here(studio.library), first.name, *page), strict=True))
+        return values | compare.follow(link, skill)
 
     def open_pulled(request: gr.Request, *page: str) -> list[Any] | dict:
         try:
-            pulled = share.sharing.open(request.session_hash)
+            text, brought = share.sharing.open(request.session_hash)
         except PROBLEMS as error:
             return {share.pull_line: render.activity(str(error), "failed")}
-        return [gr.Tabs(selected="compare"), "", *opened(pulled.text, "", *page, brought=pulled.evals)]
+        return [gr.Tabs(selected="compare"), "", *opened(text, "", *page, brought=brought)]
 
     def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
         old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))
@@ -196,9 +220,10 @@ def _wire(
     def typed_raw(made_from: str, checked: str, raw: str) -> tuple[str, ...]:
         return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked), ""
 
-    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought]
+    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
     target = [
         *skill.shown,
+        *skill.brought,
         skill.chosen,
         skill.own,
         skill.kept,
@@ -209,6 +234,7 @@ def _wire(
         compare.keep,
         compare.activity,
         *compare.linking,
+        compare.stack.meter,
         *imports.shown,
         compare.linked,
     ]
@@ -220,13 +246,13 @@ def _wire(
     came_in = gr.on(
         [imports.fetch.click, imports.address.submit],
         fetch,
-        [imports.address, *page],
+        [imports.address, share.token, *page],
         [*coming, imports.fetch],
         **FETCH,
     )
     skill.remember(came_in)
-    asked = [*coming, *compare.settings, compare.run]
-    accepted = imports.anyway.click(anyway, [imports.pending, compare.linked, *page], asked, **QUICK)
+    asked = [*coming, *compare.followed]
+    accepted = imports.anyway.click(anyway, [imports.pending, imports.brought, compare.linked, *page], asked, **QUICK)
     skill.remember(accepted.then(**compare.start))
     arrived_by = gr.Textbox("", visible=False)  # what stands behind the '#' of the page's address
     demo.load(follow, [arrived_by, *page], asked, js=FRAGMENT, **QUICK).then(**compare.start)
@@ -234,13 +260,25 @@ def _wire(
     names = {entry.skill.name for entry in studio.library.list()}
     first = studio.library.get(skill.chosen.value).text
 
-    def recall(draft: str, *page: Any) -> list[Any]:
-        text, chosen, own = recalled(draft) or (first, "", "")
-        if text == first:
+    def recall(draft: str, request: gr.Request, *values: Any) -> list[Any]:
+        identity, page = (values[0], values[1:]) if compare.shelf else (None, values)
+        text, chosen, own, evals = recalled(draft) or (first, "", "", "")
+        if text == first and not own:
             return [gr.skip()] * len(target)
-        return opened(text, chosen if chosen in names else "", *page, own=own)
+        brought, own = recall_brought(request.session_hash, identity, own, evals)
+        return opened(text, chosen if chosen in names else "", *page, brought=brought, own=own)
 
-    demo.load(recall, [skill.draft, *page], target, js=RECALL, **QUICK)
+    def recall_brought(session: str, identity: Any, own: str, evals: str) -> tuple[Brought, str]:
+        """(what was saved beside a skill of one's own, its id); else the evals that the browser has, and ''."""
+        with suppress(*SHOWN):
+            if own and compare.shelf:
+                return share.sharing.bring(session, compare.shelf.files(owner_of(identity), own)), own
+        with suppress(EvalError):
+            return Brought(parse_evals(evals.encode("utf-8", "replace"), EVALS)), ""
+        return NOTHING, ""
+
+    known = [compare.identity] if compare.shelf else []
+    demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
 
     live = [skill.live, compare.stale, compare.check_stale, skill.kept]
     seen = [compare.made_from, compare.checked]
@@ -269,63 +307,81 @@ def _wire(
         share.sharing.forget(request.session_hash)
 
     demo.unload(closed)
-    return _Opening(opened, page, target)
+    return _Opening(opened, page, target, compare.brought)
 
 
 def _wire_library(
     demo: gr.Blocks,
     studio: Studio,
     skill: SkillPanel,
+    compare: ComparePanel,
     library: LibraryPanel,
+    sharing: Sharing,
     tab: gr.Tab,
     rooms: gr.Tabs,
     opening: _Opening,
 ) -> None:
     """What goes between the library and the editor: opening a skill there, and saving what stands in it."""
 
-    def act(values: dict, event: gr.EventData) -> dict:
+    def act(values: dict, event: gr.EventData, request: gr.Request) -> dict:
         what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
+        session = request.session_hash
         if what not in ("open", "open-version"):
-            return edited(values, str(what), str(id_), value)
+            return edited(values, session, str(what), str(id_), value)
         try:
-            shown = opened(values, *library.text(values, what, str(id_)))
+            shown = opened(values, session, what, str(id_))
         except SHOWN as error:
             return {library.said: render.notice(str(error))}
         return {**shown, rooms: gr.Tabs(selected="compare"), library.said: ""}
 
-    def edited(values: dict, what: str, id_: str, value: Any) -> dict:
+    def edited(values: dict, session: str, what: str, id_: str, value: Any) -> dict:
         """A skill that is open as it was saved is shown as it was changed; one that is being edited stays."""
-        own, before = values[skill.own], library.own_text(values, values[skill.own])
+        own = values[skill.own]
+        before = library.newest(values, own)
         updates = library.edit(values, what, id_, value)
-        now = library.own_text(values, own)
-        if now in ("", before) or before != source_text(*(values[component] for component in skill.source)):
+        now = library.newest(values, own)
+        typed = source_text(*(values[component] for component in skill.source))
+        if now is None or before is None or now == before or before.text != typed:
             return updates
-        return {**opened(values, now, values[skill.chosen], own), **updates}
+        try:
+            return {**opened(values, session, "open", OWN + own), **updates}
+        except SHOWN as error:
+            return {**updates, library.said: render.notice(str(error))}
 
-    def opened(values: dict, text: str, chosen: str, own: str) -> dict:
+    def opened(values: dict, session: str, what: str, id_: str) -> dict:
+        text, chosen, own, files = library.text(values, what, id_)
         page = (values[component] for component in opening.page)
-        return dict(zip(opening.target, opening.updates(text, chosen, *page, own=own), strict=True))
+        updates = opening.updates(text, chosen, *page, brought=sharing.bring(session, files), own=own)
+        return dict(zip(opening.target, updates, strict=True))
 
-    def keep(values: dict) -> dict:
+    def keep(values: dict, request: gr.Request) -> dict:
         text, own = source_text(*(values[component] for component in skill.source)), values[skill.own]
+        brought = values[opening.brought]
         try:
             owner, shelf = owner_of(values[library.identity]), library.shelf
-            known = {each.id for bin in (False, True) for each in shelf.skills(owner, deleted=bin)}
-            kept = shelf.save(owner, text, own if own in known else "", values[skill.chosen])
+            files = sharing.beside(request.session_hash, text, brought)
+            known = {each.id: each.newest for bin in (False, True) for each in shelf.skills(owner, deleted=bin)}
+            kept = shelf.save(owner, text, own if own in known else "", values[skill.chosen], files)
         except SHOWN as error:
             return {skill.kept: render.notice(str(error))}
         said = f"Kept as version {kept.newest.number} of {kept.name}, in your part of the library."
-        return {skill.kept: render.activity(said, "done"), skill.own: kept.id}
+        if kept.id in known and known[kept.id].files and not files:
+            said += " The files of the version before stay with that one."
+        shown = dict(zip(skill.brought, skill.bring(text, brought, True), strict=True))
+        return {skill.kept: render.activity(said, "done"), skill.own: kept.id, **shown}
 
     each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
     for part in (library.cards, library.said, library.map, library.versions):
         asked = {*library.asked, *opening.page, *skill.source, skill.own}
         acted = part.edit(act, asked, {*library.edited, *opening.target, rooms}, **each)
         skill.remember(acted).then(None, js=SHOW_CHOSEN, api_visibility="private")
+        compare.renew(acted.then)
     tab.select(library.open, library.asked, library.opened, **QUICK)
     if library.identity:
-        asked = {library.identity, *skill.source, skill.chosen, skill.own}
-        skill.remember(skill.keep.click(keep, asked, [skill.kept, skill.own], **each))
+        asked = {library.identity, *skill.source, skill.chosen, skill.own, opening.brought}
+        kept = skill.keep.click(keep, asked, [skill.kept, skill.own, *skill.brought], **each)
+        skill.remember(kept)
+        compare.renew(kept.then)
 
 
 def _wire_training(
@@ -351,7 +407,7 @@ def _wire_training(
             said = train_render.in_use(None, str(error))
         return [gr.Row(visible=bool(said)), said]
 
-    def use(identity: Any, id_: str, chosen: str, brought: tuple, request: gr.Request) -> dict:
+    def use(identity: Any, id_: str, chosen: str, brought: Brought, request: gr.Request) -> dict:
         try:
             job = training.jobs.get(owner_of(identity), id_)
             studio.use(request.session_hash, checkpoint_of(job))
@@ -359,15 +415,15 @@ def _wire_training(
             return {train.problem: render.notice(str(error))}
         return switched({**identity, "using": job.id}, chosen, brought)
 
-    def go_back(identity: Any, chosen: str, brought: tuple, request: gr.Request) -> dict:
+    def go_back(identity: Any, chosen: str, brought: Brought, request: gr.Request) -> dict:
         studio.use(request.session_hash, None)
         return switched({**arrived(identity), "using": ""}, chosen, brought)
 
-    def switched(to: dict[str, str], chosen: str, brought: tuple) -> dict:
+    def switched(to: dict[str, str], chosen: str, brought: Brought) -> dict:
         shown = zip(compare.made, compare.unmade(chosen, brought), strict=True)
         return dict(zip((identity, banner, in_use), [to, *tell(to)], strict=True)) | dict(shown) | {train.problem: ""}
 
-    def discard(identity: Any, id_: str, chosen: str, brought: tuple, request: gr.Request) -> dict:
+    def discard(identity: Any, id_: str, chosen: str, brought: Brought, request: gr.Request) -> dict:
         try:
             training.jobs.discard(owner_of(identity), id_)
         except (JobError, StudioError) as error:

@@ -6,6 +6,7 @@ Skills, prompts and answers are untrusted. Every text passes through `escape` he
 from collections.abc import Sequence
 from html import escape
 
+from skills.archive import EVALS
 from skills.scan import Finding
 from skills.skill import Problem
 from studio.fidelity import COLUMNS, UNKNOWN, Fidelity
@@ -21,6 +22,7 @@ from studio.service import (
     PaneView,
     Status,
 )
+from studio.sharing import Brought
 
 NBSP = "\u00a0"  # keeps a number and its unit on one line
 MAX_PROBLEMS = 20  # shown at once; the rest is counted
@@ -96,7 +98,9 @@ def asked(arrival: Arrival) -> str:
     what = f"<b>{escape(arrival.name)}</b> from {_source(arrival)}"
     head = f'<p class="problem" data-severity="{severity}">{what} {said}</p>'
     notes = arrival.findings[len(grave) :]
-    return head + _findings(grave) + _folded(notes, "note to know besides", "notes to know besides") + _left(arrival)
+    return (
+        head + _findings(grave) + _folded(notes, "note to know besides", "notes to know besides") + _not_taken(arrival)
+    )
 
 
 def opened(arrival: Arrival) -> str:
@@ -108,8 +112,26 @@ def opened(arrival: Arrival) -> str:
     return (
         f'<p class="line" data-state="done">{said}{clean}</p>'
         + _folded(found, "finding of the scan", "findings of the scan")
-        + _left(arrival)
+        + _not_taken(arrival)
     )
+
+
+def beside(brought: Brought, kept: bool, keeps: bool) -> str:
+    """What the skill in the editor has beside its text, and how long.
+
+    `kept`: it is in the visitor's part of the library; `keeps`: it could be.
+    """
+    others = [name for name in brought.files if name != EVALS]
+    if not others and not brought.evals:
+        return ""
+    where = (
+        "kept with it."
+        if kept
+        else ("not kept yet: Save does that." if keeps else "not kept: this server keeps no skills.")
+        + (" A reload leaves the text and its examples alone." if others else "")
+    )
+    bundle = "Download gives the text alone, the bundle under Share all of it."
+    return f'<p class="hint">Beside the text: {_names(brought.files or (EVALS,))}, {where} {bundle}</p>'
 
 
 def expected_line(expected: str | None, has_examples: bool) -> str:
@@ -170,17 +192,17 @@ def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "")
     return f"<dl>{rows}</dl>" + (notice(problem) if problem else "")
 
 
-def stack(parts: Sequence[tuple[str, float]]) -> str:
-    """The skills of a stack with a weight each; the first is the one in the editor. One alone needs none."""
-    if len(parts) == 1:
+def stack(parts: Sequence[tuple[str, str, float]]) -> str:
+    """The (key, name, weight) of each skill of a stack, the one in the editor without a name; none: one is alone."""
+    if not parts:
         return (
             '<p class="hint">Each skill gets a weight, and you see how far they overlap before they are mixed. '
             "The last pane then runs on one adapter for all of them, the middle one on all their texts.</p>"
         )
     rows = []
-    for name, share in parts:
+    for key, name, share in parts:
         said = escape(name) if name else "The skill in the editor"
-        id_ = escape(name)
+        id_ = escape(key)
         drop = (
             f'<button type="button" class="drop" data-do="remove" data-id="{id_}" aria-label="Remove {said}" '
             'title="Remove from the stack">✕</button>'
@@ -221,13 +243,16 @@ def _source(arrival: Arrival) -> str:
     return f"<code>{escape(source if len(source) <= MAX_QUOTE else source[: MAX_QUOTE - 1] + '…')}</code>"
 
 
-def _left(arrival: Arrival) -> str:
+def _not_taken(arrival: Arrival) -> str:
     """Which files of a skill the studio does not take."""
-    if not arrival.left:
+    if not arrival.not_taken:
         return ""
-    names = ", ".join(f"<code>{escape(name[:MAX_QUOTE])}</code>" for name in arrival.left[:MAX_LEFT])
-    more = f" and {len(arrival.left) - MAX_LEFT:,} more" if len(arrival.left) > MAX_LEFT else ""
-    return f'<p class="hint">Only its text and its examples are taken, not {names}{more}.</p>'
+    return f'<p class="hint">Not taken, as every bundle gets them anew: {_names(arrival.not_taken)}.</p>'
+
+
+def _names(names: Sequence[str]) -> str:
+    listed = ", ".join(f"<code>{escape(name[:MAX_QUOTE])}</code>" for name in names[:MAX_LEFT])
+    return listed + (f" and {len(names) - MAX_LEFT:,} more" if len(names) > MAX_LEFT else "")
 
 
 def _folded(findings: Sequence[Finding], one: str, many: str) -> str:

@@ -4,25 +4,23 @@ A token comes from the field or the sign-in with each click, goes to the Hub, an
 page, not in a message, not on disk. What was pulled is named by the session that pulled it.
 """
 
-import logging
 import os
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 from gradio.utils import get_space
 
 from skills.archive import SkillFiles
-from skills.evals import Eval
 from studio.bundle import Verification
 from studio.fidelity import Fidelity
 from studio.hub import Pushed
 from studio.service import StudioError
-from studio.sharing import PROBLEMS, Ready, Sharing
+from studio.sharing import PROBLEMS, Brought, Ready, Sharing
 from studio.views import render, share_render
+from studio.views.account import attempted, token_of, tried
 from studio.views.compare_panel import MODEL, ComparePanel, digest
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import SkillPanel, source_text
@@ -45,9 +43,6 @@ CAME_BACK = """() => {
   const tabs = [...document.querySelectorAll('#rooms button[role="tab"]')];
   tabs.find((tab) => tab.textContent.trim() === "Share")?.click();
 }"""
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def can_sign_in() -> bool:
@@ -179,7 +174,7 @@ class SharePanel:
         request: gr.Request,
         found: Fidelity | None,
         checked: str,
-        brought: tuple[Eval, ...],
+        brought: Brought,
         chosen: str,
         *source: str,
     ) -> str:
@@ -272,7 +267,7 @@ class SharePanel:
 
         def work() -> Pushed:
             return self.sharing.push(
-                _token(values[self.token], signed),
+                token_of(values[self.token], signed),
                 ready.path,
                 values[self.target].strip() or ready.name,
                 True if hidden else None,
@@ -281,17 +276,17 @@ class SharePanel:
                 accept=True,  # was asked for in the first step
             )
 
-        done, problem = _tried(work, "pushing")
+        done, problem = tried(work, "pushing")
         said = share_render.pushed(done, self.sharing.home(done.repository)) if done else problem
         yield {self.line: said, self.push: gr.Button(interactive=True), self.ready: None}
 
     def _whose(self, token: str, signed: gr.OAuthToken | None) -> str:
-        name, problem = _tried(lambda: self.sharing.whoami(_token(token, signed)), "asking for the account")
+        name, problem = tried(lambda: self.sharing.whoami(token_of(token, signed)), "asking for the account")
         return share_render.account(name) if name else problem
 
     def _browse(self, token: str, query: str, signed: gr.OAuthToken | None) -> Iterator[list[Any]]:
         yield [gr.Button(interactive=False), render.activity("Asking the Hub", "busy")]
-        found, problem = _tried(lambda: self.sharing.browse(_token(token, signed), query), "searching")
+        found, problem = tried(lambda: self.sharing.browse(token_of(token, signed), query), "searching")
         yield [gr.Button(interactive=True), problem or share_render.found(found)]
 
     def _choose(self, event: gr.EventData) -> list[str]:
@@ -305,8 +300,8 @@ class SharePanel:
         off, session = gr.Button(visible=False), request.session_hash
         begin = render.activity(f"Pulling {repository}", "busy")
         yield [gr.Button(interactive=False), begin, share_render.incoming(None), off, off, ""]
-        pulled, problem = _tried(
-            lambda: self.sharing.pull(session, _token(token, signed), repository, revision), "pulling"
+        pulled, problem = tried(
+            lambda: self.sharing.pull(session, token_of(token, signed), repository, revision), "pulling"
         )
         usable = pulled is not None and not pulled.is_blocked
         if pulled and pulled.is_blocked:
@@ -345,7 +340,7 @@ class SharePanel:
             gguf = bool(values[self.gguf])
             return self._model_bundle(session, self._checkpoint(values), source, target, checked, gguf)
 
-        ready, problem = _attempted(work, "making the bundle")
+        ready, problem = attempted(work, "making the bundle")
         said = f"{ready.path.name}, {share_render.size(ready.size)}" if ready else problem
         yield said, "done" if ready else "failed", ready
 
@@ -360,7 +355,7 @@ class SharePanel:
                 )
             return Ready(checkpoint_of(job), f"hypernetwork-{job.id[:8]}")
 
-        ready, problem = _attempted(work, "finding the hypernetwork")
+        ready, problem = attempted(work, "finding the hypernetwork")
         yield problem, "failed" if problem else "busy", ready
 
     def _held_against(self, path: Callable[[], Path], values: dict, session: str) -> Iterator[str]:
@@ -368,7 +363,7 @@ class SharePanel:
         for said in self._waited():
             yield render.activity(said, "busy")
         yield render.activity("Making the adapter of its text", "busy")
-        outcome, problem = _tried(lambda: self._model_verify(session, self._checkpoint(values), path()), "verifying")
+        outcome, problem = tried(lambda: self._model_verify(session, self._checkpoint(values), path()), "verifying")
         yield share_render.verification(outcome) if outcome else problem
 
     def _waited(self) -> Iterator[str]:
@@ -398,29 +393,6 @@ class SharePanel:
         return self.studio.verify(session, path)
 
 
-def _token(typed: str | None, signed: gr.OAuthToken | None) -> str | None:
-    """The token of this click: the one typed, else that of the sign-in."""
-    return (typed or "").strip() or (signed.token if signed else None)
-
-
 def _is_of(found: Fidelity | None, checked: str, text: str) -> bool:
     """Whether a check is of this text; `checked` is the digest of the text that the check on show is of."""
     return found is not None and checked == digest(text)
-
-
-def _tried(work: Callable[[], T], what: str) -> tuple[T | None, str]:
-    """What a work gives, or the markup of what was wrong."""
-    result, problem = _attempted(work, what)
-    return result, render.activity(problem, "failed")
-
-
-def _attempted(work: Callable[[], T], what: str) -> tuple[T | None, str]:
-    """What a work gives, or what was wrong, for the visitor."""
-    try:
-        return work(), ""
-    except PROBLEMS as error:
-        return None, str(error)
-    except Exception as error:
-        # Where it happened, but not what it says: a message may repeat what was sent, a token included.
-        log.error("%s failed: %s\n%s", what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        return None, "Something went wrong in the studio. Try it once more."

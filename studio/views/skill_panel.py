@@ -9,9 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from skills.evals import render_evals
 from skills.library import SUBTASKS, LibraryEntry, SkillLibrary
 from skills.skill import Skill, SkillError
 from studio.service import Studio
+from studio.sharing import Brought
 from studio.views import render
 from studio.views.import_panel import ImportPanel
 from studio.views.wiring import LIVE_REGION, QUICK, typing
@@ -39,15 +41,16 @@ RECALL = """(_, ...page) => {
 }"""
 
 
-def recalled(draft: str) -> tuple[str, str, str] | None:
-    """(text, library's skill, own id) of what a browser remembers; None where that is nothing."""
+def recalled(draft: str) -> tuple[str, str, str, str] | None:
+    """(text, library's skill, own id, evals) of what a browser remembers; None where that is nothing."""
     try:
-        *source, chosen, own = json.loads(draft)
+        parts = list(json.loads(draft))
     except (ValueError, TypeError, RecursionError):
         return None
-    if len(source) != 5 or not all(isinstance(part, str) for part in (*source, chosen, own)):
+    if len(parts) not in (7, 8) or not all(isinstance(part, str) for part in parts):
         return None
-    return source_text(*source), chosen, own
+    chosen, own, evals = (*parts[5:], "")[:3]  # a browser may remember from before evals were
+    return source_text(*parts[:5]), chosen, own, evals
 
 
 def source_text(raw: str, name: str, description: str, body: str, edited: str) -> str:
@@ -82,10 +85,11 @@ class SkillPanel:
 
     def __init__(self, studio: Studio, first: LibraryEntry, keeps: bool) -> None:
         """`keeps`: the server can keep a visitor's own skills."""
-        self.studio = studio
-        # Both are the browser's to remember: the library skill that was opened or forked, or '', and the own one's id.
+        self.studio, self.keeps = studio, keeps
+        # All are the browser's to remember: the library skill that was opened or forked, or '', and the own one's id.
         self.chosen = gr.Textbox(first.skill.name, visible=False)
         self.own = gr.Textbox("", visible=False)
+        self.evals = gr.Textbox("", visible=False)  # those of a skill that is not the library's, as an evals.json
         self.draft = gr.Textbox("", visible=False)  # what the browser remembers, when the page opens
         name, description, body = form_values(first.text)
         with gr.Column(elem_id="library"):
@@ -126,17 +130,24 @@ class SkillPanel:
                         elem_classes="mono",
                     )
             self.edited = gr.Textbox("raw", visible=False)  # which of the two was edited last: "raw" or "form"
+            self.beside = gr.HTML("", elem_id="beside", js_on_load=LIVE_REGION)
             self.live = gr.HTML(self.live_line(first.text), elem_id="live", js_on_load=LIVE_REGION)
         self.query_typed, self.form_typed, self.raw_typed = map(typing, ("#query", "#skill-form", "#skill-raw"))
         self.form = [self.name, self.description, self.body]
         self.source = [self.raw, *self.form, self.edited]
         self.shown = [*self.source, self.live]
-        self.remembered = [*self.source, self.chosen, self.own]
+        self.remembered = [*self.source, self.chosen, self.own, self.evals]
+        self.brought = [self.evals, self.beside]
         self._wire()
 
     def live_line(self, text: str) -> str:
         """The markup of tokens and problems of a text."""
         return render.live_line(self.studio.examine(text), text)
+
+    def bring(self, text: str, brought: Brought, kept: bool) -> list[str]:
+        """Values for `brought`: the evals that the browser remembers, and what is to say of the files beside a text."""
+        evals = render_evals(form_values(text)[0] or NEW.name, brought.evals).decode() if brought.evals else ""
+        return [evals, render.beside(brought, kept, self.keeps)]
 
     def show(self, text: str) -> list[str]:
         """Values for `shown`: the text, the form it fills, and what is to say of it."""

@@ -1,20 +1,44 @@
-"""Several skills at once: the one in the editor and others of the library, a weight each, and how far they overlap."""
+"""Several skills at once: the one in the editor and others, a weight each, and how far they overlap.
+
+The others are of the library, the visitor's own, or came with a link; what is somebody else's can't be added.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from gradio.components import Component
 
+from studio.catalogue import OWN
+from studio.links import Link
 from studio.service import MAX_SHARE, MAX_STACK, Part, Source, Studio, StudioError
+from studio.shelf import Shelf, ShelfError, ShelfSkill
 from studio.views import render
 from studio.views.gpu import on_gpu
-from studio.views.skill_panel import source_text
-from studio.views.visitor import Training
+from studio.views.skill_panel import form_values, source_text
+from studio.views.visitor import Training, owner_of
 from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
 
-ALONE = (("", 1.0),)  # the skill in the editor and no other
+FROM_LINK = "link:"  # what the key of a text begins with that came with a link; behind it comes a number
+
+
+class Chosen(NamedTuple):
+    """One skill of a stack as the page holds it."""
+
+    key: str = ""  # '' for the one in the editor; a name of the library; OWN or FROM_LINK and what tells it apart
+    share: float = 1.0
+    name: str = ""  # as it is shown; '' for the one in the editor
+    text: str = ""  # of one that came with a link: the others are read anew each time
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is one of the library, by its name."""
+        return bool(self.key) and not self.key.startswith((OWN, FROM_LINK))
+
+
+Stack = tuple[Chosen, ...]
+ALONE: Stack = (Chosen(),)  # the skill in the editor and no other
 
 # A slider's number follows it while it is drawn; the server hears of it when it is let go.
 _SLIDERS = """
@@ -25,55 +49,118 @@ element.addEventListener("input", (event) => {
 
 
 class StackPanel:
-    """The components of a stack; `parts` holds (name, share): '' for the skill in the editor, then the added ones."""
+    """The components of a stack; `parts` holds the skill in the editor, then the added ones."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+    def __init__(self, studio: Studio, shelf: Shelf | None, identity: gr.BrowserState | None) -> None:
+        """On the `shelf` are the own skills of the visitor with an `identity`; None: the server keeps none."""
+        self.studio, self.shelf, self.identity = studio, shelf if identity else None, identity
         self.parts = gr.State(ALONE)
-        names = [entry.skill.name for entry in studio.library.list()]
-        with gr.Accordion("Several skills at once", open=False, elem_id="stack"):
-            self.add = gr.Dropdown(names, value=None, label="Add a skill of the library", elem_id="stack-add")
-            self.list = gr.HTML(render.stack(ALONE), elem_id="stack-list", js_on_load=ACTIONS + _SLIDERS)
+        self.names = [entry.skill.name for entry in studio.library.list()]
+        with gr.Accordion("Several skills at once", open=False, elem_id="stack") as self.panel:
+            self.add = gr.Dropdown(self.names, value=None, label=self._label(True), elem_id="stack-add")
+            self.list = gr.HTML(render.stack(()), elem_id="stack-list", js_on_load=ACTIONS + _SLIDERS)
             self.meter = gr.HTML("", elem_id="stack-meter", js_on_load=LIVE_REGION)
-        self.drawn = [self.parts, self.add, self.list, self.meter]
+        self.drawn = [self.parts, self.add, self.list]
         self._overlaps = on_gpu(self._overlaps)
 
-    def skill(self, text: str, parts: tuple[tuple[str, float], ...]) -> Source:
-        """What is compared: the text in the editor, or the stack of it and the added skills."""
+    def skill(self, text: str, parts: Stack, identity: Any = None) -> Source:
+        """What is compared: the text in the editor, or the stack of it and the added skills.
+
+        Raises StudioError for a skill that is not the visitor's, or there no more.
+        """
         if len(parts) == 1:
             return text
-        (_, share), *added = parts
-        return (Part(text, share), *(Part(self.studio.library.get(name).text, weight) for name, weight in added))
+        first, *added = parts
+        return (Part(text, first.share), *(Part(self._text(part, identity), part.share) for part in added))
 
-    def added(self, parts: tuple[tuple[str, float], ...], name: str) -> list[Any]:
-        """Values for `drawn` with one more skill."""
-        known = {name for name, _ in parts}
-        if name and name not in known and len(parts) < MAX_STACK:
-            parts = (*parts, (name, 1.0))
-        return self._draw(parts)
+    def added(self, parts: Stack, key: str | None, identity: Any = None) -> list[Any]:
+        """Values for `drawn` and the meter with one more skill."""
+        if not key or any(part.key == key for part in parts) or len(parts) >= MAX_STACK:
+            return [*self.draw(parts), ""]
+        try:
+            name = f"{self._own(key, identity).name} (yours)" if key.startswith(OWN) else key
+        except StudioError as error:
+            return [*self.draw(parts), render.notice(str(error))]
+        return [*self.draw((*parts, Chosen(key, 1.0, name))), ""]
 
-    def edited(self, parts: tuple[tuple[str, float], ...], event: gr.EventData) -> list[Any]:
-        """Values for `drawn` after a click or an edit in the list."""
+    @staticmethod
+    def of_link(link: Link) -> Stack:
+        """The parts of what a link is to; its first skill is for the editor."""
+        if len(link.skills) == 1:
+            return ALONE
+        first, *added = link.skills
+        return (
+            Chosen(share=first.share),
+            *(
+                Chosen(each.name, each.share, each.name)
+                if each.name
+                else Chosen(
+                    f"{FROM_LINK}{number}", each.share, f"{form_values(each.text)[0]} (from the link)", each.text
+                )
+                for number, each in enumerate(added)
+            ),
+        )
+
+    def renewed(self, parts: Stack, identity: Any) -> list[Any]:
+        """Values for `drawn` and the meter with the visitor's skills as they are now; those that are gone go."""
+        try:
+            own = {OWN + skill.id: f"{skill.name} (yours)" for skill in self.shelf.skills(owner_of(identity))}
+        except (StudioError, ShelfError):  # a browser that is not known yet has none
+            return [gr.skip()] * (len(self.drawn) + 1)
+        choices = [*self.names, *((name, key) for key, name in own.items())]
+        if not any(part.key.startswith(OWN) for part in parts):
+            # not the parts as they were: a link that is followed meanwhile sets others
+            return [gr.skip(), gr.Dropdown(choices), gr.skip(), gr.skip()]
+        there = (part for part in parts if not part.key.startswith(OWN) or part.key in own)
+        return [*self.draw(tuple(part._replace(name=own.get(part.key, part.name)) for part in there), choices), ""]
+
+    def edited(self, parts: Stack, event: gr.EventData) -> list[Any]:
+        """Values for `drawn` and the meter after a click or an edit in the list."""
         what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
         if what == "remove":
-            return self._draw(tuple(part for part in parts if not part[0] or part[0] != id_))
+            return [*self.draw(tuple(part for part in parts if not part.key or part.key != id_)), ""]
         try:
             share = min(MAX_SHARE, max(0.0, float(value)))
         except (TypeError, ValueError):
-            return [gr.skip()] * len(self.drawn)
-        parts = tuple((name, share if name == id_ else old) for name, old in parts)
-        return [parts, *[gr.skip()] * (len(self.drawn) - 1)]  # drawn anew, the slider would lose the focus
+            return [gr.skip()] * (len(self.drawn) + 1)
+        parts = tuple(part._replace(share=share) if part.key == id_ else part for part in parts)
+        return [parts, *[gr.skip()] * len(self.drawn)]  # drawn anew, the slider would lose the focus
 
-    def _draw(self, parts: tuple[tuple[str, float], ...]) -> list[Any]:
+    def draw(self, parts: Stack, choices: list | None = None) -> list[Any]:
+        """Values for `drawn`; with `choices` other skills are offered than before."""
         room = len(parts) < MAX_STACK
-        label = "Add a skill of the library" if room else f"A stack has at most {MAX_STACK} skills"
-        return [parts, gr.Dropdown(value=None, interactive=room, label=label), render.stack(parts), ""]
+        offered = {} if choices is None else {"choices": choices}
+        shown = render.stack([(part.key, part.name, part.share) for part in parts[len(parts) == 1 :]])
+        return [parts, gr.Dropdown(value=None, interactive=room, label=self._label(room), **offered), shown]
 
-    def wire(
-        self, source: list[Component], training: Training | None, identity: gr.BrowserState | None, model: dict
-    ) -> list[Any]:
+    @staticmethod
+    def unmeasured(parts: Stack) -> str:
+        """What the meter says of a stack with another skill in the editor than before."""
+        return render.activity("Compare, or move a weight, to see how far they overlap.") if len(parts) > 1 else ""
+
+    def _label(self, room: bool) -> str:
+        what = "Add a skill of the library, or one of yours" if self.shelf else "Add a skill of the library"
+        return what if room else f"A stack has at most {MAX_STACK} skills"
+
+    def _text(self, part: Chosen, identity: Any) -> str:
+        if part.key.startswith(OWN):
+            return self._own(part.key, identity).text
+        return part.text or self.studio.library.get(part.key).text
+
+    def _own(self, key: str, identity: Any) -> ShelfSkill:
+        """Raises StudioError for one that is not this visitor's, or there no more."""
+        try:
+            skill = self.shelf.get(owner_of(identity), key.removeprefix(OWN))
+        except ShelfError as error:
+            raise StudioError(str(error)) from error
+        if skill.deleted is not None:
+            raise StudioError(f"You deleted {skill.name}. Remove it from the stack, or take it back in the library.")
+        return skill
+
+    def wire(self, source: list[Component], training: Training | None, model: dict) -> list[Any]:
         """Let the list and the meter follow; gives the events after which the skills that are compared are others."""
-        asked = {self.parts, *source, *({identity} if training else ())}
+        known = [self.identity] if self.identity else []
+        asked = {self.parts, *source, *known}
 
         def measure(values: dict, request: gr.Request) -> Iterator[str]:
             parts = values[self.parts]
@@ -82,14 +169,16 @@ class StackPanel:
                 return
             yield render.activity("Measuring how far they overlap", "busy")
             try:
-                checkpoint = training.checkpoint_in_use(values[identity]) if training else None
-                skill = self.skill(source_text(*(values[component] for component in source)), parts)
+                checkpoint = training.checkpoint_in_use(values[self.identity]) if training else None
+                text = source_text(*(values[component] for component in source))
+                skill = self.skill(text, parts, values.get(self.identity))
                 yield render.overlaps(self._overlaps(request.session_hash, checkpoint, skill))
             except StudioError as error:
                 yield render.notice(str(error))
 
-        add = self.add.input(self.added, [self.parts, self.add], self.drawn, **QUICK)
-        edit = self.list.edit(self.edited, self.parts, self.drawn, **QUICK | {"trigger_mode": "multiple"})
+        shown = [*self.drawn, self.meter]
+        add = self.add.input(self.added, [self.parts, self.add, *known], shown, **QUICK)
+        edit = self.list.edit(self.edited, self.parts, shown, **QUICK | {"trigger_mode": "multiple"})
         last = {"trigger_mode": "always_last"}  # one that comes while another is measured would be dropped
         for event in (add, edit):
             event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **last, **model)

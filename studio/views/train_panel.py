@@ -15,7 +15,9 @@ from skills.skill import SkillError
 from studio.examples import ExampleError
 from studio.jobs import Job, JobError
 from studio.service import Studio, StudioError
+from studio.sharing import NOTHING, Brought
 from studio.views import render, train_render
+from studio.views.compare_panel import evals_of_text
 from studio.views.skill_panel import source_text
 from studio.views.train_push import PushPart
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
@@ -43,11 +45,17 @@ class TrainPanel:
     """The components of the tab and its handlers, but for those that change the whole page."""
 
     def __init__(
-        self, studio: Studio, training: Training, identity: gr.BrowserState, source: list[Component], chosen: Component
+        self,
+        studio: Studio,
+        training: Training,
+        identity: gr.BrowserState,
+        source: list[Component],
+        chosen: Component,
+        brought: Component,
     ) -> None:
-        """`source` and `chosen` are those of the skill that is open in the editor."""
+        """`source`, `chosen` and `brought` are those of the skill that is open in the editor."""
         self.studio, self.training, self.identity = studio, training, identity
-        self.source, self.chosen = source, chosen
+        self.source, self.chosen, self.brought = source, chosen, brought
         # Kept by the browser, so that they outlive the server: skill and training on show, and the skills left out.
         self.skill = gr.Textbox("", visible=False)
         self.job = gr.Textbox("", visible=False)
@@ -238,7 +246,7 @@ class TrainPanel:
             part.edit(self._edit, about, [*self.prepared, self.said], **EACH)
         self.jobs.edit(self._choose, self.identity, self.watched, **EACH)
         added = [*self.prepared, self.said]
-        self.add_open.click(self._add_open, [*about, self.chosen, *self.source], added, **EACH)
+        self.add_open.click(self._add_open, [*about, self.chosen, self.brought, *self.source], added, **EACH)
         self.library.input(self._add_library, [*about, self.library], [*added, self.library], **EACH)
         self.upload.upload(self._import, [*about, self.upload], added, **EACH)
 
@@ -306,9 +314,10 @@ class TrainPanel:
     def _choose(self, identity: Any, event: gr.EventData) -> list[Any]:
         return self.watch(identity, str(event._data.get("id")), "")
 
-    def _add_open(self, identity: Any, skill: str, left_out: str, chosen: str, *source: str) -> dict[Component, Any]:
-        text = source_text(*source)
-        return self._added(identity, left_out, text, chosen)
+    def _add_open(
+        self, identity: Any, skill: str, left_out: str, chosen: str, brought: Brought, *source: str
+    ) -> dict[Component, Any]:
+        return self._added(identity, left_out, source_text(*source), chosen, brought)
 
     def _add_library(self, identity: Any, skill: str, left_out: str, name: str | None) -> dict[Component, Any]:
         if not name:
@@ -316,13 +325,13 @@ class TrainPanel:
         shown = self._added(identity, left_out, self.studio.library.get(name).text, name)
         return {**shown, self.library: gr.Dropdown(value=None)}
 
-    def _added(self, identity: Any, left_out: str, text: str, name: str) -> dict[Component, Any]:
-        """Adds a skill; one that stands in the library under this name brings its examples."""
+    def _added(
+        self, identity: Any, left_out: str, text: str, name: str, brought: Brought = NOTHING
+    ) -> dict[Component, Any]:
+        """Adds a skill with its examples: those of the library's of this name, or else what it brought."""
 
         def work() -> dict[Component, Any]:
-            entry = self.studio.library.get(name) if name else None
-            evals = entry.evals if entry and entry.text == text else ()
-            skill = self.training.add_skill(identity, text, evals)
+            skill = self.training.add_skill(identity, text, evals_of_text(self.studio.library, name, brought, text))
             return dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
 
         return self._answer(work, self.said)

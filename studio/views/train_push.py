@@ -3,23 +3,19 @@
 The token comes from the field, or from the sign-in, with each click, and is kept nowhere.
 """
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from skills.skill import SkillError
-from studio.bundle import BundleError
 from studio.hub import Hub, HubError
 from studio.jobs import Job, JobError
-from studio.service import StudioError
 from studio.views import render, train_render
+from studio.views.account import token_of, tried
 from studio.views.visitor import Training, checkpoint_of, owner_of
 from studio.views.wiring import HUB, LIVE_REGION, NO_MEMORY
 
 NO_TOKEN = "Give a token with the right to write, from hf.co/settings/tokens."
-SHOWN = (HubError, BundleError, SkillError, JobError, StudioError)  # their messages are for the visitor
 
 
 class PushPart:
@@ -63,16 +59,12 @@ class PushPart:
         self, identity: Any, id_: str, target: str, token: str, private: bool, signed: gr.OAuthToken | None
     ) -> Iterator[list[Any]]:
         yield [gr.Button(interactive=False), render.activity("Pushing", "busy")]
-        try:
-            said = self._pushed(identity, id_, target, token.strip() or (signed.token if signed else ""), private)
-        except SHOWN as error:
-            said = render.activity(str(error), "failed")
-        except Exception:
-            logging.error("pushing a hypernetwork failed", exc_info=False)  # what was raised may hold the token
-            said = render.activity("Something went wrong in the studio. Nothing is known to be pushed.", "failed")
-        yield [gr.Button(interactive=True), said]
+        said, problem = tried(
+            lambda: self._pushed(identity, id_, target, token_of(token, signed), private), "pushing a hypernetwork"
+        )
+        yield [gr.Button(interactive=True), said or problem]
 
-    def _pushed(self, identity: Any, id_: str, target: str, token: str, private: bool) -> str:
+    def _pushed(self, identity: Any, id_: str, target: str, token: str | None, private: bool) -> str:
         job = self.training.jobs.get(owner_of(identity), id_)
         if job.state != "finished":
             raise JobError("This training is not finished, so there is nothing to push yet.")

@@ -89,18 +89,20 @@ class Training:
         return job
 
     def add_skill(self, identity: Any, text: str, evals: Sequence[Eval] = ()) -> str:
-        """Put a skill into the visitor's book, with its evals as examples where it is new; returns its digest."""
+        """Put a skill into the visitor's book, with its evals as examples beside those it has; returns its digest."""
         owner = owner_of(identity)
         skill = self.book.put_skill(owner, text)
-        if not self.book.examples(owner, skill):
-            for ev in evals:
-                self.book.add(owner, skill, ev.prompt, ev.expected_output, checks=ev.assertions)
+        self.book.bring(owner, skill, evals)
         return skill
 
-    def keep(self, identity: Any, text: str, prompt: str, answer: str) -> int:
-        """Add an example of a skill; returns how many the skill has now."""
+    def keep(self, identity: Any, text: str, prompt: str, answer: str, evals: Sequence[Eval] = ()) -> int:
+        """Add an example of a skill, beside its evals; returns how many the skill has now."""
         owner, skill = owner_of(identity), self.add_skill(identity, text)
         self.book.add(owner, skill, prompt, answer)
+        try:
+            self.book.bring(owner, skill, evals)
+        except ExampleError as error:
+            raise ExampleError(f"The answer is kept, but not the skill's own examples. {error}") from error
         return len(self.book.examples(owner, skill))
 
     def checkpoint_in_use(self, identity: Any) -> Path | None:

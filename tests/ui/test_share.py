@@ -1,11 +1,9 @@
 """The sharing tab as a visitor uses it: a real server over a tiny base, a stand-in of the Hub, a real Chromium."""
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,9 +11,12 @@ from huggingface_hub import ModelCard
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from stand_in_hub import Fault, Person, StandIn, serve
 from stand_in_sign_in import sign_in
+from token_sweep import assert_no_token, server_folders
 
 from hypernet.base import Base
 from hypernet.hypernetwork import load_hypernetwork
+from skills.archive import write_archive
+from skills.library import SHIPPED
 from studio import bundle
 from studio.bundle import CARD, PROVENANCE, SKILL, WEIGHTS
 
@@ -46,11 +47,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(there: StandIn, room: Path) -> dict[str, str]:
     """Of the server: the stand-in, which speaks LFS, is its Hub, and it has a token of its own."""
-    folders = {"HF_HOME": "hub", "SKILL_STUDIO_DATA": "data", "GRADIO_TEMP_DIR": "gradio", "TMPDIR": "tmp"}
-    for name in folders.values():
-        (room / name).mkdir(exist_ok=True)
-    hub = {"HF_ENDPOINT": there.url, "HF_TOKEN": SERVER}
-    return hub | {variable: str(room / name) for variable, name in folders.items()}
+    return {"HF_ENDPOINT": there.url, "HF_TOKEN": SERVER, **server_folders(room)}
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +83,7 @@ def no_token_is_left(there: StandIn, room: Path) -> Iterator[None]:
     """No test leaves a token in a log or a file of the server's, and none sends the server's own."""
     yield
     there.faults.clear()
-    for folder, _, names in os.walk(room):
-        for path in (Path(folder, name) for name in names):
-            with suppress(FileNotFoundError):  # a page that was just closed takes its files along
-                content = path.read_bytes() if path.is_file() else b""
-                assert not [token for token in PEOPLE if token.encode() in content], path
+    assert_no_token(PEOPLE, room)
     assert SERVER not in there.tokens
 
 
@@ -124,6 +117,15 @@ def pull(page: Page, repository: str) -> None:
     page.locator("#pull-revision input, #pull-revision textarea").first.fill("")
     click(page, "#pull", "#pulled .pulled", "#pull-line [data-state=failed]")
     expect(page.locator("#pull")).to_be_enabled()
+
+
+def fetch(page: Page, address: str) -> None:
+    """Import what is at an address."""
+    page.get_by_role("tab", name="Compare").click()
+    if not page.locator("#address").is_visible():
+        page.locator("#open-import").click()
+    page.locator("#address input, #address textarea").first.fill(address)
+    click(page, "#fetch", "#came .line:not([data-state=busy])", "#came .problem")
 
 
 def write_raw(page: Page, text: str) -> None:
@@ -343,6 +345,56 @@ def test_browsing_and_pulling_say_what_went_wrong(page: Page, there: StandIn) ->
     expect(page.locator("#pull-line")).to_contain_text("holds no bundle and no skill")
 
 
+def test_an_imported_skill_has_its_files_after_a_reload_once_it_is_saved_and_before_that_its_examples(
+    page: Page, tmp_path: Path
+) -> None:
+    evals = (SHIPPED / FIRST / "evals" / "evals.json").read_bytes()
+    files = {SKILL: TEXT.encode(), "evals/evals.json": evals, "scripts/run.sh": b"#!/bin/sh\necho x\n"}
+    write_archive(files, tmp_path / "came.skill")
+
+    def bring() -> None:
+        page.get_by_role("tab", name="Compare").click()
+        page.locator("#open-import").click()
+        page.get_by_test_id("Choose files-upload-button").set_input_files(tmp_path / "came.skill")
+        expect(page.locator("#beside")).to_contain_text("evals/evals.json, scripts/run.sh, not kept yet")
+        page.wait_for_function("localStorage.getItem('parametric-skills-draft')?.includes('expected_output')")
+
+    def come_again() -> None:
+        page.reload()
+        page.locator('#status [data-state="ready"]').wait_for()
+        expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value("end-with-stop")
+
+    bring()
+    come_again()
+    expect(page.locator("#beside")).to_contain_text("evals/evals.json, not kept yet")
+    expect(page.locator("#check")).to_be_visible()
+    bring()
+    page.locator("#keep-skill").click()
+    expect(page.locator("#beside")).to_contain_text("scripts/run.sh, kept with it")
+    come_again()
+    expect(page.locator("#beside")).to_contain_text("evals/evals.json, scripts/run.sh, kept with it")
+    to_share(page)
+    expect(page.locator("#share-skill")).to_contain_text("SKILL.md, 2 other files, the adapter")
+    with page.expect_download() as found:
+        page.locator("#bundle").click()
+    found.value.save_as(tmp_path / "left.skill")
+    left = bundle.read(tmp_path / "left.skill")
+    assert left.files["scripts/run.sh"] == files["scripts/run.sh"]
+    assert json.loads(left.files["evals/evals.json"]) == json.loads(evals) | {"skill_name": "end-with-stop"}
+
+
+def test_a_private_repository_of_one_s_own_is_imported_with_the_token_of_the_tab(page: Page, there: StandIn) -> None:
+    there.repositories["ann/closed"] = {SKILL: TEXT.encode(), "references/more.md": b"More."}
+    there.private.add("ann/closed")
+    fetch(page, "ann/closed")
+    expect(page.locator("#came")).to_contain_text("not there, or only for those who may see it")
+    to_share(page).locator("#token input").fill(ANN)
+    fetch(page, "ann/closed")
+    expect(page.locator("#came")).to_contain_text("Opened end-with-stop from ann/closed on the Hub")
+    expect(page.locator("#beside")).to_contain_text("references/more.md")
+    assert_no_token([ANN], Path("/nowhere"), page)
+
+
 def test_the_tab_fits_a_phone_without_scrolling_sideways(browser: Browser, server: str, there: StandIn) -> None:
     there.repositories["zoe/a-rather-long-name-of-a-skill-that-goes-on"] = {SKILL: TEXT.encode(), CARD: TAGGED}
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
@@ -392,5 +444,10 @@ def test_on_a_space_a_person_signs_in_and_pushes_as_themselves_never_as_the_spac
         expect(page.locator("#account")).to_contain_text("This is the account ben")
         expect(push(page, token="", to="from-space")).to_contain_text("The new repository ben/from-space")
         assert json.loads(there.repositories["ben/from-space"][PROVENANCE])["skill_name"] == FIRST
+
+        there.repositories["ben/closed"] = {SKILL: TEXT.encode()}
+        there.private.add("ben/closed")
+        fetch(page, "ben/closed")
+        expect(page.locator("#came")).to_contain_text("Opened end-with-stop from ben/closed")
         assert BEN not in page.content()
         context.close()

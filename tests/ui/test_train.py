@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from stand_in_hub import Person, StandIn, serve
+from stand_in_hub import Fault, Person, StandIn, serve
+from token_sweep import assert_no_token, server_folders
 
 TOKEN = "hf_annSecret0123456789"
 WAIT = 300_000  # milliseconds, of what takes seconds on a machine without other work
@@ -25,16 +26,22 @@ def there() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder for what outlives the server."""
-    return tmp_path_factory.mktemp("data")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server writes everything that it writes."""
+    return tmp_path_factory.mktemp("room")
 
 
 @pytest.fixture(scope="module")
-def server(start_studio: Callable[..., str], there: StandIn, data: Path, tiny_folder: Path, checkpoint: Path) -> str:
-    hub = {"HF_ENDPOINT": there.url, "HF_HOME": str(data / "hub")}
+def data(room: Path) -> Path:
+    """The folder for what outlives the server."""
+    return room / "data"
+
+
+@pytest.fixture(scope="module")
+def server(start_studio: Callable[..., str], there: StandIn, room: Path, tiny_folder: Path, checkpoint: Path) -> str:
+    settings = {"HF_ENDPOINT": there.url, "OMP_NUM_THREADS": "1", **server_folders(room)}
     model = ("--base", tiny_folder, "--checkpoint", checkpoint)
-    return start_studio(*model, SKILL_STUDIO_DATA=str(data), OMP_NUM_THREADS="1", **hub)
+    return start_studio(*model, log=room / "log.txt", **settings)
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ def last_step(data: Path) -> int:
 
 
 def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
-    page: Page, data: Path, there: StandIn, tmp_path: Path
+    page: Page, data: Path, room: Path, there: StandIn, tmp_path: Path
 ) -> None:
     tab(page, "Train")
     expect(page.locator("#own-skills")).to_contain_text("Add the skill that is open")
@@ -161,6 +168,13 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
     page.locator("#job-push-it").click()
     expect(page.locator("#job-push-line")).to_contain_text("Pushed in a new repository: ann/mine")
     assert {"config.json", "README.md"} <= there.repositories["ann/mine"].keys() and "ann/mine" in there.private
+
+    # the token is kept nowhere, and a push that fails does not tell it either
+    there.faults.append(Fault("POST", "/preupload/", 403))
+    page.locator("#job-push-it").click()
+    expect(page.locator("#job-push-line")).to_contain_text("the token may not do this (403)")
+    assert there.tokens == {TOKEN}
+    assert_no_token([TOKEN], room, page)
 
     # it is used, which the top of the page says, and one click goes back
     page.locator("#job-use").click()

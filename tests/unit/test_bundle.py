@@ -25,6 +25,7 @@ from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import apply_lora
 from skills.archive import SkillFiles, read_folder
+from skills.scan import Finding
 from studio import bundle
 from studio.bundle import CARD, CONFIG, GGUF, PROVENANCE, REQUIRED, SKILL, TOLERANCE, WEIGHTS, BundleError, Verification
 from studio.fidelity import COLUMNS, Fidelity
@@ -338,7 +339,7 @@ def test_the_card_s_llama_cpp_snippet_runs_in_the_bundle(with_gguf: Path, base: 
 
 @pytest.mark.parametrize("to", ["agents", "claude", "opencode"])
 def test_install_puts_the_skill_without_the_adapter_where_each_agent_looks(made: Path, tmp_path: Path, to: str):
-    target = bundle.install(made, to, tmp_path / "project")
+    target = bundle.install(bundle.read(made), to, tmp_path / "project")
     assert target == tmp_path / "project" / f".{to}" / "skills" / "end-with-stop"
     found = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
     assert found == {SKILL, "evals/evals.json", "references/more.md"}
@@ -348,20 +349,20 @@ def test_install_puts_the_skill_without_the_adapter_where_each_agent_looks(made:
 
 def test_install_takes_a_skill_file_and_a_plain_folder(made: Path, source: SkillFiles, tmp_path: Path):
     bundle.write(made.parent / "x.skill", bundle.skill_files(source))
-    plain = bundle.install(made.parent / "x.skill", root=tmp_path / "a")
+    plain = bundle.install(bundle.read(made.parent / "x.skill"), root=tmp_path / "a")
     assert (plain / SKILL).read_text() == TEXT
-    again = bundle.install(plain, root=tmp_path / "b")
+    again = bundle.install(bundle.read(plain), root=tmp_path / "b")
     assert read_folder(again).files == read_folder(plain).files
 
 
 def test_install_replaces_another_skill_only_when_told_to(made: Path, tmp_path: Path):
-    target = bundle.install(made, root=tmp_path)
-    assert bundle.install(made, root=tmp_path) == target  # the same: nothing to lose
+    target = bundle.install(bundle.read(made), root=tmp_path)
+    assert bundle.install(bundle.read(made), root=tmp_path) == target  # the same: nothing to lose
     (target / SKILL).write_text("mine")
     with pytest.raises(BundleError, match="Give --force"):
-        bundle.install(made, root=tmp_path)
+        bundle.install(bundle.read(made), root=tmp_path)
     assert (target / SKILL).read_text() == "mine"
-    bundle.install(made, root=tmp_path, force=True)
+    bundle.install(bundle.read(made), root=tmp_path, force=True)
     assert (target / SKILL).read_text() == TEXT
 
 
@@ -371,7 +372,7 @@ def test_install_with_force_replaces_a_link_and_not_what_it_leads_to(made: Path,
     place = tmp_path / ".agents" / "skills" / "end-with-stop"
     place.parent.mkdir(parents=True)
     place.symlink_to(home)
-    bundle.install(made, root=tmp_path, force=True)
+    bundle.install(bundle.read(made), root=tmp_path, force=True)
     assert not place.is_symlink() and (home / SKILL).read_text() == "mine"
 
 
@@ -379,31 +380,36 @@ def test_install_refuses_what_the_scan_blocks_and_asks_about_the_rest(made: Path
     (tmp_path / "secret").write_text("mine")
     (made / "evals" / "link.json").symlink_to(tmp_path / "secret")
     with pytest.raises(BundleError, match=r"This is not used, because:\nevals/link\.json"):
-        bundle.install(made, root=tmp_path / "project", accept=True)
+        bundle.install(bundle.read(made), root=tmp_path / "project", accept=True)
     (made / "evals" / "link.json").unlink()
     (made / "tool.exe").write_bytes(b"MZ\x90")
     with pytest.raises(BundleError, match=r"say yes \(--yes\).*\ntool.exe"):
-        bundle.install(made, root=tmp_path / "project")
+        bundle.install(bundle.read(made), root=tmp_path / "project")
     assert not (tmp_path / "project").exists()
-    assert (bundle.install(made, root=tmp_path / "project", accept=True) / "tool.exe").is_file()
+    assert (bundle.install(bundle.read(made), root=tmp_path / "project", accept=True) / "tool.exe").is_file()
+
+
+def test_a_finding_s_path_can_not_write_to_the_terminal():
+    shown = bundle.show([Finding("a\x1b[2Jb", 0, "path", "block", "It leads out.", "Ask.")])
+    assert shown == r"'a\x1b[2Jb':0: block: It leads out. Ask."
 
 
 def test_what_is_installed_is_to_the_specification(tmp_path: Path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / SKILL).write_text("---\nname: Bad Name\ndescription: It does.\n---\n\nDo it.\n")
-    target = bundle.install(tmp_path / "in", root=tmp_path)
+    target = bundle.install(bundle.read(tmp_path / "in"), root=tmp_path)
     assert target.name == "bad-name" and "name: bad-name\n" in (target / SKILL).read_text()
 
 
 def test_install_names_the_places_that_there_are(made: Path):
     with pytest.raises(BundleError, match="Choose one of: agents, claude, opencode"):
-        bundle.install(made, "emacs")
+        bundle.install(bundle.read(made), "emacs")
     with pytest.raises(BundleError, match="no bundle and no skill"):
-        bundle.install(made / "nowhere")
+        bundle.install(bundle.read(made / "nowhere"))
 
 
 def test_an_install_that_fails_leaves_what_was_there(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    target = bundle.install(made, root=tmp_path)
+    target = bundle.install(bundle.read(made), root=tmp_path)
     (target / "mine.md").write_text("mine")
     rename = os.rename
 
@@ -414,7 +420,7 @@ def test_an_install_that_fails_leaves_what_was_there(made: Path, tmp_path: Path,
 
     monkeypatch.setattr(bundle.os, "rename", full)
     with pytest.raises(OSError, match="No space"):
-        bundle.install(made, root=tmp_path, force=True)
+        bundle.install(bundle.read(made), root=tmp_path, force=True)
     assert (target / "mine.md").read_text() == "mine"
     assert [path.name for path in target.parent.iterdir()] == ["end-with-stop"]
 

@@ -139,6 +139,11 @@ def test_a_key_leads_to_a_text_and_only_one_s_own(catalogue: Catalogue):
     assert catalogue.text(ME, OWN + mine.id) == (mine.text, "cut-logs")
     assert catalogue.text(ME, OWN + stray.id) == (stray.text, "")
     assert catalogue.text("", SHIPPED + "cut-logs")[1] == "cut-logs"
+    catalogue.shelf.save(ME, mine.text, mine.id, files={"evals/evals.json": b"{}"})
+    assert catalogue.text(ME, OWN + mine.id) == (mine.text, "")  # it has files of its own now
+    assert catalogue.text(ME, OWN + mine.id, 1) == (mine.text, "cut-logs")
+    card = next(each for each in catalogue.find(ME).cards if each.name == "mine")
+    assert (card.files, card.has_examples, card.origin) == (1, True, "cut-logs")
     with pytest.raises(ShelfError):
         catalogue.text(OTHER, OWN + mine.id)
     for key in ("library:../../etc/passwd", "", "nothing"):

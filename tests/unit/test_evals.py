@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from skills.evals import KINDS, MAX_ASSERTIONS, MAX_EVALS, Assertion, Eval, EvalError, load_evals, passes, word_diff
+from skills.evals import (
+    KINDS,
+    MAX_ASSERTIONS,
+    MAX_EVALS,
+    Assertion,
+    Eval,
+    EvalError,
+    load_evals,
+    passes,
+    renamed_evals,
+    word_diff,
+)
 
 EVAL = {"id": "one", "prompt": "Say hi", "expected_output": "hi", "assertions": [{"kind": "equals", "value": "hi"}]}
 
@@ -197,3 +208,10 @@ def test_a_diff_of_an_answer_that_repeats_itself_is_quick(expected: str, answer:
     start = time.process_time()
     assert word_diff(expected, answer)
     assert time.process_time() - start < 5
+
+
+def test_evals_are_renamed_and_otherwise_as_they_were():
+    data = '{"skill_name": "old", "evals": [], "more": {"é": 1}}'.encode()
+    assert json.loads(renamed_evals(data, "new")) == json.loads(data) | {"skill_name": "new"}
+    for same in (data.replace(b"old", b"new"), b"no json", b"[1]", b"\xff", b"[" * 100_000):
+        assert renamed_evals(same, "new") == same

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from stand_in_hub import stand_in_hub
+from stand_in_hub import StandIn, serve, stand_in_hub
+from tiny import load_base, make_hypernetwork
 
 from hypernet.base import HUB_SECONDS, Base
 from hypernet.hypernetwork import Hypernetwork, config_for
@@ -73,3 +74,37 @@ def test_a_hypernetwork_pushed_to_the_hub_comes_back_the_same(tiny_folder: Path,
     weights = {name for name in repositories["user/hyper"] if name.endswith(".safetensors")}
     assert (weights == {"model.safetensors"}) == (bound > 1_000_000)
     assert set(repositories["user/hyper"]) >= {"config.json", "README.md"}
+
+
+def test_a_hypernetwork_is_loaded_at_the_revision_that_is_named_and_says_which_commit_it_is(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    base, there = load_base(tiny_folder), StandIn({"user/hyper": {}, "user/empty": {}})
+    made = []
+    for seed in (1, 2):
+        hypernetwork = make_hypernetwork(base, seed=seed)
+        hypernetwork.save_pretrained(tmp_path / "local")
+        there.repositories["user/hyper"] = {file.name: file.read_bytes() for file in (tmp_path / "local").iterdir()}
+        made.append((hypernetwork.fingerprint, there.head("user/hyper")))
+    (old, first), (new, second) = made
+    script = (
+        "from hypernet.base import Base\nfrom hypernet.hypernetwork import HypernetworkError, load_hypernetwork\n"
+        f"base = Base.load({str(tiny_folder)!r}, 'none')\n"
+        f"for name in ('user/hyper@{first}', 'user/hyper@main', 'user/hyper'):\n"
+        "    made = load_hypernetwork(base, name)\n    print(made.fingerprint, made.origin)\n"
+        "for name in ('user/hyper@gone', 'user/none', 'user/empty'):\n"
+        "    try: load_hypernetwork(base, name)\n    except HypernetworkError as error: print(error)\n"
+    )
+    options = ["--base", str(tiny_folder), "--checkpoint", f"user/hyper@{first}", "--out", str(tmp_path / "out")]
+    command = (
+        "import sys\nsys.stderr = sys.stdout\nfrom studio.__main__ import main\n"
+        f"main(['generate', 'compact-log-lines', *{options}])"
+    )
+    with serve(there):
+        told = run(command, there.url, tmp_path / "home")
+        *loaded, no_revision, no_repository, no_files = run(script, there.url, tmp_path / "home").splitlines()
+    assert f", hypernetwork user/hyper@{first[:12]}\n" in told
+    assert loaded == [f"{old} user/hyper@{first}", *[f"{new} user/hyper@{second}"] * 2]
+    assert no_revision.startswith("user/hyper@gone holds no hypernetwork that can be read (the repository has no such")
+    assert "(the Hub has no such repository, or it is private). Give a folder" in no_repository
+    assert "(the repository lacks its files)" in no_files and "user/name@revision" in no_files

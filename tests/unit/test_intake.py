@@ -62,7 +62,18 @@ def test_a_folder_a_zip_and_its_files_give_the_same_skill(folder: Path):
         assert (came.name, came.text, came.gravest) == ("greet", TEXT, "note")
         assert came.evals[0].expected_output == "hi"
         assert [each.rpartition("/")[2] for each in came.left] == ["run.sh"]
+        assert came.files == {"evals/evals.json": EVALS.encode(), came.left[0]: b"#!/bin/sh\n"}
+        assert came.not_taken == ()
     assert take_files(parts).source == "3 files"
+
+
+def test_of_a_bundle_comes_all_but_what_every_bundle_gets_anew(folder: Path):
+    for name in ("README.md", "provenance.json", "adapter/adapter_config.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    came = take_files([packed(folder, "greet.skill")])
+    assert set(came.files) == {"evals/evals.json", "scripts/run.sh"}
+    assert came.not_taken == ("README.md", "adapter/adapter_config.json", "provenance.json")
 
 
 @pytest.mark.parametrize("name", ["SKILL.md", "notes.txt", "greet"])
@@ -136,7 +147,7 @@ def test_what_the_owner_of_the_server_may_see_is_not_shown_to_visitors(monkeypat
 
 
 def test_a_repository_that_is_too_large_to_look_at_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("studio.hub.MAX_LOOK", 1000)
+    monkeypatch.setattr("studio.hub.MAX_SKILL", 1000)
     files = {"SKILL.md": TEXT.encode(), "assets/a.txt": b"x" * 1000}
     with serve(StandIn({"ann/big": files})) as there, pytest.raises(IntakeError, match="beside its adapter"):
         take_address("ann/big", Hub(None, there.url, is_visitor=True))
@@ -144,7 +155,7 @@ def test_a_repository_that_is_too_large_to_look_at_is_told(monkeypatch: pytest.M
 
 
 def test_a_repository_that_holds_no_skill_is_told():
-    with stand_in_hub({"ann/model": {"config.json": b"{}"}}) as url, pytest.raises(IntakeError, match="holds no SKILL"):
+    with stand_in_hub({"ann/model": {"config.json": b"{}"}}) as url, pytest.raises(IntakeError, match="holds no skill"):
         take_address("ann/model", Hub(None, url, is_visitor=True))
 
 

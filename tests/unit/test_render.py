@@ -5,11 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from skills.evals import Eval
 from skills.scan import Finding
 from skills.skill import validate
 from studio.fidelity import Fidelity
 from studio.intake import Arrival
 from studio.service import STACK_PANES, AdapterInfo, Comparison, Examination, Overlap, PaneView, Status
+from studio.sharing import NOTHING, Brought
 from studio.views import render
 
 HOSTILE = "</pre><script>alert(1)</script><img src=x onerror=\"alert('2')\">${alert(3)}{{value}}&lt;b&gt;"
@@ -58,7 +60,7 @@ def _comparison(*views: PaneView, phase: str = "done") -> Comparison:
 
 def _arrival(text: str, *severities: str) -> Arrival:
     findings = tuple(Finding(text, 3, "orders", severity, text, text) for severity in severities)
-    return Arrival(text, text, text, (), findings, (text,) * 20)
+    return Arrival(text, text, text, (), findings, (f"adapter/{text}",) * 20)
 
 
 def _fidelity(text: str) -> Fidelity:
@@ -82,8 +84,9 @@ def _hostile_parts() -> dict[str, str]:
         "from a link": render.from_link(HOSTILE, False),
         "asked": render.asked(_arrival(HOSTILE, "ask", "note")),
         "opened": render.opened(_arrival(HOSTILE, "note")),
+        "beside": render.beside(Brought((), (HOSTILE,)), False, True),
         "card": render.adapter_card(replace(INFO, skill_name=HOSTILE, base_name=HOSTILE), 1),
-        "stack": render.stack([("", 1.0), (HOSTILE, 0.5)]),
+        "stack": render.stack([("", "", 1.0), (HOSTILE, HOSTILE, 0.5)]),
         "overlaps": render.overlaps([Overlap(HOSTILE, HOSTILE, 0.4)]),
         "stack-card": render.adapter_card(replace(INFO, shares=((HOSTILE, 1.0), (HOSTILE, 0.5))), 3),
     }
@@ -142,6 +145,17 @@ def test_a_problem_stands_with_its_line_and_the_way_to_mend_it() -> None:
         assert part in shown
 
 
+def test_what_is_beside_the_text_is_named_with_how_long_it_stays() -> None:
+    whole = Brought((), ("evals/evals.json", "scripts/run.sh"), "place")
+    assert "evals/evals.json, scripts/run.sh, kept with it." in _text(render.beside(whole, True, True))
+    for keeps, where in ((True, "not kept yet: Save does that."), (False, "not kept: this server keeps no skills.")):
+        shown = _text(render.beside(whole, False, keeps))
+        assert f"{where} A reload leaves the text and its examples alone." in shown
+        evals = Brought((Eval("1", "Which?", "aa", ()),))
+        assert "reload" not in _text(render.beside(evals, False, keeps))  # the browser has them
+    assert render.beside(NOTHING, True, True) == ""
+
+
 def test_what_was_found_stands_with_its_line_and_reason_and_says_whether_it_can_be_opened() -> None:
     shown = _text(render.asked(_arrival("greet", "ask", "note")))
     for part in ("greet from greet is not open yet", "Look at this, greet, line 3", "1 note", "and 12 more"):
@@ -180,10 +194,10 @@ def test_the_card_says_which_text_the_adapter_was_made_from() -> None:
 
 
 def test_a_stack_has_a_weight_for_each_skill_and_only_the_added_ones_go():
-    markup = render.stack([("", 1.0), ("tidy-log", 0.5)])
+    markup = render.stack([("", "", 1.0), ("own:7", "tidy-log", 0.5)])
     assert markup.count('type="range"') == 2 and markup.count('data-do="remove"') == 1
     assert "The skill in the editor1.0tidy-log0.5" in _text(markup)
-    assert 'type="range"' not in render.stack([("", 1.0)])
+    assert 'type="range"' not in render.stack([])
 
 
 def test_overlaps_are_a_bar_a_number_and_words():

@@ -1,6 +1,7 @@
 """Sharing from the page: bundles of the open skill, a visitor's own token, and what comes in is looked at first."""
 
 import copy
+import json
 import logging
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,16 +14,17 @@ from huggingface_hub import ModelCard
 from stand_in_hub import Person, StandIn, serve
 from tiny import full_disk
 
-from skills.archive import EVALS, SkillFiles
-from skills.evals import Assertion, Eval
+from skills.archive import EVALS, SkillFiles, write_archive
+from skills.evals import Assertion, Eval, render_evals
 from skills.scan import Finding
-from studio import bundle, sharing
+from studio import bundle, intake, sharing
 from studio.bundle import CARD, GGUF, SKILL, WEIGHTS, Mismatch, Verification
 from studio.fidelity import COLUMNS, Fidelity
 from studio.hub import HubError, Pushed, Shared
 from studio.service import Studio, StudioError
-from studio.sharing import Sharing
-from studio.views import page, share_panel, share_render
+from studio.sharing import Brought, Sharing
+from studio.shelf import Shelf
+from studio.views import account, page, share_panel, share_render
 
 LIBRARY = "release-train-commits"
 TEXT = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd lines with a full stop.\n"
@@ -86,8 +88,71 @@ def test_the_evals_that_an_imported_skill_brought_go_into_its_bundle_as_they_wer
         Eval("1", "Say it.", "x.", (Assertion("ends_with", "."), Assertion("line_count", 1), Assertion("json"))),
         Eval("ü", "Say\nmore.", "é.", (Assertion("contains", "é"),)),
     )
-    source = desk.source("one", "", TEXT, brought)
+    source = desk.source("one", "", TEXT, Brought(brought))
     assert source.evals == brought and source.files[EVALS].startswith(b'{\n  "skill_name": "end-with-stop"')
+
+
+def test_a_skill_that_came_in_leaves_whole_under_its_new_name_after_the_shelf_and_a_new_server(
+    desk: Sharing, tmp_path: Path
+):
+    evals = render_evals("end-with-stop", (Eval("1", "Say it.", "x.", (Assertion("ends_with", "."),)),))
+    script, picture = b"#!/bin/sh\necho x\n", bytes(range(256))
+    came = {SKILL: TEXT.encode(), EVALS: evals, "scripts/run.sh": script, "assets/logo.png": picture}
+    packed = tmp_path / "came.skill"
+    write_archive(came | {CARD: b"Another's card.", GGUF: b"GGUF"}, packed)
+
+    brought = desk.bring("one", intake.take_files([packed]).files)
+    assert [each.prompt for each in brought.evals] == ["Say it."]
+    shelf, me = Shelf(tmp_path / "data"), "me" * 20
+    kept = shelf.save(me, TEXT, files=desk.beside("one", TEXT, brought))
+    kept = shelf.rename(me, kept.id, "stop-at-the-end")
+    again = Sharing(desk.studio)
+    brought = again.bring("two", Shelf(tmp_path / "data").files(me, kept.id))
+    ready = again.make("two", again.source("two", "", kept.text, brought), tmp_path / "out.skill")
+    left = bundle.read(ready.path)
+    assert left.skill.name == "stop-at-the-end"
+    assert (left.files["scripts/run.sh"], left.files["assets/logo.png"]) == (script, picture)
+    assert json.loads(left.files[EVALS]) == json.loads(evals) | {"skill_name": "stop-at-the-end"}
+    assert left.files[CARD] != b"Another's card." and GGUF not in left.files
+    again.close()
+
+
+def test_the_evals_of_a_fork_bear_its_name_and_are_as_they_were_but_for_that(desk: Sharing):
+    entry = desk.studio.library.get(LIBRARY)
+    shipped = desk.source("one", LIBRARY, entry.text).files[EVALS]
+    assert shipped == (entry.path.parent / EVALS).read_bytes()
+    fork = desk.source("one", LIBRARY, entry.text.replace(LIBRARY, "my-commits"))
+    assert json.loads(fork.files[EVALS]) == json.loads(shipped) | {"skill_name": "my-commits"}
+    assert fork.evals == entry.evals
+
+
+def test_what_waits_for_a_yes_takes_nothing_from_the_skill_that_is_open(desk: Sharing):
+    opened = desk.bring("one", {"a.txt": b"open"})
+    waiting = desk.bring("one", {"b.txt": b"waits"}, waits=True)
+    assert desk.beside("one", TEXT, opened) == {"a.txt": b"open"}
+    with pytest.raises(StudioError, match="there no more"):
+        desk.beside("one", TEXT, waiting)  # nobody has said yes
+    desk.accept("one", waiting)
+    assert desk.beside("one", TEXT, waiting) == {"b.txt": b"waits"}
+    with pytest.raises(StudioError, match="there no more"):
+        desk.beside("one", TEXT, opened)
+    for act in (lambda: desk.accept("one", waiting), lambda: desk.accept("two", waiting)):
+        with pytest.raises(StudioError, match="Import it again"):
+            act()
+    with pytest.raises(StudioError, match="Open or import it again"):
+        desk.beside("two", TEXT, waiting)  # another visitor
+    desk.forget("one")
+    assert files_of(desk) == []
+
+
+def test_what_is_no_plain_path_is_not_laid_on_the_desk(desk: Sharing):
+    with pytest.raises(ValueError, match="leads out of the folder"):
+        desk.bring("one", {"../x": b""})
+    with pytest.raises(ValueError, match="differs from another in case only"):
+        desk.bring("one", {"a.txt": b"", "A.txt": b""})
+    with full_disk(100), pytest.raises(StudioError, match=r"could not be kept.*Free some disk space"):
+        desk.bring("one", {"a.txt": b"x" * 1000})
+    assert files_of(desk) == []
 
 
 def test_a_bundle_is_made_with_the_evaluation_where_there_is_one(desk: Sharing):
@@ -180,10 +245,10 @@ def test_a_push_comes_back_by_search_and_pull_with_what_stood_beside_the_text(de
     assert pulled.evals == entry.evals and set(pulled.sizes) == set(bundle.read(ready.path).files)
     assert desk.studio.verify("two", desk.pulled("two").path).equal
 
-    desk.open("two")
-    assert "evals/evals.json" in desk.source("two", "", entry.text + "\nOne more line.\n").files
-    assert set(desk.source("two", "", TEXT).files) == {SKILL}  # of another name: not the one that was opened
-    assert set(desk.source("one", "", entry.text).files) == {SKILL}  # another visitor
+    text, brought = desk.open("two")
+    assert text == entry.text and brought.evals == entry.evals
+    assert "evals/evals.json" in desk.source("two", "", entry.text + "\nOne more line.\n", brought).files
+    assert set(desk.source("two", "", TEXT).files) == {SKILL}  # something else is open
 
 
 def test_a_hypernetwork_is_pushed_and_no_search_for_skills_finds_it(desk: Sharing, there: StandIn, checkpoint: Path):
@@ -197,16 +262,16 @@ def test_a_new_pull_takes_the_place_of_the_old_and_the_opened_one_keeps_its_file
         skill = TEXT.replace("end-with-stop", name).encode()
         there.repositories[f"ann/{name}"] = {SKILL: skill, "references/more.md": b"More."}
     desk.pull("one", None, "ann/first")
-    desk.open("one")
+    text, brought = desk.open("one")
     desk.pull("one", None, "ann/second")
     desk.pull("one", None, "ann/third")
-    assert files_of(desk) == ["pulled.skill"] * 2
-    assert "references/more.md" in desk.source("one", "", TEXT.replace("end-with-stop", "first")).files
+    assert files_of(desk) == sorted(["pulled.skill", f"{brought.place}.skill"])
+    assert "references/more.md" in desk.source("one", "", text, brought).files
     with pytest.raises(HubError):
         desk.pull("one", None, "ann/nothing")
     with pytest.raises(StudioError, match="there no more"):
         desk.open("one")
-    assert files_of(desk) == ["pulled.skill"]
+    assert files_of(desk) == [f"{brought.place}.skill"]
 
 
 def test_what_the_scan_blocks_is_told_and_neither_kept_nor_opened(desk: Sharing, there: StandIn):
@@ -264,27 +329,33 @@ def test_what_a_person_does_on_the_hub_takes_their_sign_in_and_is_no_public_endp
     demo = page.build(studio)
     functions = demo.fns.values()
     signed = [each for each in functions if oauth_token_requirement(each.fn)]
-    assert {each.fn.__name__ for each in signed} == {"_push", "_whose", "_browse", "_pull"}
+    assert {each.fn.__name__ for each in signed} == {"_push", "_whose", "_browse", "_pull", "fetch"}
     assert {oauth_token_requirement(each.fn) for each in signed} == {"optional"}
     assert {each.api_visibility for each in signed} == {"private"}
     (token,) = [block for block in demo.blocks.values() if getattr(block, "elem_id", None) == "token"]
     assert token.type == "password" and token.html_attributes.autocomplete == "off"
-    assert {each.fn.__name__ for each in functions if token in each.inputs} == {"_push", "_whose", "_browse", "_pull"}
+    assert {each.fn.__name__ for each in functions if token in each.inputs} == {
+        "_push",
+        "_whose",
+        "_browse",
+        "_pull",
+        "fetch",
+    }
     assert not [each for each in functions if token in each.outputs]
 
 
 def test_a_typed_token_counts_before_that_of_the_sign_in():
     signed = gr.OAuthToken(token="signed", scope="", expires_at=0)
-    assert share_panel._token(" typed ", signed) == " typed ".strip()
-    assert share_panel._token("", signed) == "signed"
-    assert share_panel._token(None, None) is None
+    assert account.token_of(" typed ", signed) == " typed ".strip()
+    assert account.token_of("", signed) == "signed"
+    assert account.token_of(None, None) is None
 
 
 def test_an_error_that_nobody_expected_is_logged_without_what_it_says(caplog: pytest.LogCaptureFixture):
     def work() -> None:
         raise AttributeError(f"no attribute of {ANN}")
 
-    result, said = share_panel._attempted(work, "pushing")
+    result, said = account.attempted(work, "pushing")
     assert result is None and "Something went wrong" in said
     assert "pushing failed: AttributeError" in caplog.text and "in work" in caplog.text and ANN not in caplog.text
 

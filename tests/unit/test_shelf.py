@@ -1,6 +1,8 @@
 """A person's own skills: versions, names, the bin, limits, and that nobody sees another's."""
 
+import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ import pytest
 import studio.shelf
 from skills.skill import Skill
 from studio.fidelity import Score
-from studio.shelf import MAX_SKILL_TEXT, Shelf, ShelfError, diff
+from studio.shelf import MAX_SKILL_TEXT, Shelf, ShelfError, ShelfSkill, diff
 
 ME, OTHER = "me" * 20, "other" * 10
+FILES = {"evals/evals.json": b"{}", "scripts/run.sh": b"#!/bin/sh\n", "assets/logo.png": bytes(range(256))}
 
 
 def text(name: str = "cut-logs", body: str = "Keep the level.") -> str:
@@ -67,6 +70,7 @@ def test_another_person_sees_and_changes_nothing(shelf: Shelf):
         lambda: shelf.get(OTHER, skill.id),
         lambda: shelf.versions(OTHER, skill.id),
         lambda: shelf.version(OTHER, skill.id, 1),
+        lambda: shelf.files(OTHER, skill.id),
         lambda: shelf.save(OTHER, text(body="Mine now."), skill.id),
         lambda: shelf.rename(OTHER, skill.id, "mine"),
         lambda: shelf.go_back(OTHER, skill.id, 1),
@@ -173,6 +177,84 @@ def test_limits_are_told_and_the_bin_makes_room(shelf: Shelf, monkeypatch: pytes
     with pytest.raises(ShelfError, match="which is the limit"):
         shelf.save(ME, text("two", "y" * 60))
     assert Skill.parse(next(s for s in shelf.skills(ME) if s.name == "two").text).body == "x" * 60
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda shelf, id: shelf.save(ME, text(body="Otherwise."), id, files=FILES),
+        lambda shelf, id: shelf.rename(ME, id, "cut-lines"),
+        lambda shelf, id: shelf.go_back(ME, id, 1),
+        lambda shelf, id: (shelf.delete(ME, id), shelf.restore(ME, id))[1],
+        lambda shelf, id: (shelf.delete(ME, id), shelf.save(ME, text()), shelf.restore(ME, id))[2],
+        lambda shelf, id: shelf.fork(ME, text(), files=shelf.files(ME, id)),
+    ],
+    ids=["saved", "renamed", "back", "restored", "restored under another name", "forked"],
+)
+def test_a_skill_keeps_its_files_whatever_is_done_to_it(
+    work: Callable[[Shelf, str], ShelfSkill], shelf: Shelf, tmp_path: Path
+):
+    first = shelf.save(ME, text(), files=FILES)
+    after = work(shelf, first.id)
+    assert (after.newest.files, after.newest.has_evals) == (3, True)
+    assert Shelf(tmp_path).files(ME, after.id) == FILES
+
+
+def test_each_version_has_the_files_that_it_was_saved_with(shelf: Shelf, tmp_path: Path):
+    skill = shelf.save(ME, text(), files=FILES)
+    assert shelf.save(ME, text(), skill.id, files=dict(reversed(FILES.items()))) == skill  # the same: no version
+    shelf.save(ME, text(), skill.id, files={"scripts/run.sh": b"rm x\n"})
+    bare = shelf.save(ME, text(), skill.id)
+    assert [(each.number, each.files, each.has_evals) for each in shelf.versions(ME, skill.id)] == [
+        (3, 0, False),
+        (2, 1, False),
+        (1, 3, True),
+    ]
+    assert shelf.files(ME, skill.id) == {} and bare.newest.beside == ""
+    assert shelf.files(ME, skill.id, 1) == FILES
+    assert shelf.files(ME, skill.id, 2) == {"scripts/run.sh": b"rm x\n"}
+    shelf.go_back(ME, skill.id, 1)
+    assert shelf.files(ME, skill.id) == FILES
+    with sqlite3.connect(tmp_path / "shelf.sqlite3") as db:  # versions share what is the same
+        assert db.execute("SELECT COUNT(*) FROM files").fetchone() == (4,)
+    shelf.delete(ME, skill.id)
+    shelf.erase(ME, skill.id)
+    with sqlite3.connect(tmp_path / "shelf.sqlite3") as db:
+        assert db.execute("SELECT COUNT(*) FROM files").fetchone() == (0,)
+
+
+def test_files_have_limits_of_a_skill_and_of_a_person(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ShelfError, match=r"1,000 files and 256 MB, its SKILL\.md included"):
+        shelf.save(ME, text(), files={f"{n}.txt": b"" for n in range(1000)})
+    with pytest.raises(ShelfError, match="leads out of the folder"):
+        shelf.save(ME, text(), files={"../run.sh": b""})
+    assert shelf.skills(ME) == []
+
+    monkeypatch.setattr(studio.shelf, "MAX_STORED_SIZE", 500)
+    monkeypatch.setattr(studio.shelf, "MAX_STORED_FILES", 3)
+    one = shelf.save(ME, text("one"), files={"a": b"x" * 300, "b": b""})
+    for files, limit in (
+        ({"a": b"x" * 201}, "0 MB with those of all versions"),
+        ({"a": b"", "b": b"x"}, "are 3 files"),
+    ):
+        with pytest.raises(ShelfError, match=f"{limit}.*which is the limit"):
+            shelf.save(ME, text("two"), files=files)
+    assert names(shelf) == ["one"]
+    shelf.delete(ME, one.id)
+    assert shelf.save(ME, text("two"), files={"a": b"x" * 201}).newest.files == 1
+    assert names(shelf, deleted=True) == []  # its room was needed
+    assert shelf.save(OTHER, text("two"), files={"a": b"x" * 500}).newest.files == 1  # each person has their own
+
+
+def test_a_shelf_from_before_files_were_kept_is_read_and_goes_on(shelf: Shelf, tmp_path: Path):
+    skill = shelf.save(ME, text())
+    with sqlite3.connect(tmp_path / "shelf.sqlite3") as db:
+        db.execute("ALTER TABLE versions DROP COLUMN beside")
+        db.execute("DROP TABLE files")
+    again = Shelf(tmp_path)
+    assert again.skills(ME) == [skill] and again.files(ME, skill.id) == {}
+    again.save(ME, text(), skill.id, files=FILES)
+    assert again.files(ME, skill.id) == FILES
 
 
 def test_broken_characters_can_be_kept(shelf: Shelf):

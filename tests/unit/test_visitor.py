@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from skills.evals import Eval
+from studio.examples import ExampleError
 from studio.jobs import JobError
 from studio.service import StudioError
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
@@ -63,6 +64,41 @@ def test_a_new_skill_brings_its_evals_once(training: Training):
     assert training.keep(identity, TEXT, "One more?", "aa") == 4
     training.add_skill(identity, TEXT, evals[:1])
     assert len(training.book.examples(owner_of(identity), skill)) == 4
+
+
+def test_a_skill_s_evals_come_beside_what_was_kept_before_each_once(training: Training):
+    identity = arrived(None)
+    owner, book = owner_of(identity), training.book
+    evals = [Eval(str(i), f"Case {i}?", "aa", ()) for i in range(3)]
+    training.keep(identity, TEXT, "Case 0?", "aa")  # what an eval says too
+    training.keep(identity, TEXT, "Mine?", "aa")
+    skill = training.add_skill(identity, TEXT, evals[:2])
+    assert [each.prompt for each in book.examples(owner, skill)] == ["Case 0?", "Mine?", "Case 1?"]
+    assert training.keep(identity, TEXT, "More?", "aa", evals) == 5
+
+    one = book.examples(owner, skill)
+    book.update(owner, one[0].id, answer="better")
+    book.remove(owner, one[2].id)
+    training.add_skill(identity, TEXT + "- Be short.\n", evals)  # nothing that was changed or removed comes back
+    (own,) = book.skills(owner)
+    assert [(each.prompt, each.answer) for each in book.examples(owner, own.sha256)] == [
+        ("Case 0?", "better"),
+        ("Mine?", "aa"),
+        ("More?", "aa"),
+        ("Case 2?", "aa"),
+    ]
+    book.remove_skill(owner, own.sha256)
+    assert len(book.examples(owner, training.add_skill(identity, TEXT, evals))) == 3  # as new
+
+
+def test_an_answer_is_kept_though_the_evals_are_too_many(training: Training, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("studio.examples.MAX_EXAMPLES", 2)
+    identity = arrived(None)
+    evals = [Eval(str(i), f"Case {i}?", "aa", ()) for i in range(2)]
+    with pytest.raises(ExampleError, match=r"The answer is kept, but not the skill's own examples.*2 examples"):
+        training.keep(identity, TEXT, "Mine?", "aa", evals)
+    owner = owner_of(identity)
+    assert [each.prompt for each in training.book.examples(owner, training.add_skill(identity, TEXT))] == ["Mine?"]
 
 
 def test_what_a_visitor_uses_is_their_own_finished_training(training: Training, tmp_path: Path):

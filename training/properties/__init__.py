@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.add_argument("--only", default="", help=f"some of {','.join(PROPERTIES)}, with commas between them")
     parser.add_argument("--base", help="Hub name or folder of the base")
-    parser.add_argument("--checkpoint", help="folder or Hub name of a hypernetwork, instead of the one that ships")
+    parser.add_argument(
+        "--checkpoint", help="folder or user/name[@revision] of a hypernetwork, else the one that ships"
+    )
     parser.add_argument("--skills-file", type=Path, help="JSONL (or .jsonl.gz) of real skills with the field text")
     parser.add_argument(
         "--limit", type=int, help="at most so many adapters, skills, stacks, series or texts a property"
