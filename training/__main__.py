@@ -29,7 +29,7 @@ from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare
 from training.refit import read_config as read_refit
 from training.report import card, picture, table
-from training.trajectories import Trajectory, from_evals, read_examples, write_dataset, write_trajectories
+from training.trajectories import Trajectory, different, from_evals, read_examples, write_dataset, write_trajectories
 
 INSTRUCTIONS = "instructions:"
 HELD_OUT = "held-out"  # the split `families` by itself: `families` asks for all four
@@ -230,7 +230,10 @@ def _skill_text(path: Path) -> tuple[Path, str]:
 
 
 def _skills_in_use(paths: list[Path], examples: Path | None) -> tuple[dict[str, str], list[Trajectory]]:
-    """Texts of skills by SHA-256, and examples of them: their evals, and those of a file. Raises RefitError."""
+    """Texts of skills by SHA-256, and the different examples of them: their evals, and those of a file.
+
+    Raises RefitError.
+    """
     texts, found = {}, []
     for path in paths:
         file, text = _skill_text(path)
@@ -238,7 +241,8 @@ def _skills_in_use(paths: list[Path], examples: Path | None) -> tuple[dict[str, 
         texts[digest] = text
         evals = file.parent / "evals" / "evals.json"
         found += from_evals(digest, load_evals(evals)) if evals.exists() else []
-    return texts, found + (_of_skills(texts, examples) if examples else [])
+    found += _of_skills(texts, examples) if examples else []
+    return texts, list(different(found))
 
 
 def _of_skills(texts: dict[str, str], file: Path) -> list[Trajectory]:
