@@ -255,7 +255,7 @@ class ExampleBook:
         with database.transaction(self._path, ExampleError, write=False) as db:
             named = _skill(db, owner, skill_sha256)
         try:
-            trajectories = list(_read(path, named))
+            trajectories = list(_read(path))
         except ExampleError:
             raise
         except ValueError as error:  # of trajectories and evals: it names the place, but people know no temporary path
@@ -503,34 +503,17 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").encode("utf-8", "replace").decode()  # halves of surrogate pairs can't be kept
 
 
-def _read(path: Path, skill: OwnSkill) -> Iterable["Trajectory"]:
+def _read(path: Path) -> Iterable["Trajectory"]:
     """The trajectories in a file. Raises ExampleError, and what reading trajectories and evals raises."""
-    from training.trajectories import from_csv, from_evals, from_opencode, read_trajectories  # imports torch
+    from training.trajectories import read_examples  # imports torch
 
     try:
         size = os.stat(path).st_size
-        if size > MAX_IMPORT:
-            raise ExampleError(
-                f"{path.name} has {size / 1e6:,.1f} MB; a file may have {MAX_IMPORT / 1e6:,.0f} MB. Split it, or "
-                "train on it with `python -m training refit SKILL.md --examples FILE.jsonl`."
-            )
-        kind = path.suffix.lower()
-        if kind == ".csv":
-            return from_csv(path, skill.sha256)
-        if kind == ".jsonl":
-            return read_trajectories(path)
-        data = path.read_bytes() if kind == ".json" else b""
     except OSError as error:
         raise ExampleError(f"{path.name} can't be read ({error.strerror}). Choose it again.") from error
-    if kind != ".json":
+    if size > MAX_IMPORT:
         raise ExampleError(
-            f"{path.name} is of no kind that is known. Choose .jsonl (trajectories), .csv (prompt and answer), "
-            "evals.json, or the .json of an OpenCode export."
+            f"{path.name} has {size / 1e6:,.1f} MB; a file may have {MAX_IMPORT / 1e6:,.0f} MB. Split it, or train on "
+            "it with `python -m training refit SKILL.md --examples FILE`."
         )
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
-        content = None  # parse_evals says where
-    if isinstance(content, dict) and "messages" in content:
-        return [from_opencode(content, skill.sha256)]
-    return from_evals(skill.text, parse_evals(data, path.name))
+    return read_examples(path)

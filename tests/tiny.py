@@ -1,4 +1,4 @@
-"""A tiny random base with a real tokenizer, and a tiny hypernetwork for it.
+"""A tiny random base with a real tokenizer, and a tiny hypernetwork for it; `tests/tiny.py FOLDER` saves the base.
 
 Everything on them takes milliseconds and runs the same code as the real base. They compute in float32, whatever the
 machine has, so that equal can mean equal.
@@ -7,12 +7,13 @@ machine has, so that equal can mean equal.
 import json
 import random
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import gguf
-import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -23,6 +24,11 @@ from training.tasks import FAMILIES, sample_skill
 
 MODULES = ("self_attn.o_proj", "mlp.down_proj")
 VOCABULARY = 400
+# starts a program in two processes, of a machine without GPUs too: `accelerate launch --cpu` starts one
+LAUNCH_TWO = (
+    *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"),
+    *("--main_process_port", "0", "--no_python"),
+)
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -120,8 +126,7 @@ def make_gguf(file: Path, model: PreTrainedModel | None = None) -> Path:
 
 def load_base(folder: Path | str, quantization: str = "none", dtype: torch.dtype = torch.float32) -> Base:
     """A base that computes in `dtype`, whatever the machine would choose."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hypernet.base.compute_dtype", lambda _device: dtype)
+    with patch("hypernet.base.compute_dtype", lambda _device: dtype):
         return Base.load(str(folder), quantization)
 
 
@@ -162,3 +167,7 @@ def full_disk(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+if __name__ == "__main__":
+    print(save_model(LlamaForCausalLM, llama_config(), Path(sys.argv[1])))

@@ -15,6 +15,7 @@ import yaml
 from hypernet.adapter import make_adapter, text_sha256
 from hypernet.base import Base
 from hypernet.files import write_atomically
+from hypernet.gguf_export import GGUF_FILE, adapter_gguf
 from hypernet.hypernetwork import default_checkpoint, load_hypernetwork
 from skills.evals import load_evals
 from skills.skill import Skill
@@ -28,7 +29,7 @@ from training.refine import refine
 from training.refit import Refit, RefitConfig, RefitError, prepare
 from training.refit import read_config as read_refit
 from training.report import card, picture, table
-from training.trajectories import Trajectory, from_evals, read_trajectories
+from training.trajectories import Trajectory, different, from_evals, read_examples, write_dataset, write_trajectories
 
 INSTRUCTIONS = "instructions:"
 HELD_OUT = "held-out"  # the split `families` by itself: `families` asks for all four
@@ -106,7 +107,6 @@ def main(arguments: list[str] | None = None) -> int:
     properties.add_arguments(measure)
     again = commands.add_parser("refit", help="continue a hypernetwork on own skills; run it again to go on")
     again.add_argument("skills", nargs="*", type=Path, help="SKILL.md files or their folders, whose evals are examples")
-    again.add_argument("--examples", type=Path, help="JSONL file of trajectories of these skills, beside their evals")
     again.add_argument(
         "--config", type=Path, help="the refit.json of a folder that was prepared, instead of all others"
     )
@@ -116,11 +116,15 @@ def main(arguments: list[str] | None = None) -> int:
     for command in (again, bench):
         command.add_argument("--minutes", type=float, help=f"bound in time ({RefitConfig.minutes}); 0: none")
         command.add_argument("--steps", type=int, help="bound in steps; 0: none")
+    for command in (fit, again, bench):
         command.add_argument("--track", choices=TRACKERS, help="also log to this tracker")
     one = commands.add_parser("refine", help="gradient steps on the adapter of one skill; the hypernetwork stays")
     one.add_argument("skill", type=Path, help="a SKILL.md or its folder, whose evals are examples")
-    one.add_argument("--examples", type=Path, help="JSONL file of trajectories of the skill, beside its evals")
     one.add_argument("--out", type=Path, required=True, help="folder for the adapter")
+    one.add_argument("--gguf", action="store_true", help=f"write it for llama.cpp, too: {GGUF_FILE}")
+    kinds = "JSONL of trajectories, evals.json, CSV of prompt and answer, or an OpenCode export"
+    for command in (again, one):
+        command.add_argument("--examples", type=Path, help=f"further examples beside the evals: {kinds}")
     for command in (again, bench, one):
         command.add_argument("--base", help="Hub name or folder of the base")
         command.add_argument(
@@ -128,6 +132,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
     made = commands.add_parser("synthesize", help="trajectories of skills in use, out of real OpenCode runs")
     synthesize.add_arguments(made)
+    converted = commands.add_parser("convert", help="files of examples as one file of trajectories, or for `datasets`")
+    converted.add_argument("files", nargs="+", type=Path, metavar="IN", help=kinds)
+    converted.add_argument("--skill", type=Path, help="SKILL.md, or its folder, whose use those show that name none")
+    converted.add_argument(
+        "--out", type=Path, required=True, help="a file that ends in .jsonl, or a folder that `datasets` loads"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "synthesize":
@@ -138,15 +148,24 @@ def main(arguments: list[str] | None = None) -> int:
             return refit_bench.run(options)
         if options.command == "refine":
             return run_refine(options)
+        if options.command == "convert":
+            return run_convert(options)
         if options.command == "fit":
             config = read_config(options.config)
-            Fit(replace(config, base=options.base or config.base)).run()
+            Fit(replace(config, base=options.base or config.base, track=options.track or config.track)).run()
         elif options.command == "properties":
             properties.run(options)
         else:
             run_evaluate(options)
     except ValueError as error:  # every error of ours that a person can mend is one
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(
+            f"A file can't be read or written: {error}. Mend that, or name another place, and give the command again; "
+            "a run goes on from what it saved last.",
+            file=sys.stderr,
+        )
         return 2
     return 0
 
@@ -172,7 +191,7 @@ def run_refit(options: argparse.Namespace) -> int:
 
 
 def run_refine(options: argparse.Namespace) -> int:
-    """Generate one skill's adapter, refine it on its examples and write it as PEFT's files."""
+    """Generate one skill's adapter, refine it on its examples and write it as PEFT's files, and as llama.cpp's."""
     texts, trajectories = _skills_in_use([options.skill], options.examples)
     text = next(iter(texts.values()))
     base = Base.load(options.base, quantization="dequantized")
@@ -181,26 +200,78 @@ def run_refine(options: argparse.Namespace) -> int:
     refined = refine(base, adapter, trajectories, lambda step, loss: print(f"step {step}: loss {loss:.4f}"))
     try:
         refined.save(options.out)
+        if options.gguf:
+            data = adapter_gguf(refined, base)
+            write_atomically(options.out / GGUF_FILE, lambda path: path.write_bytes(data))
     except OSError as error:
         raise RefitError(f"{options.out} can't be written: {error.strerror}.") from error
     print(f"{options.out}: refined on {len(trajectories)} examples in {time.perf_counter() - started:.1f} s")
     return 0
 
 
+def run_convert(options: argparse.Namespace) -> int:
+    """Read files of examples and write them as one."""
+    skill = text_sha256(_skill_text(options.skill)[1]) if options.skill else ""
+    found = (
+        replace(trajectory, skill=trajectory.skill or skill)
+        for file in options.files
+        for trajectory in read_examples(file)
+    )
+    write = write_trajectories if options.out.suffix.lower() == ".jsonl" else write_dataset
+    print(f"{options.out}: {write(options.out, found)} trajectories")
+    return 0
+
+
+def _skill_text(path: Path) -> tuple[Path, str]:
+    """A SKILL.md, or that of a folder, and its text. Raises RefitError."""
+    file = path / "SKILL.md" if path.is_dir() else path
+    try:
+        return file, file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RefitError(f"{file} can't be read: {error.strerror}.") from error
+
+
 def _skills_in_use(paths: list[Path], examples: Path | None) -> tuple[dict[str, str], list[Trajectory]]:
-    """Texts of skills by SHA-256, and examples of them: their evals, and those of a file. Raises RefitError."""
+    """Texts of skills by SHA-256, and the different examples of them: their evals, and those of a file.
+
+    Raises RefitError.
+    """
     texts, found = {}, []
     for path in paths:
-        file = path / "SKILL.md" if path.is_dir() else path
-        try:
-            text = file.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise RefitError(f"{file} can't be read: {error.strerror}.") from error
-        texts[text_sha256(text)] = text
+        file, text = _skill_text(path)
+        digest = text_sha256(text)
+        texts[digest] = text
         evals = file.parent / "evals" / "evals.json"
-        found += from_evals(text, load_evals(evals)) if evals.exists() else []
-    found += read_trajectories(examples) if examples else []
-    return texts, found
+        found += from_evals(digest, load_evals(evals)) if evals.exists() else []
+    found += _of_skills(texts, examples) if examples else []
+    return texts, list(different(found))
+
+
+def _of_skills(texts: dict[str, str], file: Path) -> list[Trajectory]:
+    """The examples of some skills in a file; those that name no skill are of the one, where there is one.
+
+    Raises RefitError where there are none of these skills.
+    """
+    kept, others = [], 0
+    for trajectory in read_examples(file):
+        skill = trajectory.skill or (next(iter(texts)) if len(texts) == 1 else "")
+        if not skill:
+            raise RefitError(
+                f"{file} does not say which of the {len(texts)} skills its examples are of. Write that into it, for "
+                f"each skill's file: python -m training convert {file} --skill SKILL.md --out FILE.jsonl"
+            )
+        if skill in texts:
+            kept.append(replace(trajectory, skill=skill))
+        else:
+            others += 1
+    if not kept:
+        raise RefitError(
+            f"None of the {others} examples in {file} is of a skill given here. They name it by the SHA-256 of its "
+            f"SKILL.md, which changes with the text; here: {', '.join(texts)}."
+        )
+    if others:
+        print(f"{file}: {others} examples of other skills are left out.", file=sys.stderr)
+    return kept
 
 
 def run_evaluate(options: argparse.Namespace) -> None:

@@ -3,8 +3,9 @@
 Every step asks the own skills, and some of the generated families: on these it is held to what it said before
 (learning without forgetting, arXiv 1606.09282). The examples that are kept out decide which state is kept (by exact
 match, then by loss) and when to stop (when neither gets better). Everything lies in one folder, so that a run that was
-stopped or killed goes on at the exact step; the hypernetwork that it began with is only read. Several processes share a
-step and give what one alone would; the main one decides, looks and keeps.
+stopped or killed goes on at the exact step; the hypernetwork that it began with is only read. Bounded in steps alone,
+it then ends as an unbroken run does; bounded in minutes, the learning rate follows the clock, and no two runs are the
+same. Several processes share a step and give what one alone would; the main one decides, looks and keeps.
 """
 
 import json
@@ -12,7 +13,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -37,11 +38,19 @@ from training.measure import Asked, Reading, answers_of, figures_of, others, rea
 from training.optimizer import MuonAdamW
 from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
-from training.trajectories import Trajectory, examples_of, read_trajectories, write_trajectories
+from training.trajectories import (
+    Trajectory,
+    as_line,
+    different,
+    examples_of,
+    read_trajectories,
+    write_trajectories,
+)
 from training.variation import vary
 
 LEAST_EXAMPLES = 3  # of a skill: two to learn from, one to see whether it was learned
 MAX_SKILLS = 64
+KEPT_OUT = 64  # examples of a skill, at most: every look asks them all
 READ_TOKENS = 12_000  # of skill texts that are read once and kept; 80 kB each on the default base
 SAMPLES = 3  # answers shown at every look
 SAVE_SECONDS = 30  # between two saves of the state
@@ -99,13 +108,34 @@ class RefitConfig:
             raise RefitError("The refit has no end. Give minutes or steps.")
 
 
+def sort_by_skill(texts: dict[str, str], trajectories: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
+    """The examples of each skill, in the order of the skills' texts, which stand under their SHA-256.
+
+    Raises RefitError where one is of another skill, or a skill has too few; SkillError for a text that is no skill.
+    """
+    by_skill: dict[str, list[Trajectory]] = {digest: [] for digest in texts}
+    for trajectory in trajectories:
+        if trajectory.skill not in by_skill:
+            raise RefitError(f"An example belongs to no skill here ({trajectory.skill[:12]}). Add its SKILL.md.")
+        by_skill[trajectory.skill].append(trajectory)
+    for digest, own in by_skill.items():
+        name = Skill.parse(texts[digest]).name
+        if len(own) < LEAST_EXAMPLES:
+            raise RefitError(
+                f"{name} has {len(own)} examples; it takes {LEAST_EXAMPLES} or more: some to learn from, and some to "
+                "see whether it was learned."
+            )
+    return by_skill
+
+
 def split_examples(
     trajectories: Sequence[Trajectory], share: float, rng: random.Random
 ) -> tuple[list[Trajectory], list[Trajectory]]:
-    """(to learn from, kept out) of one skill: as their `split` says, and else by lot."""
+    """(to learn from, kept out) of one skill: as their `split` says, and else by lot, KEPT_OUT at most."""
     told = {name: [t for t in trajectories if t.split == name] for name in ("train", "test", "")}
     free = rng.sample(told[""], len(told[""]))
-    count = max(0, min(len(free) - (not told["train"]), round(share * len(trajectories)) - len(told["test"])))
+    wanted = min(KEPT_OUT, round(share * len(trajectories))) - len(told["test"])
+    count = max(0, min(len(free) - (not told["train"]), wanted))
     if not told["test"]:
         count = max(1, count)
     return told["train"] + free[count:], told["test"] + free[:count]
@@ -178,20 +208,11 @@ class Refit:
 
     def _own_skills(self) -> None:
         config, texts = self.config, json.loads((self.out / "skills.json").read_text())
-        by_skill: dict[str, list[Trajectory]] = {digest: [] for digest in texts}
-        for trajectory in read_trajectories(self.out / "examples.jsonl"):
-            if trajectory.skill not in by_skill:
-                raise RefitError(f"An example belongs to no skill here ({trajectory.skill[:12]}). Add its SKILL.md.")
-            by_skill[trajectory.skill].append(trajectory)
+        by_skill = sort_by_skill(texts, read_trajectories(self.out / "examples.jsonl"))
         self.names = [Skill.parse(text).name for text in texts.values()]
         self.learned: list[list[tuple[Example, ...]]] = []  # skill -> conversations to learn from
         self.kept: list[Asked] = []
         for i, (name, trajectories) in enumerate(zip(self.names, by_skill.values(), strict=True)):
-            if len(trajectories) < LEAST_EXAMPLES:
-                raise RefitError(
-                    f"{name} has {len(trajectories)} examples; it takes {LEAST_EXAMPLES} or more: some to learn "
-                    "from, and some to see whether it was learned."
-                )
             train, test = split_examples(trajectories, config.kept_out, random.Random(f"{config.seed}/{name}"))
             self.learned.append([tuple(examples_of(self.base, i, trajectory)) for trajectory in train])
             self.kept += [self._asked(i, name, trajectory) for trajectory in test]
@@ -542,26 +563,39 @@ class Refit:
             ) from error
 
 
-def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Sequence[Trajectory]) -> None:
+def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Iterable[Trajectory]) -> None:
     """Fill a run's folder: settings, skill texts by SHA-256, and examples. A folder that is filled must be of this run.
 
-    Raises RefitError.
+    Raises RefitError, and SkillError for a text that is no skill; nothing is written then.
     """
     config.check()
     if not skills or len(skills) > MAX_SKILLS:
         raise RefitError(f"There are {len(skills)} skills; a refit takes 1 to {MAX_SKILLS}.")
+    trajectories = list(different(trajectories))
+    sort_by_skill(skills, trajectories)
     out = Path(config.out)
     settings = json.dumps(asdict(config), indent=2)
     texts = json.dumps(skills, indent=2, ensure_ascii=False)
-    if (out / "refit.json").exists():
-        before = read_config(out / "refit.json")
-        same = replace(before, minutes=config.minutes, steps=config.steps, patience=config.patience) == config
-        if not same or json.loads((out / "skills.json").read_text()) != skills:
-            raise RefitError(f"{out} holds another refit. Choose another folder for this one.")
-    else:
-        write_trajectories(out / "examples.jsonl", trajectories)
-        write_atomically(out / "skills.json", lambda path: path.write_text(texts, encoding="utf-8"))
-    write_atomically(out / "refit.json", lambda path: path.write_text(settings))
+    try:
+        if (out / "refit.json").exists():
+            before = read_config(out / "refit.json")
+            free = {name: getattr(config, name) for name in ("minutes", "steps", "patience", "track")}
+            same = replace(before, **free) == config
+            if not same or json.loads((out / "skills.json").read_text()) != skills:
+                raise RefitError(f"{out} holds another refit. Choose another folder for this one.")
+            if (out / "examples.jsonl").read_bytes() != b"".join(map(as_line, trajectories)):
+                raise RefitError(
+                    f"{out} holds a refit on other examples. Choose another folder to train on these, or delete it to "
+                    "begin anew."
+                )
+        else:
+            write_trajectories(out / "examples.jsonl", trajectories)
+            write_atomically(out / "skills.json", lambda path: path.write_text(texts, encoding="utf-8"))
+        write_atomically(out / "refit.json", lambda path: path.write_text(settings))
+    except OSError as error:
+        raise RefitError(
+            f"{out} can't be filled ({error}). Free some disk space, or choose another folder, and run it again."
+        ) from error
 
 
 def read_config(path: Path) -> RefitConfig:

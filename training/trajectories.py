@@ -1,4 +1,5 @@
-"""Trajectories: chats of a skill in use, to learn from. In and out as JSONL; in from evals, CSV files and OpenCode.
+"""Trajectories: chats of a skill in use, to learn from. In and out as JSONL; in from evals, CSV files and OpenCode;
+out for `datasets`.
 
 One line of JSONL is one trajectory. Files may come from anywhere and be large: they are read line by line, and every
 line is checked. The loss falls on the assistant's turns only: each is an example, and all before it is its prompt.
@@ -18,10 +19,9 @@ from typing import IO
 
 import yaml
 
-from hypernet.adapter import text_sha256
 from hypernet.base import Base
 from hypernet.files import write_atomically
-from skills.evals import MAX_ASSERTIONS, Assertion, Eval, EvalError
+from skills.evals import MAX_ASSERTIONS, Assertion, Eval, EvalError, parse_evals
 from training.conversation import (
     Count,
     TrajectoryError,
@@ -38,6 +38,7 @@ from training.opencode_export import messages_of
 
 MAX_FILE = 200_000_000  # bytes of a file of trajectories
 MAX_LINE = 1_000_000  # bytes of a line
+MAX_SESSION = 20_000_000  # bytes of an evals.json or an OpenCode export, which are read whole
 MAX_NAME = 200  # characters of a subtask or a source
 SPLITS = ("", "train", "test")
 NAMES = ("messages", "skill", "subtask", "split", "source", "checks")
@@ -77,6 +78,46 @@ class Trajectory:
             raise TrajectoryError(f"there are {len(self.checks)} checks; there may be {MAX_ASSERTIONS}. Delete some.")
 
 
+# ---- files of any kind ---------------------------------------------------------------------------------------------
+
+
+def read_examples(path: str | Path) -> Iterator[Trajectory]:
+    """The different trajectories of a file: JSONL of them, an evals.json, CSV, or an OpenCode session export.
+
+    Only JSONL says whose use it shows: of the others, `skill` is "". JSONL and CSV are streamed. Raises TrajectoryError
+    and EvalError, with the place in the file.
+    """
+    path = Path(path)
+    kinds = {".jsonl": _read, ".csv": lambda file: from_csv(file, ""), ".json": _read_json}
+    if path.suffix.lower() not in kinds:
+        raise TrajectoryError(
+            f"{path} is of no kind that is known. Choose .jsonl (trajectories), .csv (prompt and answer), evals.json, "
+            "or the .json of an OpenCode export."
+        )
+    return different(kinds[path.suffix.lower()](path))
+
+
+def _read_json(path: Path) -> Iterator[Trajectory]:
+    """The evals or the session in a JSON file."""
+    try:
+        with path.open("rb") as file:
+            _check_size(path, file, MAX_SESSION)
+            data = file.read()
+    except OSError as error:
+        raise TrajectoryError(f"{path} can't be read: {error.strerror}.") from error
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        content = None  # parse_evals says where
+    if not isinstance(content, dict) or "messages" not in content:
+        yield from from_evals("", parse_evals(data, str(path)))
+        return
+    try:
+        yield from_opencode(content, "")
+    except TrajectoryError as error:
+        raise TrajectoryError(f"{path}: {error}") from error
+
+
 # ---- JSONL ---------------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +127,7 @@ def read_trajectories(path: str | Path) -> Iterator[Trajectory]:
     Raises TrajectoryError, with file and line, at the first line that is none; also where the file can't be read,
     holds no line, or is over MAX_FILE.
     """
-    return _different(_read(path))
+    return different(_read(path))
 
 
 def write_trajectories(path: str | Path, trajectories: Iterable[Trajectory]) -> int:
@@ -100,8 +141,8 @@ def write_trajectories(path: str | Path, trajectories: Iterable[Trajectory]) -> 
     def write(target: Path) -> None:
         nonlocal count
         with target.open("wb") as file:
-            for trajectory in _different(trajectories):
-                file.write(_line(asdict(trajectory)))
+            for trajectory in different(trajectories):
+                file.write(as_line(trajectory))
                 count += 1
 
     write_atomically(Path(path), write)
@@ -149,10 +190,10 @@ def _lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
         raise TrajectoryError(f"{path} can't be read: {error.strerror}.") from error
 
 
-def _check_size(path: str | Path, file: IO) -> None:
+def _check_size(path: str | Path, file: IO, limit: int = MAX_FILE) -> None:
     size = os.fstat(file.fileno()).st_size
-    if size > MAX_FILE:
-        raise TrajectoryError(f"{path} has {size:,} bytes; it may have {MAX_FILE:,}. Split it into several files.")
+    if size > limit:
+        raise TrajectoryError(f"{path} has {size:,} bytes; it may have {limit:,}. Split it into several files.")
 
 
 def _trajectory(item: dict) -> Trajectory:
@@ -202,6 +243,11 @@ def _check(check: dict) -> Assertion:
     return Assertion(kind, value)
 
 
+def as_line(trajectory: Trajectory) -> bytes:
+    """A trajectory as a line of JSONL. Raises TrajectoryError for one that is longer than a line may be."""
+    return _line(asdict(trajectory))
+
+
 def _line(item: dict) -> bytes:
     # JSON can carry halves of surrogate pairs, and a tool's output that was cut has them; UTF-8 can't
     line = json.dumps(item, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
@@ -210,7 +256,7 @@ def _line(item: dict) -> bytes:
     return line
 
 
-def _different(trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
+def different(trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
     """Those that say something new: the same chat under the same skill is learned from once."""
     seen: set[bytes] = set()
     for trajectory in trajectories:
@@ -224,11 +270,10 @@ def _different(trajectories: Iterable[Trajectory]) -> Iterator[Trajectory]:
 # ---- other files ---------------------------------------------------------------------------------------------------
 
 
-def from_evals(text: str, evals: Sequence[Eval], subtask: str = "") -> list[Trajectory]:
-    """The evals of a skill's text: question and expected output, with the assertions as checks."""
+def from_evals(skill: str, evals: Sequence[Eval], subtask: str = "") -> list[Trajectory]:
+    """The evals of a skill: question and expected output, with the assertions as checks."""
     return [
-        Trajectory(_chat(ev.prompt, ev.expected_output), text_sha256(text), subtask, "", "evals", ev.assertions)
-        for ev in evals
+        Trajectory(_chat(ev.prompt, ev.expected_output), skill, subtask, "", "evals", ev.assertions) for ev in evals
     ]
 
 
@@ -284,18 +329,20 @@ def _chat(prompt: str, answer: str) -> tuple[dict, dict]:
 # ---- for others ----------------------------------------------------------------------------------------------------
 
 
-def write_dataset(folder: str | Path, trajectories: Iterable[Trajectory]) -> None:
+def write_dataset(folder: str | Path, trajectories: Iterable[Trajectory]) -> int:
     """A folder that `datasets.load_dataset(folder)` loads: train.jsonl, test.jsonl, and a card with their columns.
 
-    Arguments of calls and values of checks are texts there, since a column has one type; `read_trajectories` reads
-    the files too. Those of no split are in train. Raises TrajectoryError where there are none, OSError where the
-    folder can't be written.
+    Says how many trajectories they hold. Arguments of calls and values of checks are texts there, since a column has
+    one type; `read_trajectories` reads the files too. Those of no split are in train. Raises TrajectoryError where
+    there are none, OSError where the folder can't be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch, ExitStack() as files:
         written: dict[str, IO[bytes]] = {}
-        for trajectory in _different(trajectories):
+        count = 0
+        for trajectory in different(trajectories):
+            count += 1
             split = trajectory.split or "train"
             if split not in written:
                 written[split] = files.enter_context(open(Path(scratch, split), "wb"))
@@ -310,6 +357,7 @@ def write_dataset(folder: str | Path, trajectories: Iterable[Trajectory]) -> Non
             else:
                 target.unlink(missing_ok=True)  # of an earlier writing
     write_atomically(folder / "README.md", lambda path: path.write_text(_card(), encoding="utf-8"))
+    return count
 
 
 def _row(trajectory: Trajectory) -> dict:

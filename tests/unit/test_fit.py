@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -13,7 +14,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny import VOCABULARY, full_disk, llama_config, load_base, save_model, snapshot
+from tiny import LAUNCH_TWO, VOCABULARY, full_disk, llama_config, load_base, save_model, snapshot
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM
 
 from hypernet.base import Base
@@ -175,6 +176,26 @@ def test_a_run_is_tracked_where_that_is_asked_for(dequantized: Base, tmp_path: P
         Fit(small(tmp_path, track="wandb"), dequantized)
 
 
+def test_trackio_gets_the_numbers_by_a_flag_without_a_network(tiny_folder: Path, tmp_path: Path):
+    settings = {"out": str(tmp_path / "run"), "families": ["limits"], "steps": 2, "skills_per_step": 2, "neutral": 0.0}
+    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(settings | {"held_out_skills": 1}))
+    environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    command = ["fit", "--config", str(tmp_path / "fit.yaml"), "--base", str(tiny_folder)]
+    run("training", *command, "--track", "trackio")
+    losses = [(line["step"], line["loss"]) for line in read_curve(tmp_path / "run" / "curve.jsonl") if "loss" in line]
+    asked = ["--project", PROJECT, "--run", "run", "--metric", "loss", "--json"]
+    told = json.loads(run("trackio.cli", "get", "metric", *asked))["values"]
+    assert [(value["step"], value["value"]) for value in told] == losses and len(losses) == 2
+
+
 def test_a_run_with_another_setting_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
     Fit(small(tmp_path, steps=1), dequantized).run()
     with pytest.raises(FitError, match=r"holds a run with another seed, skills_per_step\. Choose another folder"):
@@ -246,7 +267,7 @@ def test_the_rate_warms_up_stays_and_falls_to_zero():
 
 # ---- several processes ---------------------------------------------------------------------------------------------
 
-# what torchrun starts: the command line, in float32 so that a curve can be compared closely. First each process looks
+# what accelerate starts: the command line, in float32 so that a curve can be compared closely. First each process looks
 # for the run in a folder of its own, of which one alone holds a state; then both train in one folder
 TWO_PROCESSES = """
 import os, sys, torch, hypernet.base
@@ -269,10 +290,9 @@ def test_two_processes_give_the_curve_of_one(dequantized: Base, tiny_folder: Pat
     for name, settings in (("apart", config("run", 1)), ("together", config(tmp_path / "two", 3))):
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items() if v is not None}
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(plain))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
     arguments = [str(tmp_path / "apart.yaml"), str(tmp_path / "together.yaml"), str(tiny_folder)]
     done = subprocess.run(
-        [*command, sys.executable, "-c", TWO_PROCESSES, *arguments],
+        [*LAUNCH_TWO, sys.executable, "-c", TWO_PROCESSES, *arguments],
         cwd=tmp_path,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -448,6 +468,39 @@ def test_the_command_trains_and_refuses_with_status_two(
     assert "none.yaml can't be read" in capsys.readouterr().err
     assert main(["fit", "--config", str(settings), "--base", "/nowhere/at/all"]) == 2
     assert "neither a folder here" in capsys.readouterr().err
+
+
+def test_with_no_disk_left_the_command_gives_one_line_and_status_two(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = tmp_path / "fit.yaml"
+    settings.write_text(f"out: {tmp_path / 'run'}\nfamilies: [limits]\nsteps: 1\nskills_per_step: 2\nneutral: 0.0\n")
+    for size, message in ((100, "A file can't be read or written: [Errno 27] File too"), (5000, "could not be stored")):
+        with full_disk(size):
+            assert main(["fit", "--config", str(settings), "--base", str(tiny_folder)]) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert message in said and "give the command again" in said
+
+
+def test_the_readme_s_page_on_another_base_runs_as_it_stands(tmp_path: Path):
+    page = (ROOT / "README.md").read_text().split("## Another base")[1]
+    (commands,) = (block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "tiny.py" in block)
+    for room in ("hypernet", "skills", "training", "tests"):
+        (tmp_path / room).symlink_to(ROOT / room)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "tiny"
+    assert read_curve(run / "curve.jsonl")[-1]["step"] == 20
+    for name in re.findall(r"`([^`]+)`", page.split("and left ")[1].split(" in `runs/tiny`")[0]):
+        assert (run / name).exists(), name
+    assert "| all | 8 | 0.0 |" in done.stdout
 
 
 def test_a_base_of_another_architecture_is_trained_resumed_and_evaluated_from_the_command_line(

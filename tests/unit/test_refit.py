@@ -8,15 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import full_disk, load_base, snapshot
+from tiny import LAUNCH_TWO, full_disk, load_base, snapshot
 
-from hypernet.adapter import make_adapter, text_sha256
+from hypernet.adapter import Adapter, Provenance, layers_path, make_adapter, read_weights, text_sha256
+from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import Assertion
 from training import refit as refit_module
@@ -24,10 +25,11 @@ from training.__main__ import main
 from training.measure import CUT, Asked, Reading, answers_of, figures_of, others, read, verdict
 from training.progress import TrackerError
 from training.refine import refine
-from training.refit import Refit, RefitConfig, RefitError, prepare, read_config, split_examples
+from training.refit import KEPT_OUT, Refit, RefitConfig, RefitError, prepare, read_config, split_examples
 from training.refit_bench import draw
+from training.synthesize import Synthesis, collect
 from training.tasks import HELD_OUT
-from training.trajectories import Trajectory
+from training.trajectories import Trajectory, read_trajectories, write_trajectories
 from training.variation import vary
 
 
@@ -74,6 +76,21 @@ def _few_neutral(monkeypatch: pytest.MonkeyPatch) -> None:
 def start(config: RefitConfig, skills: dict[str, str] | None = None, asked: list[Trajectory] | None = None) -> Refit:
     prepare(config, SKILLS if skills is None else skills, examples() if asked is None else asked)
     return Refit(config, load_base(config.base))
+
+
+def skill_folder(parent: Path, code: str, evals: int = 0) -> Path:
+    """A skill with so many evals."""
+    folder = parent / f"code-{code}"
+    folder.mkdir()
+    (folder / "SKILL.md").write_text(skill_text(code))
+    if evals:
+        check = {"kind": "contains", "value": code}
+        items = [
+            {"id": str(i), "prompt": f"Case {i}?", "expected_output": code, "assertions": [check]} for i in range(evals)
+        ]
+        (folder / "evals").mkdir()
+        (folder / "evals" / "evals.json").write_text(json.dumps({"skill_name": folder.name, "evals": items}))
+    return folder
 
 
 def curve(config: RefitConfig) -> list[dict]:
@@ -219,9 +236,12 @@ def test_it_ends_when_nothing_kept_out_gets_better(config: RefitConfig):
         ({"asked": [*examples(), Trajectory(turn("a", "b"), "0" * 64)]}, "no skill here"),
     ],
 )
-def test_what_cannot_be_learned_from_is_told_before_anything_starts(config: RefitConfig, change: dict, message: str):
+def test_what_cannot_be_learned_from_is_told_before_anything_is_written(
+    config: RefitConfig, change: dict, message: str
+):
     with pytest.raises(RefitError, match=message):
         start(config, **change)
+    assert not Path(config.out).exists()
 
 
 @pytest.mark.parametrize("change", [{"minutes": -1}, {"steps": 0}, {"kept_out": 0.99}, {"learning_rate": 1.0}])
@@ -234,8 +254,11 @@ def test_a_folder_of_another_refit_is_refused(config: RefitConfig):
     prepare(config, SKILLS, examples())
     with pytest.raises(RefitError, match="another refit"):
         prepare(replace(config, seed=1), SKILLS, examples())
-    prepare(replace(config, steps=7), SKILLS, examples())  # it may go on for longer
+    with pytest.raises(RefitError, match=r"other examples\. Choose another folder to train on these, or delete it"):
+        prepare(config, SKILLS, [replace(examples()[0], messages=turn("Case 0?", "better")), *examples()[1:]])
+    prepare(replace(config, steps=7, track="tensorboard"), SKILLS, [*examples(), examples()[0]])  # it may go on
     assert read_config(Path(config.out) / "refit.json").steps == 7
+    assert list(read_trajectories(Path(config.out) / "examples.jsonl")) == examples()
 
 
 def test_with_no_disk_left_the_last_saved_state_stays(config: RefitConfig):
@@ -245,6 +268,8 @@ def test_with_no_disk_left_the_last_saved_state_stays(config: RefitConfig):
     with full_disk(1000), pytest.raises(RefitError, match="disk space"):
         run.run()
     assert (Path(config.out) / "state.safetensors").read_bytes() == kept
+    with full_disk(100), pytest.raises(RefitError, match=r"other can't be filled .*Free some disk space"):
+        prepare(replace(config, out=str(Path(config.out).with_name("other"))), SKILLS, examples())
 
 
 def test_examples_are_split_as_they_say_and_else_by_lot():
@@ -256,6 +281,8 @@ def test_examples_are_split_as_they_say_and_else_by_lot():
     assert split_examples(told, 0.25, random.Random(0)) == (told[5:], told[:5])
     half = [replace(drawn[0], split="test"), *drawn[1:3]]
     assert split_examples(half, 0.25, random.Random(0))[1] == half[:1]
+    many = [Trajectory(turn(f"p{i}", "a"), "0" * 64) for i in range(1000)]
+    assert len(split_examples(many, 0.25, random.Random(0))[1]) == KEPT_OUT
 
 
 def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_same_seed():
@@ -360,36 +387,116 @@ def test_an_adapter_refined_on_examples_answers_them_and_says_so(config: RefitCo
         refine(base, adapter, [])
 
 
+def options_of(config: RefitConfig) -> list[str]:
+    return ["--base", config.base, "--checkpoint", config.checkpoint, "--out", config.out]
+
+
 def test_the_command_line_refits_a_folder_with_its_evals(config: RefitConfig, tmp_path: Path, capsys):
-    folders = []
-    for code in ("aa", "bb"):
-        folder = tmp_path / f"code-{code}"
-        (folder / "evals").mkdir(parents=True)
-        (folder / "SKILL.md").write_text(skill_text(code))
-        evals = [
-            {
-                "id": str(i),
-                "prompt": f"Case {i}?",
-                "expected_output": code,
-                "assertions": [{"kind": "contains", "value": code}],
-            }
-            for i in range(4)
-        ]
-        (folder / "evals" / "evals.json").write_text(json.dumps({"skill_name": f"code-{code}", "evals": evals}))
-        folders.append(str(folder))
-    options = ["--base", config.base, "--checkpoint", config.checkpoint, "--out", config.out, "--steps", "2"]
+    folders = [str(skill_folder(tmp_path, code, evals=4)) for code in ("aa", "bb")]
+    options = [*options_of(config), "--steps", "2"]
     assert main(["refit", *folders, *options]) == 0
     assert "kept-out examples" in capsys.readouterr().out
-    out = str(tmp_path / "refined")
-    assert main(["refine", folders[0], *options[:4], "--out", out]) == 0
-    assert json.loads(Path(out, "provenance.json").read_text())["refined_on"] == 4
     assert main(["refit", str(tmp_path / "none"), *options]) == 2
     assert "can't be read" in capsys.readouterr().err
 
 
+def test_one_of_two_skills_that_were_synthesized_together_is_refitted_and_refined(
+    config: RefitConfig, tmp_path: Path, capsys
+):
+    plan = Synthesis(tmp_path / "use.jsonl")
+    plan.runs.mkdir()
+    for i, trajectory in enumerate(examples()):
+        run = {"outcome": "kept", "reason": "", "trajectory": asdict(trajectory)}
+        (plan.runs / f"{i:02}.json").write_text(json.dumps(run))
+    assert collect(plan)[0] == 12
+    folder, left_out = str(skill_folder(tmp_path, "bb")), f"{plan.out}: 6 examples of other skills are left out.\n"
+    command = ["refit", folder, "--examples", str(plan.out), *options_of(config), "--steps", "1", "--minutes", "0"]
+    assert main(command) == 0
+    assert left_out in capsys.readouterr().err
+    assert list(read_trajectories(Path(config.out) / "examples.jsonl")) == examples()[6:]
+    assert main(command) == 0  # again: it is over
+    corrected = [replace(each, messages=turn("Case?", "bb")) if i == 9 else each for i, each in enumerate(examples())]
+    write_trajectories(plan.out, corrected)
+    assert main(command) == 2
+    assert "holds a refit on other examples" in capsys.readouterr().err
+    assert main(["refine", folder, "--examples", str(plan.out), *command[4:8], "--out", str(tmp_path / "one")]) == 0
+    said = capsys.readouterr()
+    assert left_out in said.err and "refined on 6 examples" in said.out
+
+
+def test_examples_that_name_no_skill_are_of_the_one_that_is_given(config: RefitConfig, tmp_path: Path, capsys):
+    folders = [str(skill_folder(tmp_path, code)) for code in ("aa", "bb")]
+    table, named = tmp_path / "use.csv", tmp_path / "use.jsonl"
+    table.write_text("prompt,answer\n" + "".join(f"Case {i}?,aa\n" for i in range(4)))
+    assert main(["refit", *folders, "--examples", str(table), *options_of(config)]) == 2
+    said = capsys.readouterr().err
+    assert "use.csv does not say which of the 2 skills its examples are of." in said
+    assert f"python -m training convert {table} --skill SKILL.md --out FILE.jsonl" in said
+    assert main(["convert", str(table), "--skill", folders[0], "--out", str(named)]) == 0
+    for i, file in enumerate((table, named)):
+        config = replace(config, out=str(tmp_path / f"run-{i}"))
+        options = ["--examples", str(file), *options_of(config), "--steps", "1", "--minutes", "0"]
+        assert main(["refit", folders[0], *options]) == 0
+        assert {t.skill for t in read_trajectories(Path(config.out) / "examples.jsonl")} == {next(iter(SKILLS))}
+
+
+def chat(*turns: dict, **fields: object) -> str:
+    return json.dumps({"messages": list(turns), "skill": next(iter(SKILLS)), **fields}) + "\n"
+
+
+ASKED, ANSWERED = turn("a", "b")
+BAD_FILES = {
+    "a skill that is missing": ("a.jsonl", json.dumps({"messages": [ASKED, ANSWERED]}), "a.jsonl:1: skill is missing"),
+    "another skill": ("a.jsonl", chat(ASKED, ANSWERED, skill="0" * 64), "None of the 1 examples in "),
+    "an empty turn": ("a.jsonl", chat(ASKED, {**ANSWERED, "content": " "}), "a.jsonl:1: messages[1]: the turn of 'ass"),
+    "roles out of order": ("a.jsonl", chat(ASKED, ASKED, ANSWERED), "a.jsonl:1: messages[1]: a turn of 'user' can't"),
+    "no JSON": ("a.jsonl", chat(ASKED, ANSWERED) + "{", "a.jsonl:2: this is no JSON"),
+    "another OpenCode": (
+        "a.json",
+        json.dumps({"info": {"version": "0.15.3"}, "messages": []}),
+        "a.json: this session is of OpenCode 0.15.3; those of 1.18.33 can be read",
+    ),
+    "evals that are none": ("a.json", "[]", "a.json: the file is "),
+    "an empty table": ("a.csv", "prompt,answer\n", "a.csv holds no rows"),
+    "another kind": ("a.txt", "hello", "a.txt is of no kind that is known. Choose .jsonl"),
+}
+
+
+@pytest.mark.parametrize("command", ["refit", "refine"])
+@pytest.mark.parametrize(("name", "content", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_examples_that_can_not_be_used_give_one_line_and_status_two(
+    command: str, name: str, content: str, message: str, config: RefitConfig, tmp_path: Path, capsys
+):
+    (tmp_path / name).write_text(content)
+    folder = skill_folder(tmp_path, "aa", evals=4)
+    assert main([command, str(folder), "--examples", str(tmp_path / name), *options_of(config)]) == 2
+    said = capsys.readouterr()
+    assert message in said.err and said.err.count("\n") == 1 and not said.out
+    assert not Path(config.out).exists()
+
+
+def test_a_refined_adapter_is_written_for_peft_and_for_llama_cpp(config: RefitConfig, tmp_path: Path, capsys):
+    out = tmp_path / "refined"
+    folder = skill_folder(tmp_path, "aa", evals=4)
+    command = ["refine", str(folder), *options_of(config)[:4], "--gguf", "--out"]
+    assert main([*command, str(out)]) == 0
+    came = Provenance(**json.loads((out / "provenance.json").read_text()))
+    assert came.refined_on == 4
+    base = load_base(config.base)
+    files = [(out / name).read_bytes() for name in ("adapter_config.json", "adapter_model.safetensors")]
+    weights = read_weights(*files, layers_path(base))
+    assert (out / "adapter.gguf").read_bytes() == adapter_gguf(Adapter(weights, layers_path(base), came), base)
+    made = make_adapter(load_hypernetwork(base, config.checkpoint), base, skill_text("aa"), "code-aa")
+    assert (out / "adapter.gguf").read_bytes() != adapter_gguf(made, base)
+    capsys.readouterr()
+    with full_disk(1000):
+        assert main([*command, str(tmp_path / "full")]) == 2
+    assert "full can't be written: File too large." in capsys.readouterr().err
+
+
 # ---- several processes ---------------------------------------------------------------------------------------------
 
-# what torchrun starts: the command line, in float32 so that a curve can be compared closely
+# what accelerate starts: the command line, in float32 so that a curve can be compared closely
 TWO_PROCESSES = """
 import sys, torch, hypernet.base
 from training import refit
@@ -405,9 +512,8 @@ def test_two_processes_give_the_curve_of_one(config: RefitConfig, tmp_path: Path
     for each in (one, two):
         prepare(each, SKILLS, examples())
     Refit(one, load_base(one.base, "dequantized")).run()
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python"]
     done = subprocess.run(
-        [*command, sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "two" / "refit.json")],
+        [*LAUNCH_TWO, sys.executable, "-c", TWO_PROCESSES, str(tmp_path / "two" / "refit.json")],
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -430,8 +536,9 @@ def test_more_processes_than_skills_are_refused(config: RefitConfig, monkeypatch
         run._check_processes()
 
 
-def test_a_refit_is_tracked_where_that_is_asked_for(config: RefitConfig):
-    start(replace(config, track="tensorboard", steps=1)).run()
+def test_a_refit_is_tracked_where_that_is_asked_for(config: RefitConfig, tmp_path: Path):
+    folder, bounds = skill_folder(tmp_path, "aa", evals=4), ["--steps", "1", "--minutes", "0"]
+    assert main(["refit", str(folder), *options_of(config), *bounds, "--track", "tensorboard"]) == 0
     assert list(Path(config.out, "tracked").rglob("events.*"))
     with pytest.raises(TrackerError, match="no tracker wandb"):
         start(replace(config, track="wandb", out=config.out + "-2"))

@@ -4,6 +4,7 @@ import json
 import random
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -18,6 +19,7 @@ from hypernet.adapter import text_sha256
 from hypernet.base import PLAIN_CHAT_TEMPLATE, Base
 from skills.evals import Assertion
 from skills.library import SkillLibrary
+from training.__main__ import main
 from training.conversation import as_printed, check_messages, cut, rough_tokens
 from training.examples import answer_logits, to_example
 from training.opencode_export import OPENCODE_VERSION
@@ -25,6 +27,7 @@ from training.tasks import Task
 from training.trajectories import (
     MAX_FILE,
     MAX_LINE,
+    MAX_SESSION,
     Trajectory,
     TrajectoryError,
     examples_of,
@@ -312,7 +315,7 @@ def test_half_a_surrogate_pair_is_no_obstacle(base: Base, tmp_path: Path):
 
 def test_evals_become_trajectories_whose_checks_hold():
     entries = SkillLibrary().list()
-    made = [t for entry in entries for t in from_evals(entry.text, entry.evals, entry.subtask)]
+    made = [t for entry in entries for t in from_evals(text_sha256(entry.text), entry.evals, entry.subtask)]
     assert len(made) == sum(len(entry.evals) for entry in entries) > 50
     assert all(check.holds(t.messages[-1]["content"]) for t in made for check in t.checks)
     first, entry = made[0], entries[0]
@@ -597,6 +600,74 @@ def test_writing_again_replaces_the_folder(tmp_path: Path):
     assert (tmp_path / "d" / "test.jsonl").exists()
     write_dataset(tmp_path / "d", [PLAIN])
     assert sorted(file.name for file in (tmp_path / "d").iterdir()) == ["README.md", "train.jsonl"]
+
+
+# ---- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_files_of_every_kind_become_one_and_a_folder_for_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "SKILL.md").write_text("Answer in capitals.\n")
+    evals = {
+        "skill_name": "capitals",
+        "evals": [
+            {
+                "id": "1",
+                "prompt": "From evals?",
+                "expected_output": "YES",
+                "assertions": [{"kind": "equals", "value": "YES"}],
+            }
+        ],
+    }
+    (tmp_path / "evals.json").write_text(json.dumps(evals))
+    (tmp_path / "session.json").write_text(json.dumps(SESSION))
+    (tmp_path / "table.csv").write_text("prompt,answer\nFrom a table?,YES\n")
+    other = replace(PLAIN, skill="0" * 64, split="test")
+    write_trajectories(tmp_path / "chats.jsonl", [PLAIN, replace(PLAIN, skill=""), other])
+    files = [str(tmp_path / name) for name in ("evals.json", "session.json", "table.csv", "chats.jsonl")]
+    for out in ("all.jsonl", "all"):
+        command = ["convert", *files, "--skill", str(tmp_path), "--out", str(tmp_path / out)]
+        assert main(command) == 0
+        assert capsys.readouterr().out == f"{tmp_path / out}: 5 trajectories\n"
+    made = list(read_trajectories(tmp_path / "all.jsonl"))
+    assert [t.source for t in made] == ["evals", "opencode", "csv", "", ""]
+    assert [t.skill for t in made] == [SKILL] * 4 + ["0" * 64]
+    assert {split: len(rows) for split, rows in load(tmp_path / "all").items()} == {"train": 4, "test": 1}
+    assert main(["convert", files[2], "--out", str(tmp_path / "unnamed.jsonl")]) == 0
+    assert [t.skill for t in read_trajectories(tmp_path / "unnamed.jsonl")] == [""]
+
+
+def test_fifty_megabytes_are_converted_line_by_line(tmp_path: Path):
+    path = tmp_path / "large.jsonl"
+    with path.open("w") as file:
+        for i in range(100):
+            file.write(json.dumps(line(messages=[user(f"{i} " + "word " * 100_000), assistant("b")])) + "\n")
+    tracemalloc.start()
+    assert main(["convert", str(path), "--out", str(tmp_path / "made")]) == 0
+    assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    tracemalloc.stop()
+    assert (tmp_path / "made" / "train.jsonl").stat().st_size > 50_000_000
+
+
+@pytest.mark.parametrize("out", ["made.jsonl", "made"])
+def test_what_can_not_be_converted_gives_one_line_and_status_two(
+    out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    good, bad, large = (tmp_path / name for name in ("good.jsonl", "bad.jsonl", "large.json"))
+    write_trajectories(good, [PLAIN])
+    write(bad, line(), line(messages=[user("a")]))
+    with large.open("wb") as file:
+        file.truncate(MAX_SESSION + 1)  # takes no room on the disk
+    for path, limit, message in (
+        (bad, None, "bad.jsonl:2: messages ends with a turn of 'user'"),
+        (large, None, "large.json has 20,000,001 bytes; it may have 20,000,000"),
+        (good, 10, "A file can't be read or written: [Errno 27] File too large"),
+    ):
+        with full_disk(limit) if limit else nullcontext():
+            assert main(["convert", str(path), "--out", str(tmp_path / out)]) == 2
+        said = capsys.readouterr()
+        assert message in said.err and said.err.count("\n") == 1 and not said.out
+    made = tmp_path / out
+    assert not made.exists() or not list(made.iterdir())
 
 
 # ---- which tokens count --------------------------------------------------------------------------------------------
