@@ -4,6 +4,7 @@ A skill is chosen and its first example filled in, so that the first click on Co
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +34,7 @@ from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN,
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
-MAX_UPLOAD = "16mb"  # more than a skill may have, so that a file just too large gets a message of our own
+MAX_UPLOAD = "64mb"  # far more than a skill or a file of examples may have: one too large gets a message of our own
 KEEP_FILES = 6 * 3600  # seconds that an adapter's zip and an upload stay on disk
 
 INTRO = """<h1>Parametric Skills</h1>
@@ -69,7 +70,7 @@ def build(
                 library = LibraryPanel(studio, catalogue, training, identity)
             with gr.Tab("Train", elem_id="train") as tab:
                 if training:
-                    train = TrainPanel(studio, training, identity, skill.source, skill.chosen)
+                    train = TrainPanel(studio, training, catalogue, identity, skill.source, skill.chosen)
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
             with gr.Tab("Share", elem_id="sharing") as share_tab:
@@ -361,7 +362,10 @@ def _wire_training(
 
     def go_back(identity: Any, chosen: str, brought: tuple, request: gr.Request) -> dict:
         studio.use(request.session_hash, None)
-        return switched({**arrived(identity), "using": ""}, chosen, brought)
+        identity = arrived(identity)
+        with suppress(JobError):  # then it is only kept for longer
+            training.jobs.use_none(owner_of(identity))
+        return switched({**identity, "using": ""}, chosen, brought)
 
     def switched(to: dict[str, str], chosen: str, brought: tuple) -> dict:
         shown = zip(compare.made, compare.unmade(chosen, brought), strict=True)
@@ -382,7 +386,8 @@ def _wire_training(
         (back, go_back, [identity, compare.chosen, compare.brought]),
     ):
         train.then_watch(button.click(work, asked, changed, **QUICK))
-    tab.select(train.open, [identity, train.skill, train.left_out, train.minutes, train.job], train.opened, **QUICK)
+    prepared = [train.skill, train.left_out, train.minutes, train.kept_out]
+    tab.select(train.open, [identity, *prepared, train.job], train.opened, **QUICK)
 
 
 def _first(library: SkillLibrary) -> LibraryEntry:
