@@ -48,7 +48,7 @@ GRACE_SECONDS = 60.0  # from SIGTERM to SIGKILL: a trainer finishes its step, or
 SAME_START_SECONDS = 2.0  # a process's start time is known only as well as the system's clock
 ORPHAN_SECONDS = 3600  # a folder without a job is a submission under way, until it is so old
 SWEEP_SECONDS = 3600.0  # between two looks for folders that are too old or too many, beside one before each start
-DAYS_ON_A_SPACE = 30.0  # that jobs are kept where anybody may train
+DAYS_ON_A_SPACE, GIGABYTES_ON_A_SPACE = 30.0, 10.0  # where anybody may train; elsewhere nothing goes by itself
 NICENESS = 5  # training gives way to the pages of the same machine
 LOG_LINES, LOG_CHARACTERS = 15, 2000  # of a log, in the message of a failure
 
@@ -119,7 +119,7 @@ class Limits:
     jobs: int = 3  # SKILL_STUDIO_TRAINING_JOBS: that one person has waiting or running
     queue: int = 20  # SKILL_STUDIO_TRAINING_QUEUE: that all people together have waiting or running
     days: float = math.inf  # SKILL_STUDIO_TRAINING_DAYS: that one is kept after it ended or was last in use
-    gigabytes: float = 10.0  # SKILL_STUDIO_TRAINING_GB: of all on disk; beyond them the oldest that ended are deleted
+    gigabytes: float = math.inf  # SKILL_STUDIO_TRAINING_GB: of all on disk; beyond, the oldest that ended are deleted
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -127,13 +127,14 @@ class Limits:
         switch = os.environ.get("SKILL_STUDIO_TRAINING", "").strip().lower() or "on"
         if switch not in ("on", "off"):
             raise JobError(f"SKILL_STUDIO_TRAINING is {switch!r}. Write on or off.")
+        is_space = bool(os.environ.get("SPACE_ID"))
         return cls(
             switch == "on",
             _number("SKILL_STUDIO_TRAINING_MINUTES", cls.minutes),
             _whole("SKILL_STUDIO_TRAINING_JOBS", cls.jobs),
             _whole("SKILL_STUDIO_TRAINING_QUEUE", cls.queue),
-            _number("SKILL_STUDIO_TRAINING_DAYS", DAYS_ON_A_SPACE if os.environ.get("SPACE_ID") else cls.days),
-            _number("SKILL_STUDIO_TRAINING_GB", cls.gigabytes),
+            _number("SKILL_STUDIO_TRAINING_DAYS", DAYS_ON_A_SPACE if is_space else cls.days),
+            _number("SKILL_STUDIO_TRAINING_GB", GIGABYTES_ON_A_SPACE if is_space else cls.gigabytes),
         )
 
 

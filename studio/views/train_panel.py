@@ -265,7 +265,7 @@ class TrainPanel:
         self.upload.upload(self._import, [*about, self.upload], added, **EACH)
 
         settings = {self.minutes, self.kept_out, self.change, self.replay, self.texts, self.patience, self.seed}
-        asked = [self.identity, self.job]
+        asked, about_time = [self.identity, self.job], [self.identity, self.left_out, self.minutes, self.kept_out]
         self.then_watch(
             self.start.click(
                 self._start,
@@ -273,11 +273,13 @@ class TrainPanel:
                 [self.job, self.refused, self.problem],
                 **QUICK,
             )
-        ).then(None, js=_TO_TRAININGS, api_visibility="private")
+        ).then(self._estimate, about_time, self.estimate, **QUICK).then(
+            None, js=_TO_TRAININGS, api_visibility="private"
+        )
         gr.on(
             [self.minutes.change, self.kept_out.change, self.left_out.change, self.skills.change],
             self._estimate,
-            [self.identity, self.left_out, self.minutes, self.kept_out],
+            about_time,
             self.estimate,
             **QUICK,
         )

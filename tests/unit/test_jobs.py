@@ -1,6 +1,7 @@
 """The queue of refits: processes of their own that outlive page and server, told truthfully and resumed."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -435,9 +436,12 @@ def test_what_nobody_came_back_for_goes_after_the_days_that_are_set(make, monkey
     assert [job.id for job in jobs.list(ME)] == [new.id]
 
 
-def test_on_a_space_trainings_are_kept_for_a_month(monkeypatch: pytest.MonkeyPatch):
+def test_only_on_a_space_trainings_are_deleted_by_themselves(monkeypatch: pytest.MonkeyPatch):
+    limits = Limits.from_environment()
+    assert (limits.days, limits.gigabytes) == (math.inf, math.inf)
     monkeypatch.setenv("SPACE_ID", "ann/studio")
-    assert Limits.from_environment().days == 30
+    limits = Limits.from_environment()
+    assert (limits.days, limits.gigabytes) == (30, 10)
 
 
 def test_the_whole_queue_has_a_limit(make, monkeypatch: pytest.MonkeyPatch):
