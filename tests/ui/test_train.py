@@ -194,9 +194,9 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     (tmp_path / "bad.jsonl").write_text("{")
     with (tmp_path / "big.jsonl").open("wb") as big:
         big.truncate(50_000_000)
-    page.locator("#import input[type=file]").set_input_files(
-        [tmp_path / name for name in ("good.csv", "bad.jsonl", "big.jsonl")]
-    )
+    with page.expect_file_chooser() as chooser:
+        page.locator("#import").click()
+    chooser.value.set_files([tmp_path / name for name in ("good.csv", "bad.jsonl", "big.jsonl")])
     for said in ("1 imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
         expect(page.locator("#prepare-line")).to_contain_text(said)
 
