@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal
 
+from skills.archive import EVALS
+from skills.evals import Eval, parse_evals
 from skills.library import LibraryEntry, SkillLibrary
 from skills.search import holds, words_of
 from skills.skill import Skill, SkillError
@@ -116,6 +118,18 @@ class Catalogue:
             return version.text, skill.origin if self.has(skill.origin) and not version.files else ""
         entry = self.library.get(key.removeprefix(SHIPPED))
         return entry.text, entry.skill.name
+
+    def evals(self, owner: str, key: str) -> tuple[Eval, ...]:
+        """The examples that hold of a key's newest text: its own, or those of the library's skill that has this text.
+
+        Raises SkillError and ShelfError where there is none, and EvalError for evals that can't be read.
+        """
+        text, name = self.text(owner, key)
+        files = self.shelf.files(owner, key.removeprefix(OWN)) if key.startswith(OWN) and self.shelf else {}
+        if EVALS in files:
+            return parse_evals(files[EVALS], EVALS)
+        entry = self.library.get(name) if name else None
+        return entry.evals if entry and entry.text == text else ()
 
     def has(self, name: str) -> bool:
         """Whether the library has a skill of this name."""

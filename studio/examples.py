@@ -7,13 +7,14 @@ before, and calls of tools between the two, stay with it.
 import hashlib
 import json
 import os
+import random
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from skills.evals import Assertion, Eval, parse_evals
+from skills.evals import Assertion, Eval
 from skills.skill import CHARACTERS_A_TOKEN, Skill, SkillError
 from studio import database
 
@@ -28,6 +29,9 @@ MAX_CHAT = 200_000  # characters of a whole chat as JSON
 MAX_IMPORT = 10_000_000  # bytes of a file
 ADVISED_EXAMPLES = 8  # of a skill: with fewer, two or less are kept out, and the report says little
 LONG_ANSWER = 2_000  # characters, some 500 tokens: longer ones take most of the time and are seldom met exactly
+LONG_CHAT = 2_000  # tokens: what a step takes in memory grows with their square, to several GB on the default base
+MAX_JUDGED = 10_000  # chats whose length is remembered: counting their tokens takes longer than all else
+_Severity = Literal["error", "warning"]
 SPLITS = {"": "either part", "train": "learned from", "test": "kept out"}
 
 _SCHEMA = """
@@ -85,6 +89,12 @@ class Example:
     messages: tuple[dict, ...] = ()  # earlier turns
     steps: tuple[dict, ...] = ()  # calls of tools and their results, between the prompt and the answer
 
+    @property
+    def chat(self) -> tuple[dict, ...]:
+        """All of it."""
+        asked, answered = {"role": "user", "content": self.prompt}, {"role": "assistant", "content": self.answer}
+        return (*self.messages, asked, *self.steps, answered)
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -93,7 +103,17 @@ class Fault:
     skill_name: str
     example: int | None  # its id; None where it is about all of them
     message: str
-    severity: Literal["error", "warning"]
+    severity: _Severity
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much can be read of what a training is given, in tokens."""
+
+    skill: int  # of a skill's text, by the hypernetwork
+    chat: int  # by the base
+    count: Callable[[str], int]  # tokens of a text
+    count_chat: Callable[[Sequence[dict]], int]
 
 
 class ExampleBook:
@@ -109,6 +129,7 @@ class ExampleBook:
                 f"The folder {root} can't be made ({error.strerror}). Name another in SKILL_STUDIO_DATA."
             ) from error
         database.create(self._path, _SCHEMA, ExampleError)
+        self._judged: dict[tuple[int, bytes], tuple[_Severity, str] | None] = {}  # by the base's context and the chat
 
     # ---- skills ----
 
@@ -290,8 +311,11 @@ class ExampleBook:
                     found.append(_trajectory(json.loads(row["messages"]), sha256, checks=_checks(row), **names))
         return texts, found
 
-    def faults(self, owner: str, skills: Sequence[str]) -> list[Fault]:
-        """What is wrong with the examples of some skills, the way out in each; never raises for what a person wrote."""
+    def faults(self, owner: str, skills: Sequence[str], reach: Reach | None = None) -> list[Fault]:
+        """What is wrong with some skills and their examples, the way out in each; never raises for what a person wrote.
+
+        Without a `reach`, lengths in tokens are not looked at.
+        """
         if not skills:
             return [Fault("", None, "No skill is chosen. Choose one to train on.", "error")]
         own, found = {skill.sha256: skill for skill in self.skills(owner)}, []
@@ -300,8 +324,70 @@ class ExampleBook:
                 message = "A chosen skill is no longer in your book: it was removed or edited. Choose it again."
                 found.append(Fault("", None, message, "error"))
                 continue
-            found += _faults(own[sha256].name, self.examples(owner, sha256))
+            examples = self.examples(owner, sha256)
+            found += _faults(own[sha256].name, examples)
+            if reach:
+                found += self._over(own[sha256], examples, reach)
+        return found + _too_much([own[sha256] for sha256 in dict.fromkeys(skills) if sha256 in own], reach)
+
+    def _over(self, skill: OwnSkill, examples: list[Example], reach: Reach) -> list[Fault]:
+        """What of a skill and its chats is too long to be read."""
+        found = []
+        if (tokens := reach.count(skill.text)) > reach.skill:
+            message = (
+                f"{skill.name} has {tokens:,} tokens; the hypernetwork reads up to {reach.skill:,}. Move details into "
+                "skills of their own."
+            )
+            found.append(Fault(skill.name, None, message, "error"))
+        for example in examples:
+            chat = example.chat
+            text = json.dumps(chat, sort_keys=True).encode()
+            if len(text) <= LONG_CHAT:  # a token has a byte or more
+                continue
+            key = (reach.chat, hashlib.sha256(text).digest())
+            if key not in self._judged:
+                if len(self._judged) >= MAX_JUDGED:
+                    self._judged.clear()
+                self._judged[key] = _too_long(chat, reach)
+            if judged := self._judged[key]:
+                found.append(Fault(skill.name, example.id, judged[1], judged[0]))
         return found
+
+
+def _too_long(chat: Sequence[dict], reach: Reach) -> tuple[_Severity, str] | None:
+    """What is wrong with the length of a chat."""
+    from training.conversation import TrajectoryError, cut  # imports torch
+
+    tokens = reach.count_chat(chat)
+    if tokens <= reach.chat:
+        said = (
+            f"The chat has {tokens:,} tokens. Above {LONG_CHAT:,} a step takes gigabytes of memory, and may fail. "
+            "Shorten it to what the skill is about."
+        )
+        return ("warning", said) if tokens > LONG_CHAT else None
+    try:
+        left_out = len(chat) - len(cut(chat, reach.chat, reach.count_chat))
+    except TrajectoryError as error:
+        said = str(error)
+        return "error", said[0].upper() + said[1:]
+    return "warning", (
+        f"The chat has {tokens:,} tokens; the base reads {reach.chat:,}. Its first {left_out:,} messages are left out. "
+        "Import a shorter one if they matter."
+    )
+
+
+def _too_much(skills: list[OwnSkill], reach: Reach | None) -> list[Fault]:
+    """What is wrong with the length of all skills together."""
+    from training.refit import READ_TOKENS  # imports torch
+
+    tokens = sum(reach.count(skill.text) for skill in skills) if reach else 0
+    if tokens <= READ_TOKENS:
+        return []
+    message = (
+        f"The chosen skills have {tokens:,} tokens together; one training reads {READ_TOKENS:,}. Choose fewer of them, "
+        "or train in turns: each can go on from the one before."
+    )
+    return [Fault("", None, message, "error")]
 
 
 def _faults(name: str, examples: list[Example]) -> list[Fault]:
@@ -310,7 +396,7 @@ def _faults(name: str, examples: list[Example]) -> list[Fault]:
 
     found, count = [], len(examples)
 
-    def fault(severity: Literal["error", "warning"], message: str, example: int | None = None) -> None:
+    def fault(severity: _Severity, message: str, example: int | None = None) -> None:
         found.append(Fault(name, example, message, severity))
 
     if count < LEAST_EXAMPLES:
@@ -368,6 +454,13 @@ def _faults(name: str, examples: list[Example]) -> list[Fault]:
                 example.id,
             )
     return found
+
+
+def kept_out_of(examples: Sequence[Example], share: float) -> int:
+    """How many of a skill's examples a training judges by, where it keeps out such a share."""
+    from training.refit import split_examples  # imports torch
+
+    return len(split_examples(examples, share, random.Random(0))[1])
 
 
 def _question(example: Example) -> str:

@@ -38,6 +38,8 @@ State = Literal["queued", "running", "stopping", "stopped", "failed", "finished"
 
 CONFIG_FILE, SKILLS_FILE, EXAMPLES_FILE = "refit.json", "skills.json", "examples.jsonl"
 LOG_FILE, CURVE_FILE, REPORT_FILE = "log.txt", "curve.jsonl", "report.json"
+START_FOLDER = "start"  # the hypernetwork that a job goes on from, where that was another job's
+FINISH_FILE = "finish"  # asks the trainer to end with the best state so far
 MAX_KEPT = 20  # jobs that a person keeps; a checkpoint and its state take some 100 MB
 MAX_TITLE = 100  # characters
 POLL_SECONDS = 0.5  # between two looks at the running process; a call in the same server is noticed at once
@@ -45,6 +47,8 @@ RETRY_SECONDS = 5.0  # after a look that failed, on a full disk for instance
 GRACE_SECONDS = 60.0  # from SIGTERM to SIGKILL: a trainer finishes its step, or an answer, and saves
 SAME_START_SECONDS = 2.0  # a process's start time is known only as well as the system's clock
 ORPHAN_SECONDS = 3600  # a folder without a job is a submission under way, until it is so old
+SWEEP_SECONDS = 3600.0  # between two looks for folders that are too old or too many, beside one before each start
+DAYS_ON_A_SPACE, GIGABYTES_ON_A_SPACE = 30.0, 10.0  # where anybody may train; elsewhere nothing goes by itself
 NICENESS = 5  # training gives way to the pages of the same machine
 LOG_LINES, LOG_CHARACTERS = 15, 2000  # of a log, in the message of a failure
 
@@ -66,12 +70,17 @@ CREATE TABLE IF NOT EXISTS jobs (
     curve_mark INTEGER NOT NULL DEFAULT 0  -- when the curve was last written before this run, in nanoseconds
 );
 CREATE INDEX IF NOT EXISTS by_owner ON jobs (owner);
+CREATE TABLE IF NOT EXISTS uses (
+    job TEXT PRIMARY KEY,      -- whose result its owner uses
+    seen REAL NOT NULL         -- when its owner was last here with it
+);
 """
 _LAST_TURN = "(SELECT COALESCE(MAX(turn), 0) + 1 FROM jobs)"
 _SELECT = (
     "SELECT *, (SELECT COUNT(*) FROM jobs AS o WHERE o.state = 'queued' AND o.turn <= jobs.turn) AS place "
     "FROM jobs WHERE "
 )
+_ACTIVE = "('queued', 'running', 'stopping')"
 _UNKNOWN = "There is no such training here. It may belong to another browser, or the server's data was deleted."
 _NOT_RESUMED = {
     "stopping": "This training is still stopping. Wait a moment, then resume it.",
@@ -98,6 +107,7 @@ class Job:
     created: float  # seconds since the epoch
     folder: Path
     message: str  # of a failed one: how it ended and the last lines of its log
+    finishing: bool = False  # a running one: it was asked to end with the best state so far
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,9 @@ class Limits:
     enabled: bool = True  # SKILL_STUDIO_TRAINING: on or off
     minutes: float = 60.0  # SKILL_STUDIO_TRAINING_MINUTES: of one training
     jobs: int = 3  # SKILL_STUDIO_TRAINING_JOBS: that one person has waiting or running
+    queue: int = 20  # SKILL_STUDIO_TRAINING_QUEUE: that all people together have waiting or running
+    days: float = math.inf  # SKILL_STUDIO_TRAINING_DAYS: that one is kept after it ended or was last in use
+    gigabytes: float = math.inf  # SKILL_STUDIO_TRAINING_GB: of all on disk; beyond, the oldest that ended are deleted
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -114,18 +127,32 @@ class Limits:
         switch = os.environ.get("SKILL_STUDIO_TRAINING", "").strip().lower() or "on"
         if switch not in ("on", "off"):
             raise JobError(f"SKILL_STUDIO_TRAINING is {switch!r}. Write on or off.")
-        minutes = _number("SKILL_STUDIO_TRAINING_MINUTES", cls.minutes)
-        jobs = _number("SKILL_STUDIO_TRAINING_JOBS", cls.jobs)
-        if jobs != int(jobs):
-            raise JobError(f"SKILL_STUDIO_TRAINING_JOBS is {jobs}. Write a whole number from 1 up.")
-        return cls(switch == "on", minutes, int(jobs))
+        is_space = bool(os.environ.get("SPACE_ID"))
+        return cls(
+            switch == "on",
+            _number("SKILL_STUDIO_TRAINING_MINUTES", cls.minutes),
+            _whole("SKILL_STUDIO_TRAINING_JOBS", cls.jobs),
+            _whole("SKILL_STUDIO_TRAINING_QUEUE", cls.queue),
+            _number("SKILL_STUDIO_TRAINING_DAYS", DAYS_ON_A_SPACE if is_space else cls.days),
+            _number("SKILL_STUDIO_TRAINING_GB", GIGABYTES_ON_A_SPACE if is_space else cls.gigabytes),
+        )
+
+
+def _whole(name: str, default: int) -> int:
+    """A whole number from 1 up from the environment."""
+    number = _number(name, default)
+    if number != int(number):
+        raise JobError(f"{name} is {number}. Write a whole number from 1 up.")
+    return int(number)
 
 
 def _number(name: str, default: float) -> float:
     """A number over 0 from the environment."""
     text = os.environ.get(name, "").strip()
+    if not text:
+        return default
     try:
-        number = float(text) if text else default
+        number = float(text)
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
@@ -227,8 +254,8 @@ class Jobs:
         """Put a training into the queue and return it; the same one pressed twice is returned as it stands.
 
         `settings` are the fields of RefitConfig, their minutes cut to the limit; `skills` are texts by their SHA-256.
-        Raises JobError, and then nothing is left behind: for skills or examples that don't belong together, over a
-        limit, and where it can't be written.
+        A checkpoint that is another job's is kept with this one, which outlives that. Raises JobError, and then nothing
+        is left behind: for skills or examples that don't belong together, over a limit, and where it can't be written.
         """
         _check_owner(owner)
         limits = _limits()
@@ -237,7 +264,7 @@ class Jobs:
         id_ = secrets.token_hex(16)
         folder, draft = self._folders / id_, self._folders / f".new-{id_}"
         try:
-            content = self._write(draft, settings | {"out": str(folder)}, skills, examples)
+            content = self._write(draft, folder, settings, skills, examples)
             with database.transaction(self._path, JobError) as db:
                 same = db.execute(
                     "SELECT id FROM jobs WHERE owner = ? AND content = ? AND state IN ('queued', 'running')",
@@ -261,6 +288,10 @@ class Jobs:
             shutil.rmtree(draft, ignore_errors=True)
         self._wake.set()
         return self.get(owner, same["id"] if same else id_)
+
+    def active(self) -> int:
+        """How many jobs of all people wait or run. Raises JobError."""
+        return database.rows(self._path, JobError, f"SELECT COUNT(*) FROM jobs WHERE state IN {_ACTIVE}")[0][0]
 
     def list(self, owner: str) -> list[Job]:
         """A person's jobs but for the discarded, the newest first. Raises JobError."""
@@ -291,19 +322,55 @@ class Jobs:
 
         One that waits or runs stays as it is. Raises JobError for any other, and over a limit.
         """
+        return self._again(owner, id, finish=False)
+
+    def finish(self, owner: str, id: str) -> Job:
+        """Let a job end with the best state that it has so far, and report; a stopped or failed one is queued for that.
+
+        Raises JobError as `resume` does, and where that can't be written down.
+        """
+        return self._again(owner, id, finish=True)
+
+    def _again(self, owner: str, id: str, finish: bool) -> Job:
         limits = _limits()
-        with database.transaction(self._path, JobError) as db:
-            state = _own(db, owner, id)["state"]
-            if state not in ("queued", "running"):
-                if state not in ("stopped", "failed"):
+        try:
+            with database.transaction(self._path, JobError) as db:
+                state, flag = _own(db, owner, id)["state"], self._folders / id / FINISH_FILE
+                if state in ("queued", "running"):
+                    if finish:
+                        flag.touch()
+                elif state not in ("stopped", "failed"):
                     raise JobError(_NOT_RESUMED[state])
-                self._check_limits(db, owner, limits, new=False)
-                db.execute(
-                    f"UPDATE jobs SET state = 'queued', message = '', turn = {_LAST_TURN} WHERE id = ?",
-                    (id,),
-                )
+                else:
+                    self._check_limits(db, owner, limits, new=False)
+                    flag.touch() if finish else flag.unlink(missing_ok=True)
+                    db.execute(
+                        f"UPDATE jobs SET state = 'queued', message = '', turn = {_LAST_TURN} WHERE id = ?",
+                        (id,),
+                    )
+        except OSError as error:
+            raise JobError(
+                f"Its folder can't be written ({error.strerror}). Free some disk space and try again."
+            ) from error
         self._wake.set()
         return self.get(owner, id)
+
+    def use(self, owner: str, id: str) -> Job:
+        """A job of a person whose result they use from now on, which keeps it from being deleted for its size.
+
+        Raises JobError where this person has none with the id.
+        """
+        job = self.get(owner, id)
+        if job.state == "finished":
+            with suppress(JobError), database.transaction(self._path, JobError) as db:  # on a full disk it is used too
+                _use_none(db, owner)
+                db.execute("INSERT INTO uses VALUES (?, ?)", (id, time.time()))
+        return job
+
+    def use_none(self, owner: str) -> None:
+        """A person uses none of their jobs any more. Raises JobError."""
+        with database.transaction(self._path, JobError) as db:
+            _use_none(db, owner)
 
     def discard(self, owner: str, id: str) -> None:
         """Delete a job's folder with all that it learned. Raises JobError for one that runs or that there is not."""
@@ -311,6 +378,7 @@ class Jobs:
             if _own(db, owner, id)["state"] in ("running", "stopping"):
                 raise JobError("This training is still running. Stop it, then discard it.")
             db.execute("UPDATE jobs SET state = 'discarded', message = '' WHERE id = ?", (id,))
+            db.execute("DELETE FROM uses WHERE job = ?", (id,))
         shutil.rmtree(self._folders / id, ignore_errors=True)  # what resists is swept up by the next server
 
     def curve(self, owner: str, id: str) -> list[dict]:
@@ -322,7 +390,7 @@ class Jobs:
         return _report(self.get(owner, id).folder / REPORT_FILE)
 
     def _job(self, row: sqlite3.Row) -> Job:
-        place = row["place"] if row["state"] == "queued" else None
+        place, folder = row["place"] if row["state"] == "queued" else None, self._folders / row["id"]
         return Job(
             row["id"],
             row["owner"],
@@ -330,24 +398,31 @@ class Jobs:
             row["state"],
             place,
             row["created"],
-            self._folders / row["id"],
+            folder,
             row["message"],
+            row["state"] == "running" and (folder / FINISH_FILE).exists(),
         )
 
-    def _write(self, folder: Path, settings: dict, skills: dict[str, str], examples: Sequence[Trajectory]) -> str:
-        """Fill a job's folder; returns the SHA-256 of what was asked for. Raises OSError and JobError."""
+    def _write(
+        self, draft: Path, folder: Path, settings: dict, skills: dict[str, str], examples: Sequence[Trajectory]
+    ) -> str:
+        """Fill the draft of a job's folder; returns the SHA-256 of what was asked for. Raises OSError and JobError."""
         from training.trajectories import write_trajectories  # imports torch
 
-        folder.mkdir(mode=0o700)
+        draft.mkdir(mode=0o700)
+        written, begun = settings | {"out": str(folder)}, settings.get("checkpoint")
+        if begun and Path(begun).is_relative_to(self._folders):
+            _link(Path(begun), draft / START_FOLDER)
+            written["checkpoint"] = str(folder / START_FOLDER)
         texts = json.dumps(skills, indent=2, sort_keys=True)
-        (folder / CONFIG_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        (folder / SKILLS_FILE).write_text(texts + "\n", encoding="utf-8")
+        (draft / CONFIG_FILE).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+        (draft / SKILLS_FILE).write_text(texts + "\n", encoding="utf-8")
         try:
-            write_trajectories(folder / EXAMPLES_FILE, examples)
+            write_trajectories(draft / EXAMPLES_FILE, examples)
         except ValueError as error:
             raise JobError(str(error)) from error
-        asked = json.dumps({name: value for name, value in settings.items() if name != "out"}, sort_keys=True)
-        return hashlib.sha256(f"{asked}\n{texts}\n".encode() + (folder / EXAMPLES_FILE).read_bytes()).hexdigest()
+        asked = json.dumps(settings, sort_keys=True)
+        return hashlib.sha256(f"{asked}\n{texts}\n".encode() + (draft / EXAMPLES_FILE).read_bytes()).hexdigest()
 
     def _check_limits(self, db: sqlite3.Connection, owner: str, limits: Limits, new: bool) -> None:
         states = [row["state"] for row in db.execute("SELECT state FROM jobs WHERE owner = ?", (owner,))]
@@ -357,6 +432,12 @@ class Jobs:
                 f"You have {active} trainings waiting or running; this server allows {limits.jobs} a person. Wait "
                 "until one is done, or stop one."
             )
+        everybodys = db.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {_ACTIVE}").fetchone()[0]
+        if everybodys >= limits.queue:
+            raise JobError(
+                f"{everybodys} trainings wait or run on this server, which is all that it takes. Try again when some "
+                "are done, or train on a machine of yours."
+            )
         if new and sum(state != "discarded" for state in states) >= MAX_KEPT:
             raise JobError(f"You keep {MAX_KEPT} trainings, which is the limit. Discard one that you no longer need.")
 
@@ -364,11 +445,14 @@ class Jobs:
 
     def _supervise(self) -> None:
         lock: sqlite3.Connection | None = None
+        swept = -math.inf
         while not self._closing.is_set():
             pause = POLL_SECONDS
             try:
-                if lock is None and (lock := _take(self._lock_path)):
+                lock = lock or _take(self._lock_path)
+                if lock and time.monotonic() - swept > SWEEP_SECONDS:
                     self._sweep()
+                    swept = time.monotonic()
                 if lock:
                     self._look()
             except Exception:
@@ -380,13 +464,37 @@ class Jobs:
             lock.close()
 
     def _sweep(self) -> None:
-        """Delete what a server that was killed left half-written or half-deleted."""
-        kept = {
-            row["id"] for row in database.rows(self._path, JobError, "SELECT id FROM jobs WHERE state != 'discarded'")
-        }
+        """Delete what a server that was killed left half-written or half-deleted, and what is over the limits.
+
+        One in use is deleted only where its owner was not here for as long as any is kept.
+        """
+        query = f"SELECT id, state IN {_ACTIVE} AS active, seen FROM jobs LEFT JOIN uses ON job = id"
+        kept = database.rows(self._path, JobError, f"{query} WHERE state != 'discarded'")
+        known = {row["id"] for row in kept}
         for folder in self._folders.iterdir():
-            if folder.name not in kept and time.time() - folder.stat().st_mtime > ORPHAN_SECONDS:
+            if folder.name not in known and time.time() - folder.stat().st_mtime > ORPHAN_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+        limits, sizes = Limits.from_environment(), {id: _room(self._folders / id) for id in known}
+        over = sum(sizes.values()) - 1e9 * limits.gigabytes
+        touched = {row["id"]: max(row["seen"] or 0, _written(self._folders / row["id"]) / 1e9) for row in kept}
+        for row in sorted(kept, key=lambda row: touched[row["id"]]):
+            is_old = time.time() - touched[row["id"]] > 86_400 * limits.days
+            if not row["active"] and (is_old or (over > 0 and row["seen"] is None)) and self._expire(row):
+                over -= sizes[row["id"]]
+
+    def _expire(self, row: sqlite3.Row) -> bool:
+        """Discard a job, unless it was resumed or used since it was looked at."""
+        with database.transaction(self._path, JobError) as db:
+            gone = db.execute(
+                f"UPDATE jobs SET state = 'discarded', message = '' WHERE id = ? AND state NOT IN {_ACTIVE} "
+                "AND (SELECT seen FROM uses WHERE job = id) IS ?",
+                (row["id"], row["seen"]),
+            ).rowcount
+            if gone:
+                db.execute("DELETE FROM uses WHERE job = ?", (row["id"],))
+        if gone:
+            shutil.rmtree(self._folders / row["id"], ignore_errors=True)
+        return bool(gone)
 
     def _look(self) -> None:
         """See how the running job does; if none runs any more, start the next."""
@@ -399,6 +507,7 @@ class Jobs:
             return
         waiting = database.rows(self._path, JobError, "SELECT * FROM jobs WHERE state = 'queued' ORDER BY turn LIMIT 1")
         if waiting:
+            self._sweep()
             self._launch(waiting[0])
 
     def _launch(self, row: sqlite3.Row) -> None:
@@ -502,6 +611,8 @@ class Jobs:
                 "UPDATE jobs SET state = ?, message = ?, pid = NULL, born = NULL WHERE id = ?",
                 (state, message, row["id"]),
             )
+        if state == "finished":
+            shutil.rmtree(self._folders / row["id"] / START_FOLDER, ignore_errors=True)
 
 
 def _own(db: sqlite3.Connection, owner: str, id: str) -> sqlite3.Row:
@@ -509,6 +620,10 @@ def _own(db: sqlite3.Connection, owner: str, id: str) -> sqlite3.Row:
     if row is None:
         raise JobError(_UNKNOWN)
     return row
+
+
+def _use_none(db: sqlite3.Connection, owner: str) -> None:
+    db.execute("DELETE FROM uses WHERE job IN (SELECT id FROM jobs WHERE owner = ?)", (owner,))
 
 
 def _check_owner(owner: str) -> None:
@@ -548,6 +663,23 @@ def _check_content(skills: dict[str, str], examples: Sequence[Trajectory]) -> No
             f"There are examples of a skill that is not chosen ({missing[0][:12] or 'no skill at all'}). Choose it "
             "too, or leave those examples out."
         )
+
+
+def _link(source: Path, target: Path) -> None:
+    """The files of a checkpoint in a new folder; the same on the disk where it can be, as nobody changes them."""
+    target.mkdir()
+    try:
+        for file in source.iterdir():
+            try:
+                os.link(file, target / file.name)
+            except FileNotFoundError:
+                raise
+            except OSError:  # a disk without links
+                shutil.copyfile(file, target / file.name)
+    except FileNotFoundError as error:
+        raise JobError(
+            "The hypernetwork that this training would go on from was discarded. Go back to the shipped one."
+        ) from error
 
 
 def _take(path: Path) -> sqlite3.Connection | None:
@@ -614,6 +746,14 @@ def _last_lines(path: Path, start: int) -> list[str]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _room(folder: Path) -> int:
+    """The bytes of a job's files; 0 for a folder that is being deleted."""
+    try:
+        return sum(_size(file) for file in folder.rglob("*") if file.is_file())
     except OSError:
         return 0
 

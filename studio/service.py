@@ -22,6 +22,7 @@ from skills.library import SkillLibrary
 from skills.scan import Finding, scan_text
 from skills.skill import MAX_TEXT, Problem, Skill, SkillError, validate
 from studio import bundle, fidelity
+from studio.examples import Reach
 from studio.fidelity import Check, Fidelity
 
 if TYPE_CHECKING:
@@ -309,6 +310,19 @@ class Studio:
     def count_tokens(self, text: str) -> int | None:
         """Length of a text in tokens of the base; None while that loads."""
         return self._loaded.base.count_tokens(text) if self._loaded else None
+
+    def reach(self) -> Reach | None:
+        """How much the base and the shipped hypernetwork read; None while they load."""
+        if self._loaded is None:
+            return None
+        from training.conversation import as_printed, render
+
+        base, config = self._loaded.base, self._loaded.shipped.hypernetwork.config
+
+        def count_chat(messages: Sequence[dict]) -> int:
+            return base.count_tokens(render(base, as_printed(base, messages)))
+
+        return Reach(config.max_tokens, base.context_length, base.count_tokens, count_chat)
 
     # ---- adapters ----
 

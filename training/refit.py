@@ -54,6 +54,7 @@ KEPT_OUT = 64  # examples of a skill, at most: every look asks them all
 READ_TOKENS = 12_000  # of skill texts that are read once and kept; 80 kB each on the default base
 SAMPLES = 3  # answers shown at every look
 SAVE_SECONDS = 30  # between two saves of the state
+FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so far
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
 NEUTRAL = 8  # neutral prompts, and plain texts
@@ -303,9 +304,10 @@ class Refit:
         return config.learning_rate * max(0.02, min(1.0, (progress.step + 1) / WARMUP, 2 * (1 - max(gone))))
 
     def _is_over(self) -> bool:
-        """Whether a bound is reached, or nothing has become better on what is kept out for long enough."""
+        """Whether a bound is reached, it was asked to finish, or nothing has become better on what is kept out for long
+        enough."""
         config, progress = self.config, self.progress
-        if config.steps and progress.step >= config.steps:
+        if (config.steps and progress.step >= config.steps) or (self.out / FINISH_FILE).exists():
             return True
         # a step more must not cost the time that the second measurement takes
         left = 60 * config.minutes - self._seconds() - 1.2 * progress.measuring - progress.step_seconds

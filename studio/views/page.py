@@ -37,7 +37,7 @@ from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN,
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
-MAX_UPLOAD = "16mb"  # more than a skill may have, so that a file just too large gets a message of our own
+MAX_UPLOAD = "64mb"  # far more than a skill or a file of examples may have: one too large gets a message of our own
 KEEP_FILES = 6 * 3600  # seconds that an adapter's zip and an upload stay on disk
 
 INTRO = """<h1>Parametric Skills</h1>
@@ -73,7 +73,9 @@ def build(
                 library = LibraryPanel(studio, catalogue, training, identity)
             with gr.Tab("Train", elem_id="train") as tab:
                 if training:
-                    train = TrainPanel(studio, training, identity, skill.source, skill.chosen, compare.brought)
+                    train = TrainPanel(
+                        studio, training, catalogue, identity, skill.source, skill.chosen, compare.brought
+                    )
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
             with gr.Tab("Share", elem_id="sharing") as share_tab:
@@ -417,7 +419,10 @@ def _wire_training(
 
     def go_back(identity: Any, chosen: str, brought: Brought, request: gr.Request) -> dict:
         studio.use(request.session_hash, None)
-        return switched({**arrived(identity), "using": ""}, chosen, brought)
+        identity = arrived(identity)
+        with suppress(JobError):  # then it is only kept for longer
+            training.jobs.use_none(owner_of(identity))
+        return switched({**identity, "using": ""}, chosen, brought)
 
     def switched(to: dict[str, str], chosen: str, brought: Brought) -> dict:
         shown = zip(compare.made, compare.unmade(chosen, brought), strict=True)
@@ -438,7 +443,8 @@ def _wire_training(
         (back, go_back, [identity, compare.chosen, compare.brought]),
     ):
         train.then_watch(button.click(work, asked, changed, **QUICK))
-    tab.select(train.open, [identity, train.skill, train.left_out, train.minutes, train.job], train.opened, **QUICK)
+    prepared = [train.skill, train.left_out, train.minutes, train.kept_out]
+    tab.select(train.open, [identity, *prepared, train.job], train.opened, **QUICK)
 
 
 def _first(library: SkillLibrary) -> LibraryEntry:

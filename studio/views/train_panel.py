@@ -5,17 +5,21 @@ and of the book of examples each time, so that a reloaded page, another tab and 
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.processing_utils import save_file_to_cache
 
+from skills.evals import Eval
 from skills.skill import SkillError
-from studio.examples import ExampleError
+from studio.catalogue import OWN, SHIPPED, Catalogue
+from studio.examples import Example, ExampleError, kept_out_of
 from studio.jobs import Job, JobError
 from studio.service import Studio, StudioError
-from studio.sharing import NOTHING, Brought
+from studio.sharing import Brought
+from studio.shelf import ShelfError
 from studio.views import render, train_render
 from studio.views.compare_panel import evals_of_text
 from studio.views.skill_panel import source_text
@@ -27,7 +31,7 @@ TICK = 2  # seconds between two looks at a training that goes on
 EACH = QUICK | {"trigger_mode": "multiple"}  # no click or edit may be lost
 IMPORTS = [".jsonl", ".json", ".csv"]
 MINUTES, KEPT_OUT = 3.0, 25  # where the form begins: minutes, percent
-SHOWN = (StudioError, JobError, ExampleError, SkillError)  # their messages are for the visitor
+SHOWN = (StudioError, JobError, ExampleError, SkillError, ShelfError)  # their messages are for the visitor
 ACTIVE = ("queued", "running", "stopping")
 
 # How much a training may change, in words -> learning rate
@@ -35,7 +39,7 @@ CHANGES = {"A little": 3e-4, "Normal": 1e-3, "A lot": 3e-3}
 NORMAL = "Normal"
 
 # The zip is made when it is asked for; then this clicks on the link to it.
-_FETCH = """() => { document.querySelector("#job-file")?.click(); }"""
+_FETCH = """(problem) => { if (!problem) document.querySelector("#job-file")?.click(); }"""
 _TO_TRAININGS = """() => {
   if (window.innerWidth <= 860) document.querySelector("#trainings").scrollIntoView({behavior: "smooth"});
 }"""
@@ -48,13 +52,14 @@ class TrainPanel:
         self,
         studio: Studio,
         training: Training,
+        catalogue: Catalogue,
         identity: gr.BrowserState,
         source: list[Component],
         chosen: Component,
         brought: Component,
     ) -> None:
         """`source`, `chosen` and `brought` are those of the skill that is open in the editor."""
-        self.studio, self.training, self.identity = studio, training, identity
+        self.studio, self.training, self.catalogue, self.identity = studio, training, catalogue, identity
         self.source, self.chosen, self.brought = source, chosen, brought
         # Kept by the browser, so that they outlive the server: skill and training on show, and the skills left out.
         self.skill = gr.Textbox("", visible=False)
@@ -73,12 +78,13 @@ class TrainPanel:
             self.left_out,
             self.skills,
             self.table,
+            self.detail,
             self.upload,
             self.form,
             self.faults,
             self.start,
         ]
-        self.buttons = [self.stop, self.resume, self.use, self.download, self.discard]
+        self.buttons = [self.stop, self.resume, self.finish, self.use, self.download, self.discard]
         self.watched = [
             self.job,
             self.seen,
@@ -91,7 +97,7 @@ class TrainPanel:
             self.report,
             self.progress,
         ]
-        self.opened = [*self.prepared, self.estimate, *self.watched]
+        self.opened = [*self.prepared, self.library, self.estimate, *self.watched]
         self._wire()
 
     def _make_examples(self) -> None:
@@ -99,15 +105,16 @@ class TrainPanel:
         self.skills = gr.HTML("", elem_id="own-skills", js_on_load=ACTIONS)
         with gr.Row(elem_classes="tight buttons", elem_id="add"):
             self.add_open = gr.Button("Add the skill in the editor", size="sm", min_width=150, elem_id="add-open")
-            names = [entry.skill.name for entry in self.studio.library.list()]
             self.library = gr.Dropdown(
-                names, value=None, label="Add one of the library", min_width=150, elem_id="add-library"
+                self._offered(""), value=None, label="Add one of the library", min_width=150, elem_id="add-library"
             )
         self.table = gr.HTML("", elem_id="own-examples", js_on_load=ACTIONS)
+        self.detail = gr.HTML("", elem_id="own-example", js_on_load=ACTIONS)
         with gr.Row(elem_classes="tight buttons"):
             self.upload = gr.UploadButton(
-                "Import examples from a file",
+                "Import examples from files",
                 size="sm",
+                file_count="multiple",
                 file_types=IMPORTS,
                 visible=False,
                 elem_id="import",
@@ -153,6 +160,7 @@ class TrainPanel:
             hidden = {"visible": False, "size": "sm", "min_width": 80}
             self.stop = gr.Button("Stop", elem_id="job-stop", **hidden)
             self.resume = gr.Button("Resume", elem_id="job-resume", **hidden)
+            self.finish = gr.Button("Keep the best so far", elem_id="job-finish", **hidden)
             self.use = gr.Button("Use it", variant="primary", elem_id="job-use", **hidden)
             self.download = gr.Button("Download", elem_id="job-download", **hidden)
             self.discard = gr.Button("Discard", elem_id="job-discard", **hidden)
@@ -168,12 +176,13 @@ class TrainPanel:
 
     # ---- what is shown ----
 
-    def open(self, identity: Any, skill: str, left_out: str, minutes: float, job: str) -> list[Any]:
+    def open(self, identity: Any, skill: str, left_out: str, minutes: float, kept_out: float, job: str) -> list[Any]:
         """Values for `opened`: the whole tab."""
         identity = arrived(identity)
         return [
             *self.prepare(identity, skill, left_out),
-            self._estimate(identity, minutes),
+            gr.Dropdown(choices=self._offered(owner_of(identity))),
+            self._estimate(identity, left_out, minutes, kept_out),
             *self.watch(identity, job, ""),
         ]
 
@@ -190,13 +199,14 @@ class TrainPanel:
             for each in own
         ]
         name = next((each.name for each in own if each.sha256 == skill), "")
-        faults = book.faults(owner, chosen) if own else []
+        faults = book.faults(owner, chosen, self.studio.reach()) if own else []
         numbers = {example.id: number for of_one in found.values() for number, example in enumerate(of_one, 1)}
         return [
             skill,
             " ".join(sha256 for sha256 in left_out.split() if sha256 in digests),
             train_render.skills(rows, skill),
             train_render.examples(name, found[skill]) if skill else "",
+            "",
             gr.UploadButton(visible=bool(skill)),
             gr.Column(visible=bool(own)),
             train_render.faults(faults, numbers),
@@ -219,20 +229,28 @@ class TrainPanel:
             now,
             gr.Timer(active=active),
             train_render.jobs(found, job.id if job else ""),
-            train_render.state(job),
-            *self._buttons(job, identity),
+            train_render.state(job, self.training.limits.days),
+            *self._buttons(job, identity, any(line.get("step") for line in curve)),
             gr.skip() if job and job.id == shown else gr.Row(visible=False),  # nobody's question is taken away
             gr.Accordion(visible=bool(report)),
             train_render.report(report) if report else "",
             train_render.progress(job, curve) if job else "",
         ]
 
-    def _buttons(self, job: Job | None, identity: Any) -> list[gr.Button]:
+    def _offered(self, owner: str) -> list[tuple[str, str]]:
+        """(name, key) of the skills that can be added: a visitor's own, then those that ship."""
+        shelf = self.catalogue.shelf
+        own = shelf.skills(owner) if shelf and owner else ()
+        shipped = (entry.skill.name for entry in self.catalogue.library.list())
+        return [*((f"{skill.name} (yours)", OWN + skill.id) for skill in own), *((n, SHIPPED + n) for n in shipped)]
+
+    def _buttons(self, job: Job | None, identity: Any, learned: bool) -> list[gr.Button]:
         state = job.state if job else ""
         used = bool(job) and identity.get("using") == job.id
         return [
             gr.Button(visible=state in ("queued", "running"), value="Stop"),
             gr.Button(visible=state in ("stopped", "failed")),
+            gr.Button(visible=learned and state in ("running", "stopped", "failed") and not job.finishing),
             gr.Button("In use" if used else "Use it", visible=state == "finished", interactive=not used),
             gr.Button(visible=state == "finished"),
             gr.Button(visible=state in ("queued", "stopped", "failed", "finished")),
@@ -242,7 +260,7 @@ class TrainPanel:
 
     def _wire(self) -> None:
         about = [self.identity, self.skill, self.left_out]
-        for part in (self.skills, self.table):
+        for part in (self.skills, self.table, self.detail):
             part.edit(self._edit, about, [*self.prepared, self.said], **EACH)
         self.jobs.edit(self._choose, self.identity, self.watched, **EACH)
         added = [*self.prepared, self.said]
@@ -251,7 +269,7 @@ class TrainPanel:
         self.upload.upload(self._import, [*about, self.upload], added, **EACH)
 
         settings = {self.minutes, self.kept_out, self.change, self.replay, self.texts, self.patience, self.seed}
-        asked = [self.identity, self.job]
+        asked, about_time = [self.identity, self.job], [self.identity, self.left_out, self.minutes, self.kept_out]
         self.then_watch(
             self.start.click(
                 self._start,
@@ -259,13 +277,22 @@ class TrainPanel:
                 [self.job, self.refused, self.problem],
                 **QUICK,
             )
-        ).then(None, js=_TO_TRAININGS, api_visibility="private")
-        self.minutes.change(self._estimate, [self.identity, self.minutes], self.estimate, **QUICK)
-        for button, work in ((self.stop, self.training.jobs.stop), (self.resume, self.training.jobs.resume)):
+        ).then(self._estimate, about_time, self.estimate, **QUICK).then(
+            None, js=_TO_TRAININGS, api_visibility="private"
+        )
+        gr.on(
+            [self.minutes.change, self.kept_out.change, self.left_out.change, self.skills.change],
+            self._estimate,
+            about_time,
+            self.estimate,
+            **QUICK,
+        )
+        jobs = self.training.jobs
+        for button, work in ((self.stop, jobs.stop), (self.resume, jobs.resume), (self.finish, jobs.finish)):
             self.then_watch(button.click(self._done(work), asked, self.problem, **QUICK))
         self.timer.tick(self.watch, [*asked, self.seen], self.watched, **QUICK)
         self.download.click(self._zip, asked, [self.file, self.problem], **QUICK).success(
-            None, js=_FETCH, api_visibility="private"
+            None, self.problem, js=_FETCH, api_visibility="private"
         )
         self.push.wire(self.identity, self.job)
         self.discard.click(lambda: gr.Row(visible=True), outputs=self.confirm, **QUICK)
@@ -291,7 +318,8 @@ class TrainPanel:
         self, identity: Any, skill: str, left_out: str, what: str, id_: str, value: Any
     ) -> dict[Component, Any]:
         owner, book = owner_of(identity), self.training.book
-        number = int(id_) if id_.isdecimal() else -1
+        first, _, check = id_.partition(" ")
+        number, opened = int(first) if first.isdecimal() else -1, ""
         if what in ("prompt", "answer", "split"):
             book.update(owner, number, **{what: str(value)})
         elif what == "remove":
@@ -299,6 +327,11 @@ class TrainPanel:
         elif what == "add":
             fields = value if isinstance(value, dict) else {}
             book.add(owner, skill, str(fields.get("prompt", "")), str(fields.get("answer", "")))
+        elif what in ("detail", "uncheck"):
+            if what == "uncheck":
+                checks = self._example(owner, skill, number)[1].checks
+                book.update(owner, number, checks=[each for each in checks if each.text().split() != check.split()])
+            opened = train_render.detail(*self._example(owner, skill, number))
         elif what == "drop":
             book.remove_skill(owner, id_)
         elif what == "show":
@@ -306,10 +339,20 @@ class TrainPanel:
         elif what == "choose":
             others = [sha256 for sha256 in left_out.split() if sha256 != id_]
             left_out = " ".join(others if value else [*others, id_])
+        if what in ("detail", "close"):
+            return {self.detail: opened}
         shown = dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
+        shown[self.detail] = opened
         if what in ("prompt", "answer", "split", "choose"):  # drawn anew, the field would lose the focus
-            del shown[self.skills], shown[self.table]
+            del shown[self.skills], shown[self.table], shown[self.detail]
         return shown
+
+    def _example(self, owner: str, skill: str, id: int) -> tuple[int, Example]:
+        """An example with its number in the table. Raises ExampleError where it is there no more."""
+        found = enumerate(self.training.book.examples(owner, skill), 1)
+        if (numbered := next((pair for pair in found if pair[1].id == id), None)) is None:
+            raise ExampleError("This example is no longer in your book. Reload the page.")
+        return numbered
 
     def _choose(self, identity: Any, event: gr.EventData) -> list[Any]:
         return self.watch(identity, str(event._data.get("id")), "")
@@ -317,37 +360,44 @@ class TrainPanel:
     def _add_open(
         self, identity: Any, skill: str, left_out: str, chosen: str, brought: Brought, *source: str
     ) -> dict[Component, Any]:
-        return self._added(identity, left_out, source_text(*source), chosen, brought)
-
-    def _add_library(self, identity: Any, skill: str, left_out: str, name: str | None) -> dict[Component, Any]:
-        if not name:
-            return {}
-        shown = self._added(identity, left_out, self.studio.library.get(name).text, name)
-        return {**shown, self.library: gr.Dropdown(value=None)}
-
-    def _added(
-        self, identity: Any, left_out: str, text: str, name: str, brought: Brought = NOTHING
-    ) -> dict[Component, Any]:
-        """Adds a skill with its examples: those of the library's of this name, or else what it brought."""
-
         def work() -> dict[Component, Any]:
-            skill = self.training.add_skill(identity, text, evals_of_text(self.studio.library, name, brought, text))
-            return dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
+            text = source_text(*source)
+            return self._added(identity, left_out, text, evals_of_text(self.studio.library, chosen, brought, text))
 
         return self._answer(work, self.said)
 
-    def _import(self, identity: Any, skill: str, left_out: str, path: str) -> dict[Component, Any]:
+    def _add_library(self, identity: Any, skill: str, left_out: str, key: str | None) -> dict[Component, Any]:
         def work() -> dict[Component, Any]:
-            count = self.training.book.import_file(owner_of(identity), path, skill)
-            said = render.activity(f"{count:,} imported." if count else "Nothing new in this file.", "done")
+            owner = owner_of(identity)
+            text, _ = self.catalogue.text(owner, key)
+            return self._added(identity, left_out, text, self.catalogue.evals(owner, key))
+
+        return {**self._answer(work, self.said), self.library: gr.Dropdown(value=None)} if key else {}
+
+    def _added(self, identity: Any, left_out: str, text: str, evals: Sequence[Eval]) -> dict[Component, Any]:
+        """Adds a skill with its examples."""
+        skill = self.training.add_skill(identity, text, evals)
+        return dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
+
+    def _import(self, identity: Any, skill: str, left_out: str, paths: list[str] | None) -> dict[Component, Any]:
+        def work() -> dict[Component, Any]:
+            owner, count, wrong = owner_of(identity), 0, ""
+            for path in paths or ():
+                try:
+                    count += self.training.book.import_file(owner, path, skill)
+                except ExampleError as error:  # the other files are taken
+                    wrong += render.notice(str(error))
+            said = render.activity(f"{count:,} imported." if count else "Nothing new was imported.", "done")
             shown = zip(self.prepared, self.prepare(identity, skill, left_out), strict=True)
-            return {**dict(shown), self.said: said}
+            return {**dict(shown), self.said: (said if count or not wrong else "") + wrong}
 
         return self._answer(work, self.said)
 
-    def _estimate(self, identity: Any, minutes: float) -> str:
-        waiting = sum(job.state in ACTIVE for job in self.training.jobs.list(owner_of(identity)))
-        return train_render.estimate(minutes, waiting)
+    def _estimate(self, identity: Any, left_out: str, minutes: float, kept_out: float) -> str:
+        owner, book = owner_of(identity), self.training.book
+        chosen = [each.sha256 for each in book.skills(owner) if each.sha256 not in left_out.split()]
+        judged_by = sum(kept_out_of(book.examples(owner, sha256), kept_out / 100) for sha256 in chosen)
+        return train_render.estimate(minutes, judged_by, self.training.jobs.active())
 
     def _start(self, values: dict[Component, Any]) -> dict[Component, Any]:
         def work() -> dict[Component, Any]:
@@ -355,7 +405,8 @@ class TrainPanel:
             owner, book = owner_of(identity), self.training.book
             own = [each for each in book.skills(owner) if each.sha256 not in left_out]
             digests = [each.sha256 for each in own]
-            if wrong := [fault for fault in book.faults(owner, digests) if fault.severity == "error"]:
+            faults = book.faults(owner, digests, self.studio.reach())
+            if wrong := [fault for fault in faults if fault.severity == "error"]:
                 raise StudioError(wrong[0].message)
             base, checkpoint = self.studio.origin
             if values[self.go_on] and (in_use := self.training.checkpoint_in_use(identity)):
@@ -389,9 +440,16 @@ class TrainPanel:
         return done
 
     def _zip(self, identity: Any, job: str, request: gr.Request) -> tuple[Any, str]:
-        found = self.training.jobs.get(owner_of(identity), job)
-        path = self.studio.checkpoint_zip(request.session_hash, checkpoint_of(found), f"hypernetwork-{found.id[:8]}")
-        return gr.DownloadButton(value=path), ""
+        try:
+            found = self.training.jobs.get(owner_of(identity), job)
+            name = f"hypernetwork-{found.id[:8]}"
+            path = self.studio.checkpoint_zip(request.session_hash, checkpoint_of(found), name)
+            return gr.DownloadButton(value=save_file_to_cache(path, self.file.GRADIO_CACHE)), ""
+        except SHOWN as error:
+            return gr.skip(), render.notice(str(error))
+        except OSError as error:  # Gradio's copy, which it would make itself without a word of why it failed
+            message = f"The zip could not be written: {error.strerror}. Free some disk space."
+            return gr.skip(), render.notice(message)
 
 
 def _title(names: list[str]) -> str:

@@ -4,6 +4,7 @@ Skills, examples, answers and logs are untrusted. Every text passes through `esc
 never run. What a click or an edit means stands in `data-do` and `data-id`; `wiring.ACTIONS` sends it to the server.
 """
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +21,10 @@ MAX_FAULTS = 12  # shown at once; the rest is counted
 MAX_POINTS = 160  # of a line in the plot: more than its pixels tell apart
 MAX_SAMPLES, MAX_HISTORY = 4, 4  # prompts whose answers are shown while they change, and answers of each
 MAX_ANSWERS = 12  # side by side in a report; the rest is counted
+MAX_TURNS, MAX_TURN = 60, 4_000  # turns of an example that are shown, and characters of each; the rest is counted
+MEASURED_TOO = 50  # questions of the shipped kinds that are measured beside the kept-out examples
+SECONDS_A_QUESTION = 0.4  # to measure one, on two cores with the default base
+ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
 # key in a report -> its name, its format, and whether more of it is better (None: it is only a control)
@@ -126,14 +131,47 @@ def _example(number: int, example: Example) -> str:
     remarks = [_count(len(example.messages), "earlier turn")] if example.messages else []
     remarks += [_count(len(example.steps), "step") + " with tools"] if example.steps else []
     remarks += [_count(len(example.checks), "check")] if example.checks else []
-    said = escape("; ".join(check.text() for check in example.checks))
-    note = f'<span class="quiet" title="{said}">{", ".join(remarks)}</span>' if remarks else ""
+    note = ""
+    if remarks:
+        note = (
+            f'<button type="button" class="more" data-do="detail" {id_} '
+            f'aria-label="Show of example {number}: {", ".join(remarks)}">{", ".join(remarks)}</button>'
+        )
     return (
         f"<tr><td>{field('prompt', 'Prompt', example.prompt)}</td><td>{field('answer', 'Right answer', example.answer)}"
         f'{note}</td><td><select data-do="split" {id_} aria-label="Use of example {number}">{options}</select></td>'
         f'<td><button type="button" class="drop" data-do="remove" {id_} data-sure="Delete?" '
         f'aria-label="Delete example {number}" title="Delete">✕</button></td></tr>'
     )
+
+
+def detail(number: int, example: Example) -> str:
+    """What the table only counts of an example: its turns before the answer, and its checks."""
+    chat = example.chat[:-1]
+    turns = "".join(f"<div><dt>{ROLES[turn['role']]}</dt><dd>{_turn(turn)}</dd></div>" for turn in chat[-MAX_TURNS:])
+    hidden = len(chat) - MAX_TURNS
+    before = f'<p class="quiet">{_count(hidden, "turn")} before</p>' if hidden > 0 else ""
+    shown = f"{before}<dl>{turns}</dl>" if len(chat) > 1 else ""
+    checks = "".join(
+        f'<li>{escape(said)}<button type="button" class="drop" data-do="uncheck" '
+        f'data-id="{example.id} {escape(said)}" data-sure="Remove?" aria-label="Remove the check: {escape(said)}" '
+        'title="Remove the check">✕</button></li>'
+        for said in (check.text() for check in example.checks)
+    )
+    listed = f'<p class="quiet">Checks of the answer</p><ul>{checks}</ul>' if checks else ""
+    close = '<button type="button" class="drop" data-do="close" aria-label="Close" title="Close">✕</button>'
+    return f'<section class="sample detail"><h4>Example {number}{close}</h4>{shown}{listed}</section>'
+
+
+def _turn(turn: dict) -> str:
+    """What is said in a turn, with the tools that are called."""
+    said = [turn["content"]] if turn["content"] else []
+    for call in turn.get("tool_calls", ()):
+        function = call["function"]
+        said.append(f"{function['name']} {json.dumps(function['arguments'], ensure_ascii=False)}")
+    text = "\n".join(said)
+    more = f" … and {len(text) - MAX_TURN:,} characters more" if len(text) > MAX_TURN else ""
+    return escape(text[:MAX_TURN] + more) or "<i>nothing</i>"
 
 
 def faults(found: Sequence[Fault], numbers: dict[int, int]) -> str:
@@ -156,12 +194,23 @@ def _place(fault: Fault, numbers: dict[int, int]) -> str:
     return kind if fault.example is None else f"{kind}, {escape(fault.skill_name)} {numbers.get(fault.example, '')}"
 
 
-def estimate(minutes: float, waiting: int) -> str:
-    """How long a training will take; `waiting` are this visitor's that come before it."""
-    said = f"Takes at most {duration(60 * minutes)}, with the measuring before and after; less once it learns no more."
-    others = "training" if waiting == 1 else f"{waiting:,} trainings"
-    before = f" It begins after the {others} that you have running or waiting." if waiting else ""
-    return f'<p class="hint">{said}{before}</p>'
+def estimate(minutes: float, kept_out: int, before: int) -> str:
+    """How long a training will take: `kept_out` are the examples that it is judged by, `before` the trainings, of all
+    people, that come first."""
+    examples, measuring = _count(kept_out, "kept-out example"), 2 * SECONDS_A_QUESTION * (kept_out + MEASURED_TOO)
+    if measuring > 30 * minutes:
+        said = (
+            f"Measuring {examples} before and after takes about {duration(measuring)} alone on two cores, which leaves "
+            f"little of {duration(60 * minutes)} to learn in. Give it more minutes, or keep fewer out."
+        )
+    else:
+        said = (
+            f"Takes at most {duration(60 * minutes)}, with the measuring of {examples} before and after; less once it "
+            "learns no more."
+        )
+    others = "training that waits or runs" if before == 1 else f"{before:,} trainings that wait or run"
+    queue = f" It begins after the {others} on this server." if before else ""
+    return f'<p class="hint">{said}{queue}</p>'
 
 
 # ---- the trainings ----
@@ -190,13 +239,17 @@ def jobs(found: Sequence[Job], shown: str) -> str:
     return f'<ul class="choices">{"".join(items)}</ul>'
 
 
-def state(job: Job | None) -> str:
-    """What is announced of a training: its name and how it stands."""
+def state(job: Job | None, days: float = math.inf) -> str:
+    """What is announced of a training: its name and how it stands; one that has ended is kept for so many days."""
     if job is None:
         return f'<p class="hint">{NO_JOBS}</p>'
     said = {
         "queued": f"It is {_in_queue(job.place or 1)} and starts by itself. You may close the page.",
-        "running": "It goes on when you close the page.",
+        "running": (
+            "It finishes its step, then measures the best state so far."
+            if job.finishing
+            else "It goes on when you close the page."
+        ),
         "stopping": "It finishes its step and saves.",
         "stopped": "What it learned is saved. Resume goes on from there.",
         "failed": (
@@ -205,6 +258,8 @@ def state(job: Job | None) -> str:
         ),
         "finished": "",
     }[job.state]
+    if job.state in ("stopped", "failed", "finished") and not math.isinf(days):
+        said += f" Unless it is in use, this server keeps it for {days:g} days."
     return f'<h3>{escape(job.title)}{_chip(job)}</h3><p class="quiet">{said}</p>'
 
 

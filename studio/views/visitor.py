@@ -81,7 +81,7 @@ class Training:
         if not using:
             return None
         try:
-            job = self.jobs.get(owner_of(identity), str(using))
+            job = self.jobs.use(owner_of(identity), str(using))
         except JobError:
             job = None
         if job is None or job.state != "finished":

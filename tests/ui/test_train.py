@@ -60,12 +60,12 @@ def tab(page: Page, name: str) -> None:
     page.locator("#rooms").get_by_role("tab", name=name, exact=True).click()
 
 
-def add_from_library(page: Page, name: str) -> None:
+def add_from_library(page: Page, option: str, name: str = "") -> None:
     field = page.locator("#add-library input")
     field.click()
-    field.fill(name)
-    page.get_by_role("option", name=name).click()
-    expect(page.locator("#own-skills")).to_contain_text(name)
+    field.fill(option)
+    page.get_by_role("option", name=option, exact=True).click()
+    expect(page.locator("#own-skills")).to_contain_text(name or option)
 
 
 def state(page: Page, said: str) -> None:
@@ -193,6 +193,48 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
     page.locator("#discard-it").click()
     expect(page.locator("#job-state")).to_contain_text("A training shows here how it goes")
     assert not list((data / "jobs").iterdir())
+
+
+def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(page: Page, tmp_path: Path) -> None:
+    page.locator("#picker label", has_text=SKILL).click()
+    expect(page.locator("#live")).to_contain_text("tokens")
+    page.locator("#keep-skill").click()
+    expect(page.locator("#kept-skill")).to_contain_text(f"version 1 of {SKILL}")
+    tab(page, "Train")
+    add_from_library(page, f"{SKILL} (yours)", SKILL)
+
+    # several files at once: what is good of them is kept, what is wrong is named
+    (tmp_path / "good.csv").write_text("prompt,answer\nservice=one latency=2 ms,none\n")
+    (tmp_path / "bad.jsonl").write_text("{")
+    with (tmp_path / "big.jsonl").open("wb") as big:
+        big.truncate(50_000_000)
+    with page.expect_file_chooser() as chooser:
+        page.locator("#import").click()
+    chooser.value.set_files([tmp_path / name for name in ("good.csv", "bad.jsonl", "big.jsonl")])
+    for said in ("1 imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
+        expect(page.locator("#prepare-line")).to_contain_text(said)
+
+    # the checks of an example are read, and one is removed
+    page.locator("#own-examples .more").first.click()
+    checks = page.locator("#own-example li")
+    expect(page.locator("#own-example")).to_contain_text("Checks of the answer")
+    count = checks.count()
+    checks.first.locator("button").click()
+    checks.first.locator("button").click()
+    expect(checks).to_have_count(count - 1)
+    page.locator("#own-example").get_by_label("Close", exact=True).click()
+    expect(page.locator("#own-example")).to_be_hidden()
+
+    page.get_by_role("button", name="More settings").click()
+    set_number(page, "Looks without a gain before it stops", "20")
+    set_number(page, "Minutes", "20")
+    page.locator("#start").click()
+    page.locator("#job-finish").click()
+    state(page, "finished")
+    expect(page.locator("#job-report .verdict")).to_be_visible()
+    page.locator("#job-discard").click()
+    page.locator("#discard-it").click()
+    expect(page.locator("#job-state")).to_contain_text("A training shows here how it goes")
 
 
 def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(

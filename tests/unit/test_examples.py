@@ -11,7 +11,7 @@ from tiny import full_disk
 from hypernet.adapter import text_sha256
 from skills.evals import Assertion
 from studio import examples as examples_module
-from studio.examples import ExampleBook, ExampleError
+from studio.examples import ExampleBook, ExampleError, Reach, kept_out_of
 from training.opencode_export import OPENCODE_VERSION
 from training.trajectories import Trajectory, write_trajectories
 
@@ -309,3 +309,36 @@ def test_a_contradiction_and_a_failed_check_are_told_of_the_example(book: Exampl
     found = {fault.example: fault.message for fault in book.faults(ME, [skill]) if fault.severity == "error"}
     assert found.keys() == {*twice, wrong}
     assert "another answer" in found[twice[0]] and "does not pass its own check" in found[wrong]
+
+
+def test_what_is_too_long_to_be_read_is_told_with_the_limit_and_the_way_out(
+    book: ExampleBook, skill: str, tmp_path: Path
+):
+    fill(book, skill)
+    reach = Reach(4_000, 5_000, len, lambda messages: sum(len(message["content"]) for message in messages))
+    assert book.faults(ME, [skill], reach) == []
+    long = book.put_skill(ME, skill_text("bb") + "x" * 4_000)
+    turns = [{"role": role, "content": "x" * 900} for role in ("user", "assistant") * 3]
+    chats = [(*turns[:2], *turns[:2]), tuple(turns), ({"role": "user", "content": "x" * 5_000}, turns[1])]
+    write_trajectories(tmp_path / "chats.jsonl", [Trajectory(chat, "") for chat in chats])
+    book.import_file(ME, tmp_path / "chats.jsonl", skill)
+    faults = book.faults(ME, [skill, long], reach)
+    heavy, cut, over = (example.id for example in book.examples(ME, skill)[-3:])
+    of_chats = {fault.example: (fault.severity, fault.message) for fault in faults if fault.example}
+    assert of_chats[heavy][0] == "warning" and "3,600 tokens. Above 2,000" in of_chats[heavy][1]
+    assert of_chats[cut][0] == "warning" and "the base reads 5,000. Its first 2 messages" in of_chats[cut][1]
+    assert of_chats[over][0] == "error" and "5,900 tokens; 5,000 fit. Shorten them." in of_chats[over][1]
+    assert any("the hypernetwork reads up to 4,000. Move" in f.message for f in faults if f.severity == "error")
+    third = book.put_skill(ME, skill_text("cc") + "x" * 9_000)
+    together = [fault for fault in book.faults(ME, [skill, long, third], reach) if not fault.skill_name]
+    assert "tokens together; one training reads 12,000" in together[0].message and together[0].severity == "error"
+    assert book.faults(ME, [skill]) == book.faults(ME, [skill], Reach(10**6, 10**6, len, lambda messages: 0))
+
+
+def test_how_many_are_kept_out_follows_the_share_and_what_is_marked(book: ExampleBook, skill: str):
+    fill(book, skill, 12)
+    examples = book.examples(ME, skill)
+    assert [kept_out_of(examples, share) for share in (0.25, 0.5)] == [3, 6]
+    for example in examples[:5]:
+        book.update(ME, example.id, split="test")
+    assert kept_out_of(book.examples(ME, skill), 0.25) == 5

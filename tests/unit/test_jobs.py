@@ -1,6 +1,7 @@
 """The queue of refits: processes of their own that outlive page and server, told truthfully and resumed."""
 
 import json
+import math
 import os
 import signal
 import sqlite3
@@ -41,9 +42,11 @@ while not steps or step <= steps:
     if stop:
         tell({"step": step, "stopped": True})
         sys.exit(0)
+    if (folder / "finish").exists():
+        break
     step += 1
     time.sleep(0.02)
-(folder / "report.json").write_text(json.dumps({"steps": steps}))
+(folder / "report.json").write_text(json.dumps({"steps": steps or step}))
 """
 FAILS = "import sys\nfor i in range(40): print('line', i)\nprint('10%\\rThe base is not there.')\nsys.exit(3)"
 DEAF = TRAINER.replace("lambda *_: stop.append(1)", "signal.SIG_IGN")
@@ -225,6 +228,52 @@ def test_a_stopped_one_goes_on_where_it_was(make):
     assert after[: len(before)] == before and after == list(range(len(after)))
 
 
+def test_a_running_one_and_a_stopped_one_are_finished_with_what_they_have(make):
+    jobs = make()
+    job, other = submit(jobs), submit(jobs, OTHER)
+    steps_of(jobs, job, 3)
+    with pytest.raises(JobError, match="no such training"):
+        jobs.finish(OTHER, job.id)
+    jobs.finish(ME, job.id)
+    until(jobs, job, "finished")
+    assert jobs.report(ME, job.id)["steps"] >= 2
+    with pytest.raises(JobError, match="is finished"):
+        jobs.finish(ME, job.id)
+    steps_of(jobs, other, 3)
+    jobs.stop(OTHER, other.id)
+    until(jobs, other, "stopped")
+    assert jobs.finish(OTHER, other.id).state in ("queued", "running", "finished")
+    until(jobs, other, "finished")
+
+
+def test_a_resumed_one_is_not_finished_though_it_once_was_to_be(make):
+    jobs = make(started=False)
+    job = submit(jobs, steps=3)
+    jobs.finish(ME, job.id)
+    jobs.stop(ME, job.id)
+    jobs.resume(ME, job.id)
+    jobs.start()
+    until(jobs, job, "finished")
+    assert steps_of(jobs, job) == [0, 1, 2, 3]
+
+
+def test_one_that_goes_on_from_another_outlives_it(make):
+    jobs = make(started=False)
+    before = submit(jobs)
+    checkpoint = before.folder / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "model.safetensors").write_bytes(b"weights")
+    job = submit(jobs, checkpoint=str(checkpoint))
+    assert submit(jobs, checkpoint=str(checkpoint)).id == job.id  # pressed twice
+    jobs.stop(ME, before.id)
+    jobs.discard(ME, before.id)
+    kept = Path(json.loads((job.folder / "refit.json").read_text())["checkpoint"])
+    assert kept.is_relative_to(job.folder) and (kept / "model.safetensors").read_bytes() == b"weights"
+    with pytest.raises(JobError, match="Go back to the shipped one"):
+        submit(jobs, checkpoint=str(checkpoint), seed=1)
+    assert [folder.name for folder in job.folder.parent.iterdir()] == [job.id]
+
+
 def test_a_restarted_server_finds_the_running_one_and_tells_how_it_ended(make):
     jobs = make()
     job = submit(jobs, steps=250)  # seconds, so that it still runs when the next server looks
@@ -347,6 +396,66 @@ def test_a_running_one_is_not_discarded(make):
 # ---- limits --------------------------------------------------------------------------------------------------------
 
 
+def ended(root: Path, jobs: Jobs, owner: str, seed: int, days: float) -> Job:
+    """A job of a megabyte that ended so many days ago."""
+    job = submit(jobs, owner, seed=seed)
+    (job.folder / "weights").write_bytes(bytes(1_000_000))
+    at = time.time() - 86_400 * days
+    os.utime(job.folder, (at, at))
+    change(root, "UPDATE jobs SET state = 'finished' WHERE id = ?", job.id)
+    return job
+
+
+def test_over_the_room_on_disk_the_oldest_that_ended_go_but_none_in_use(make, monkeypatch, tmp_path: Path):
+    jobs = make(started=False)
+    used, oldest, old, new = (ended(tmp_path, jobs, ME, seed, days) for seed, days in enumerate((9, 7, 5, 3)))
+    jobs.use(ME, used.id)
+    waiting = submit(jobs, OTHER)
+    monkeypatch.setenv("SKILL_STUDIO_TRAINING_GB", "0.0025")
+    jobs._sweep()
+    assert {job.id for job in jobs.list(ME)} == {used.id, new.id}
+    assert not oldest.folder.exists() and not old.folder.exists() and used.folder.exists()
+    assert jobs.get(OTHER, waiting.id).state == "queued"
+    jobs.use_none(ME)
+    monkeypatch.setenv("SKILL_STUDIO_TRAINING_GB", "0.0001")
+    jobs._sweep()
+    assert jobs.list(ME) == [] and waiting.folder.exists()
+
+
+def test_what_nobody_came_back_for_goes_after_the_days_that_are_set(make, monkeypatch, tmp_path: Path):
+    jobs = make(started=False)
+    used, old, new = (ended(tmp_path, jobs, ME, seed, days) for seed, days in enumerate((9, 9, 3)))
+    jobs._sweep()
+    assert len(jobs.list(ME)) == 3  # no limit where none is set
+    jobs.use(ME, used.id)
+    monkeypatch.setenv("SKILL_STUDIO_TRAINING_DAYS", "7")
+    jobs._sweep()
+    assert {job.id for job in jobs.list(ME)} == {used.id, new.id} and not old.folder.exists()
+    change(tmp_path, "UPDATE uses SET seen = ?", time.time() - 8 * 86_400)
+    jobs._sweep()
+    assert [job.id for job in jobs.list(ME)] == [new.id]
+
+
+def test_only_on_a_space_trainings_are_deleted_by_themselves(monkeypatch: pytest.MonkeyPatch):
+    limits = Limits.from_environment()
+    assert (limits.days, limits.gigabytes) == (math.inf, math.inf)
+    monkeypatch.setenv("SPACE_ID", "ann/studio")
+    limits = Limits.from_environment()
+    assert (limits.days, limits.gigabytes) == (30, 10)
+
+
+def test_the_whole_queue_has_a_limit(make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SKILL_STUDIO_TRAINING_QUEUE", "2")
+    jobs = make(started=False)
+    first = submit(jobs)
+    submit(jobs, OTHER)
+    assert jobs.active() == 2
+    with pytest.raises(JobError, match="2 trainings wait or run on this server"):
+        submit(jobs, "owner-three")
+    jobs.stop(ME, first.id)
+    submit(jobs, "owner-three")
+
+
 def test_limits_come_from_the_environment(make, monkeypatch: pytest.MonkeyPatch):
     assert Limits.from_environment() == Limits(True, 60.0, 3)
     monkeypatch.setenv("SKILL_STUDIO_TRAINING_MINUTES", "2")
@@ -362,7 +471,15 @@ def test_limits_come_from_the_environment(make, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("", "maybe"), ("_MINUTES", "-1"), ("_MINUTES", "nan"), ("_JOBS", "two"), ("_JOBS", "1.5")],
+    [
+        ("", "maybe"),
+        ("_MINUTES", "-1"),
+        ("_MINUTES", "nan"),
+        ("_JOBS", "two"),
+        ("_JOBS", "1.5"),
+        ("_QUEUE", "0"),
+        ("_DAYS", "x"),
+    ],
 )
 def test_a_limit_that_is_none_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(f"SKILL_STUDIO_TRAINING{name}", value)
@@ -469,6 +586,20 @@ def test_a_refit_that_was_killed_goes_on_at_the_step_it_had_saved(make, tmp_path
     assert steps_of(jobs, job) == list(range(41))
     report = jobs.report(ME, job.id)
     assert report["steps"] == 40 and report["sentence"]
+    assert (job.folder / "checkpoint" / "config.json").exists()
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_a_stopped_refit_is_finished_with_its_best_state(make, tiny_folder, checkpoint):
+    jobs = make(refit_command)
+    job = submit(jobs, **settings(tiny_folder, checkpoint, 1000))
+    steps_of(jobs, job, 3)
+    jobs.stop(ME, job.id)
+    until(jobs, job, "stopped")
+    steps = steps_of(jobs, job)
+    jobs.finish(ME, job.id)
+    until(jobs, job, "finished")
+    assert jobs.report(ME, job.id)["steps"] == steps[-1] and steps_of(jobs, job) == steps
     assert (job.folder / "checkpoint" / "config.json").exists()
 
 

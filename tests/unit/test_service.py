@@ -68,6 +68,15 @@ def run(comparisons: Iterator[Comparison]) -> list[Comparison]:
 # ---- loading -------------------------------------------------------------------------------------------------------
 
 
+def test_how_much_a_training_reads_is_known_once_the_base_is_loaded(service: Studio):
+    assert Studio().reach() is None
+    reach, loaded = service.reach(), service._model()
+    assert reach.skill == loaded.shipped.hypernetwork.config.max_tokens
+    assert reach.chat == loaded.base.context_length
+    chat = ({"role": "user", "content": "Which?"}, {"role": "assistant", "content": "aa"})
+    assert reach.count_chat(chat) >= len(loaded.base.chat_ids("Which?")) + reach.count("aa")
+
+
 def test_importing_and_making_a_studio_needs_no_heavy_library():
     script = (
         "import sys, studio.service as s; t = s.Studio(); t.status(); t.library.list(); t.examine('hello'); t.close()\n"

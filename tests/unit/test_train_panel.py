@@ -1,0 +1,84 @@
+"""The handlers of the training tab, without a browser: the skills offered, files, checks of an example, downloads."""
+
+import sqlite3
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from tiny import full_disk
+
+from studio.catalogue import OWN, SHIPPED, Catalogue
+from studio.service import Studio
+from studio.shelf import Shelf
+from studio.views.train_panel import TrainPanel
+from studio.views.visitor import Training, arrived, checkpoint_of, identity_kept_with, owner_of
+
+
+@pytest.fixture
+def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainPanel:
+    """The tab of a server whose base has not loaded."""
+    monkeypatch.setenv("SKILL_STUDIO_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    studio, training = Studio(), Training.open()
+    with gr.Blocks():
+        source = [gr.Textbox() for _ in range(4)]
+        catalogue = Catalogue(studio.library, Shelf(tmp_path / "data"))
+        return TrainPanel(studio, training, catalogue, identity_kept_with("secret"), source, gr.Textbox())
+
+
+def added(panel: TrainPanel, identity: dict, key: str) -> str:
+    """The digest of a skill once it is added to the book."""
+    return panel._add_library(identity, "", "", key)[panel.skill]
+
+
+def test_a_visitor_is_offered_what_ships_and_their_own_saved_skills_alone(panel: TrainPanel):
+    me, other = arrived(None), arrived(None)
+    entry, shelf = panel.studio.library.list()[0], panel.catalogue.shelf
+    kept = shelf.fork(owner_of(me), entry.text.replace("description: ", "description: Mine. ", 1), entry.skill.name)
+    offered = panel._offered(owner_of(me))
+    assert offered[0] == (f"{entry.skill.name} (yours)", OWN + kept.id)
+    assert offered[1:] == panel._offered(owner_of(other)) == panel._offered("")
+    assert len(panel.open(me, "", "", 3, 25, "")) == len(panel.opened)
+    assert added(panel, me, OWN + kept.id) == kept.newest.sha256
+    assert "no longer among yours" in panel._add_library(other, "", "", OWN + kept.id)[panel.said]
+
+
+def test_of_several_files_the_good_are_kept_and_the_others_named(panel: TrainPanel, tmp_path: Path):
+    me = arrived(None)
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    before = len(panel.training.book.examples(owner_of(me), skill))
+    contents = {"a.csv": "prompt,answer\nOne?,1\n", "b.jsonl": "{", "c.csv": "prompt,answer\nTwo?,2\n"}
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    said = panel._import(me, skill, "", [str(tmp_path / name) for name in contents])[panel.said]
+    assert "2 imported." in said and "b.jsonl:1: this is no JSON" in said
+    assert len(panel.training.book.examples(owner_of(me), skill)) == before + 2
+
+
+def test_a_check_is_removed_and_the_others_stay(panel: TrainPanel):
+    me = arrived(None)
+    entry = next(entry for entry in panel.studio.library.list() if len(entry.evals[0].assertions) > 1)
+    skill = added(panel, me, SHIPPED + entry.skill.name)
+    example = panel.training.book.examples(owner_of(me), skill)[0]
+    gone = example.checks[0].text()
+    shown = panel._edited(me, skill, "", "uncheck", f"{example.id} {gone}", None)
+    assert panel.training.book.examples(owner_of(me), skill)[0].checks == example.checks[1:]
+    assert shown[panel.detail].count("<li>") == len(example.checks) - 1
+    assert panel._edited(me, skill, "", "close", "", None) == {panel.detail: ""}
+
+
+def test_with_no_disk_left_a_download_says_so_and_later_succeeds(panel: TrainPanel, tmp_path: Path):
+    me, page = arrived(None), gr.Request(session_hash="page")
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    texts, examples = panel.training.book.trajectories(owner_of(me), [skill])
+    job = panel.training.jobs.submit(owner_of(me), "mine", {"minutes": 1}, texts, examples)
+    checkpoint_of(job).mkdir()
+    (checkpoint_of(job) / "model.safetensors").write_bytes(bytes(10_000))
+    with sqlite3.connect(tmp_path / "data" / "jobs.sqlite3") as db:
+        db.execute("UPDATE jobs SET state = 'finished'")
+    with full_disk(100):
+        _, said = panel._zip(me, job.id, page)
+    assert "could not be written" in said and "Free some disk space" in said
+    update, said = panel._zip(me, job.id, page)
+    assert said == "" and Path(update.value["path"]).stat().st_size > 10_000
+    assert "no such training" in panel._zip(arrived(None), job.id, page)[1]

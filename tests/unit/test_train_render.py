@@ -1,0 +1,50 @@
+"""The markup of the training tab: what is shown of an example, and what is said of a training before and after."""
+
+from pathlib import Path
+
+from skills.evals import Assertion
+from studio.examples import Example
+from studio.jobs import Job
+from studio.views import train_render
+
+
+def example(**changes) -> Example:
+    return Example(7, "code-aa", "0" * 64, "Read <it>.", "aa", "", (), **changes)
+
+
+def test_all_of_an_example_can_be_read_and_each_check_removed():
+    call = {"type": "function", "function": {"name": "read", "arguments": {"path": "<a>"}}}
+    shown = example(
+        messages=({"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}),
+        steps=(
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "content": "x" * (train_render.MAX_TURN + 5)},
+        ),
+    )
+    html = train_render.detail(3, shown)
+    for part in ("Example 3", "Hello", "Hi", "Read &lt;it&gt;.", "&lt;a&gt;", "5 characters more"):
+        assert part in html
+    assert "<it>" not in html and "<a>" not in html
+    checked = Example(7, "code-aa", "0" * 64, "Which?", "aa", "", (Assertion("contains", '"a"'),))
+    html = train_render.detail(1, checked)
+    assert 'data-do="uncheck" data-id="7 The answer contains &#x27;&quot;a&quot;&#x27;."' in html
+    assert "<dl>" not in html  # the table shows it all
+    assert "1 check</button>" in train_render.examples("code-aa", [checked])
+
+
+def test_the_estimate_follows_what_is_measured_and_who_comes_before():
+    assert "Takes at most 3" in train_render.estimate(3, 15, 0) and "15 kept-out examples" in train_render.estimate(
+        3, 15, 0
+    )
+    assert "waits or runs on this server" in train_render.estimate(3, 15, 1)
+    assert "4 trainings that wait or run" in train_render.estimate(3, 15, 4)
+    much = train_render.estimate(3, 400, 0)
+    assert "6\N{NO-BREAK SPACE}min alone" in much and "keep fewer out" in much
+    assert "Takes at most" in train_render.estimate(20, 400, 0)
+
+
+def test_how_long_it_is_kept_is_said_of_one_that_has_ended():
+    job = Job("1", "owner", "code-aa", "finished", None, 0.0, Path(), "")
+    assert "keeps it for 30 days" in train_render.state(job, 30.0)
+    assert "keeps it" not in train_render.state(job)
+    assert "measures the best" in train_render.state(Job("1", "o", "t", "running", None, 0.0, Path(), "", True))
