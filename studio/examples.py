@@ -456,11 +456,11 @@ def _faults(name: str, examples: list[Example]) -> list[Fault]:
     return found
 
 
-def kept_out_of(examples: Sequence[Example], share: float) -> int:
-    """How many of a skill's examples a training judges by, where it keeps out such a share."""
-    from training.refit import split_examples  # imports torch
+def judged_by(skills: Iterable[Sequence[Example]], share: float) -> int:
+    """How many examples a training is judged by that keeps out such a share of each skill's."""
+    from training.refit import MEASURED, split_examples  # imports torch
 
-    return len(split_examples(examples, share, random.Random(0))[1])
+    return min(MEASURED, sum(len(split_examples(examples, share, random.Random(0))[1]) for examples in skills))
 
 
 def _question(example: Example) -> str:

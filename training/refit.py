@@ -50,7 +50,7 @@ from training.variation import vary
 
 LEAST_EXAMPLES = 3  # of a skill: two to learn from, one to see whether it was learned
 MAX_SKILLS = 64
-KEPT_OUT = 64  # examples of a skill, at most: every look asks them all
+KEPT_OUT = 64  # examples of a skill, at most: more of them are better learned from
 READ_TOKENS = 12_000  # of skill texts that are read once and kept; 80 kB each on the default base
 SAMPLES = 3  # answers shown at every look
 SAVE_SECONDS = 30  # between two saves of the state

@@ -15,7 +15,7 @@ from gradio.processing_utils import save_file_to_cache
 from skills.evals import Eval
 from skills.skill import SkillError
 from studio.catalogue import OWN, SHIPPED, Catalogue
-from studio.examples import Example, ExampleError, kept_out_of
+from studio.examples import Example, ExampleError, judged_by
 from studio.jobs import Job, JobError
 from studio.service import Studio, StudioError
 from studio.sharing import Brought
@@ -396,8 +396,8 @@ class TrainPanel:
     def _estimate(self, identity: Any, left_out: str, minutes: float, kept_out: float) -> str:
         owner, book = owner_of(identity), self.training.book
         chosen = [each.sha256 for each in book.skills(owner) if each.sha256 not in left_out.split()]
-        judged_by = sum(kept_out_of(book.examples(owner, sha256), kept_out / 100) for sha256 in chosen)
-        return train_render.estimate(minutes, judged_by, self.training.jobs.active())
+        count = judged_by([book.examples(owner, sha256) for sha256 in chosen], kept_out / 100)
+        return train_render.estimate(minutes, count, self.training.jobs.active())
 
     def _start(self, values: dict[Component, Any]) -> dict[Component, Any]:
         def work() -> dict[Component, Any]:

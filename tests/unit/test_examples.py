@@ -11,7 +11,7 @@ from tiny import full_disk
 from hypernet.adapter import text_sha256
 from skills.evals import Assertion
 from studio import examples as examples_module
-from studio.examples import ExampleBook, ExampleError, Reach, kept_out_of
+from studio.examples import ExampleBook, ExampleError, Reach, judged_by
 from training.opencode_export import OPENCODE_VERSION
 from training.trajectories import Trajectory, write_trajectories
 
@@ -338,7 +338,7 @@ def test_what_is_too_long_to_be_read_is_told_with_the_limit_and_the_way_out(
 def test_how_many_are_kept_out_follows_the_share_and_what_is_marked(book: ExampleBook, skill: str):
     fill(book, skill, 12)
     examples = book.examples(ME, skill)
-    assert [kept_out_of(examples, share) for share in (0.25, 0.5)] == [3, 6]
+    assert [judged_by([examples], share) for share in (0.25, 0.5)] == [3, 6]
     for example in examples[:5]:
         book.update(ME, example.id, split="test")
-    assert kept_out_of(book.examples(ME, skill), 0.25) == 5
+    assert judged_by([book.examples(ME, skill)], 0.25) == 5
