@@ -7,6 +7,8 @@ import gradio as gr
 import pytest
 from tiny import full_disk
 
+from skills.archive import EVALS
+from skills.evals import Assertion, Eval, render_evals
 from studio.catalogue import OWN, SHIPPED, Catalogue
 from studio.service import Studio
 from studio.shelf import Shelf
@@ -23,7 +25,7 @@ def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainPanel:
     with gr.Blocks():
         source = [gr.Textbox() for _ in range(4)]
         catalogue = Catalogue(studio.library, Shelf(tmp_path / "data"))
-        return TrainPanel(studio, training, catalogue, identity_kept_with("secret"), source, gr.Textbox())
+        return TrainPanel(studio, training, catalogue, identity_kept_with("secret"), source, gr.Textbox(), gr.State())
 
 
 def added(panel: TrainPanel, identity: dict, key: str) -> str:
@@ -41,6 +43,21 @@ def test_a_visitor_is_offered_what_ships_and_their_own_saved_skills_alone(panel:
     assert len(panel.open(me, "", "", 3, 25, "")) == len(panel.opened)
     assert added(panel, me, OWN + kept.id) == kept.newest.sha256
     assert "no longer among yours" in panel._add_library(other, "", "", OWN + kept.id)[panel.said]
+
+
+def test_a_saved_skill_is_trained_on_with_the_evals_that_lie_beside_it(panel: TrainPanel):
+    me, entry = arrived(None), panel.studio.library.list()[0]
+    name, shelf, book = entry.skill.name, panel.catalogue.shelf, panel.training.book
+    text = entry.text.replace("description: ", "description: Mine. ", 1)
+    ev = Eval("1", "Which?", "This.", (Assertion("contains", "This"),))
+    own = shelf.save(owner_of(me), text, origin=name, files={EVALS: render_evals(name, (ev,))})
+    brought = book.examples(owner_of(me), added(panel, me, OWN + own.id))
+    assert [(each.prompt, each.answer, each.checks) for each in brought] == [("Which?", "This.", ev.assertions)]
+    other = panel.studio.library.list()[1]
+    edited = other.text.replace("description: ", "description: Mine. ", 1)
+    unlike = shelf.save(owner_of(me), edited, origin=other.skill.name)
+    assert panel.catalogue.evals(owner_of(me), OWN + unlike.id) == ()  # those that ship are of another text
+    assert panel.catalogue.evals(owner_of(me), SHIPPED + other.skill.name) == other.evals
 
 
 def test_of_several_files_the_good_are_kept_and_the_others_named(panel: TrainPanel, tmp_path: Path):
