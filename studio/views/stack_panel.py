@@ -107,7 +107,7 @@ class StackPanel:
             own = {OWN + skill.id: f"{skill.name} (yours)" for skill in self.shelf.skills(owner_of(identity))}
         except (StudioError, ShelfError):  # a browser that is not known yet has none
             return [gr.skip()] * (len(self.drawn) + 1)
-        choices = [*self.names, *((name, key) for key, name in own.items())]
+        choices = [*((name, key) for key, name in own.items()), *self.names]
         if not any(part.key.startswith(OWN) for part in parts):
             # not the parts as they were: a link that is followed meanwhile sets others
             return [gr.skip(), gr.Dropdown(choices), gr.skip(), gr.skip()]
