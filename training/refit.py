@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from hypernet.base import Base
 from hypernet.encoder import SkillStates, SkillTextError
 from hypernet.files import write_atomically
-from hypernet.hypernetwork import Hypernetwork, load_hypernetwork
+from hypernet.hypernetwork import load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.examples import Example, answer_logits, to_example
@@ -57,6 +57,8 @@ SAVE_SECONDS = 30  # between two saves of the state
 FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so far
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
+REPLAYED = 20  # skills of the families that are held to, read once
+HOLD = 3.0  # weight of the KL to what was said before, against the cross-entropy on own answers
 NEUTRAL = 8  # neutral prompts, and plain texts
 LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
 MEASURED = 160  # kept-out examples of the report, at most
@@ -76,10 +78,10 @@ class RefitConfig:
     minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
-    learning_rate: float = 1e-3  # falls to zero over the second half of the run
+    learning_rate: float = 5e-4  # falls to zero over the second half of the run
     replay: int = 4  # skills of the families that a step asks beside the own ones
     skills_per_step: int = 5  # own skills that a step asks
-    tasks_per_skill: int = 4
+    tasks_per_skill: int = 3
     texts: int = 3  # ways in which a skill's text is written: as it is, and in other words
     look_every: int = 5  # steps between two looks at the kept-out examples
     patience: int = 4  # looks without a better kept-out loss or exact match after which it stops
@@ -142,6 +144,13 @@ def split_examples(
     return told["train"] + free[count:], told["test"] + free[:count]
 
 
+class _Held(NamedTuple):
+    """Questions to a skill, or one to none, and what was said at their answers before anything was learned."""
+
+    examples: list[Example]
+    logits: Tensor  # [answer tokens of all, vocabulary]
+
+
 @dataclass(frozen=True)
 class _Progress:
     """How far a run is; saved with its state."""
@@ -178,10 +187,9 @@ class Refit:
         torch.manual_seed(config.seed)
         self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
         self.begun_with = self.hypernetwork.fingerprint
-        self.teacher = deepcopy(self.hypernetwork).eval().requires_grad_(False)  # what families are held to
         self._own_skills()
         self._family_skills()
-        self.neutral = NeutralExamples(self.base, limit=NEUTRAL)
+        self._to_hold()
         self.optimizer = MuonAdamW(self.hypernetwork, config.learning_rate, weight_decay=0.01)
         self.progress = _Progress()
         self.mean, self.best = self._weights(), self._weights()
@@ -240,6 +248,24 @@ class Refit:
             for i, skill in enumerate(drawn)
             for task in skill.tasks
         ]
+
+    def _to_hold(self) -> None:
+        """Skills of the families and neutral prompts, and what is said there before anything is learned."""
+        rng, style, base = random.Random(f"{self.config.seed}/replay"), Style(noisy=0.15, longest=120), self.base
+        drawn = [
+            sample_skill(rng.choice((*KNOWN, GRAMMAR)), rng, self.config.tasks_per_skill, style)
+            for _ in range(REPLAYED)
+        ]
+        examples = [[to_example(base, i, task) for task in skill.tasks] for i, skill in enumerate(drawn)]
+        self.replay_read = self.hypernetwork.read(base, [skill.text for skill in drawn])
+        self.replayed = self._held(examples, self._adapters(self.replay_read))
+        self.neutral = self._held([[each] for each in NeutralExamples(base, limit=NEUTRAL).examples], None)
+
+    @torch.no_grad()
+    def _held(self, asked: list[list[Example]], weights: LoraWeights | None) -> list["_Held"]:
+        logits = answer_logits(self.base, [each for examples in asked for each in examples], weights).logits
+        tokens = [sum(len(each.answer_ids) for each in examples) for examples in asked]
+        return [_Held(examples, said) for examples, said in zip(asked, logits.split(tokens), strict=True)]
 
     # ---- running ----
 
@@ -354,31 +380,26 @@ class Refit:
             ]
             for i in chosen
         ]
-        style = Style(noisy=0.15, longest=120)
-        replayed = [
-            sample_skill(rng.choice((*KNOWN, GRAMMAR)), rng, config.tasks_per_skill, style)
-            for _ in range(config.replay)
-        ]
-        asked += [[to_example(base, 0, task) for task in skill.tasks] for skill in replayed]
-        neutral, told = self.neutral.draw(rng, rng.randrange(len(chosen))), rng.choice(self.reads)
+        again = rng.sample(range(len(self.replayed)), min(config.replay, len(self.replayed)))
+        asked += [self.replayed[i].examples for i in again]
+        neutral, beside, told = rng.choice(self.neutral), rng.randrange(len(chosen)), rng.choice(self.reads)
 
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         share = range(process * len(asked) // processes, (process + 1) * len(asked) // processes)
         own = [i for i in share if i < len(chosen)]
-        others = [replayed[i - len(chosen)].text for i in share if i >= len(chosen)]
+        others = [again[i - len(chosen)] for i in share if i >= len(chosen)]
         examples = [replace(example, skill=row) for row, i in enumerate(share) for example in asked[i]]
         of_own, on_task = sum(len(asked[i]) for i in own), len(examples)
-        if neutral.skill in share:
-            examples.append(replace(neutral, skill=share.index(neutral.skill)))
-        shared, said = self.hypernetwork.shared(), []
-        parts = [self._own_part(self.hypernetwork, _rows_of(told, [chosen[i] for i in own]))] if own else []
-        if others:
-            read_others = self.hypernetwork.read(base, others)
-            parts.append(self._own_part(self.hypernetwork, read_others))
-            replays = [replace(example, skill=example.skill - len(own)) for example in examples[of_own:on_task]]
-            said.append(self._said(replays, self._adapters(self.teacher, read_others)))
-        if len(examples) > on_task:
-            said.append(self._said(examples[on_task:], None))
+        said = [self.replayed[i].logits for i in others]
+        if beside in share:
+            examples.append(replace(neutral.examples[0], skill=share.index(beside)))
+            said.append(neutral.logits)
+        shared = self.hypernetwork.shared()
+        parts = [
+            self._own_part(_rows_of(read, rows))
+            for read, rows in ((told, [chosen[i] for i in own]), (self.replay_read, others))
+            if rows
+        ]
         scored = answer_logits(base, examples, stack_skills(parts).join(shared).to(base.dtype))
         count = int((scored.example < of_own).sum())
         ours, held = scored.logits.float().split([count, len(scored.right) - count])
@@ -386,27 +407,23 @@ class Refit:
         of_replay = scored.example[count:] < on_task
         divergence = held.new_zeros(len(held))
         if said:
-            divergence = F.kl_div(held.log_softmax(-1), torch.cat(said), log_target=True, reduction="none").sum(-1)
+            before = torch.cat(said).float().log_softmax(-1)
+            divergence = F.kl_div(held.log_softmax(-1), before, log_target=True, reduction="none").sum(-1)
         tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
         counts = entropy.new_tensor([entropy.item(), count, int(of_replay.sum()), tokens])
         own_sum, own_tokens, replay_tokens, run = self.accelerator.reduce(counts, "sum").unbind()
-        loss = entropy / own_tokens + divergence[of_replay].sum() / replay_tokens.clamp_min(1)
-        loss = loss + divergence[~of_replay].sum() / len(neutral.answer_ids)
+        loss = entropy / own_tokens + HOLD * divergence[of_replay].sum() / replay_tokens.clamp_min(1)
+        loss = loss + HOLD * divergence[~of_replay].sum() / len(neutral.logits)
         return loss, ((own_sum / own_tokens).item(), int(run))
 
-    @torch.no_grad()
-    def _said(self, examples: list[Example], weights: LoraWeights | None) -> Tensor:
-        """Log-probabilities at the answers' positions [answer tokens, vocabulary]."""
-        return answer_logits(self.base, examples, weights).logits.float().log_softmax(-1)
-
-    def _own_part(self, hypernetwork: Hypernetwork, read: SkillStates) -> LoraWeights:
+    def _own_part(self, read: SkillStates) -> LoraWeights:
         with torch.autocast(self.base.device.type, dtype=self.base.dtype, enabled=self.base.dtype == torch.bfloat16):
-            return hypernetwork(read)
+            return self.hypernetwork(read)
 
     @torch.no_grad()
-    def _adapters(self, hypernetwork: Hypernetwork, read: SkillStates) -> LoraWeights:
+    def _adapters(self, read: SkillStates) -> LoraWeights:
         """Adapters that nothing is learned through, own and shared part."""
-        return self._own_part(hypernetwork, read).join(hypernetwork.shared()).to(self.base.dtype)
+        return self._own_part(read).join(self.hypernetwork.shared()).to(self.base.dtype)
 
     # ---- looking ----
 
@@ -414,7 +431,7 @@ class Refit:
     def _look(self, loss: float | None, speed: float | None) -> None:
         """Loss and exact match on what is kept out, whether this is the best state so far, and some answers."""
         with self._averaged():
-            weights = self._adapters(self.hypernetwork, self.reads[0])
+            weights = self._adapters(self.reads[0])
         looked_at = spread(self.kept, LOOKED_AT)
         reading = read(self.base, weights, looked_at)
         kept_out, exact, progress = reading.loss, reading.exact(looked_at), self.progress
@@ -440,8 +457,8 @@ class Refit:
     @torch.no_grad()
     def _measure(self) -> dict:
         """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
-        own = self._adapters(self.hypernetwork, self.reads[0])
-        families = self._adapters(self.hypernetwork, self.hypernetwork.read(self.base, self.family_texts))
+        own = self._adapters(self.reads[0])
+        families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
         others_of_own = others(own) if own.skills > 1 else families.rows([0])
         figures, answers = figures_of(self.base, own, others_of_own, spread(self.kept, MEASURED))
         texts = [
@@ -459,7 +476,7 @@ class Refit:
     def _loss_on_learned(self) -> float:
         """The loss on what is learned from, before anything is."""
         chats = [Asked(i, "", "", "", turns) for i, learned in enumerate(self.learned) for turns in learned]
-        weights = self._adapters(self.hypernetwork, self.reads[0])
+        weights = self._adapters(self.reads[0])
         return read(self.base, weights, spread(chats, LOOKED_AT)).loss
 
     # ---- the end, and what is kept ----
