@@ -186,15 +186,15 @@ def test_without_evals_nothing_is_known_and_no_model_is_asked():
 def test_a_skill_is_named_or_given_and_an_eval_needs_only_prompt_and_answer():
     studio = Studio()
     entry = studio.library.get("release-train-commits")
-    assert _with_evals(studio, "release-train-commits", None) == (entry.text, entry.evals)
-    text, (ev,) = _with_evals(studio, OTHER, [{"prompt": "p", "expected_output": "a"}])
+    assert _with_evals(studio, "release-train-commits", None, False) == (entry.text, entry.evals)
+    text, (ev,) = _with_evals(studio, OTHER, [{"prompt": "p", "expected_output": "a"}], False)
     assert text == OTHER
     assert ev == Eval("1", "p", "a", (Assertion("equals", "a"),))
-    assert _with_evals(studio, OTHER, None) == (OTHER, ())
+    assert _with_evals(studio, OTHER, None, False) == (OTHER, ())
     for skill, evals, said in (
         ("release-train-comits", None, "Did you mean release-train-commits"),
         (OTHER, [{"prompt": "p"}], "expected_output is missing"),
         (OTHER, ["p"], "is a text"),
     ):
         with pytest.raises(ValueError, match=said):
-            _with_evals(studio, skill, evals)
+            _with_evals(studio, skill, evals, False)
