@@ -492,6 +492,7 @@ def test_a_stack_with_a_skill_of_ones_own_opens_for_somebody_else_by_its_link(br
     page.locator("#keep-skill").click()
     expect(page.locator("#kept-skill")).to_contain_text("version 1 of pear")
     to_tab(page, "Form")
+    expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value("pear")
     choose(page, "checkout-latency-levels")
     page.locator("#stack > button").click()
     add_to_stack(page, "pear (yours)")

@@ -25,7 +25,7 @@ from skills.scan import KINDS, MAX_SIZE, SEVERITIES, fault_of_path, scan_text
 from skills.skill import Skill, SkillError, is_valid_name, validate
 from studio import bundle
 from studio.intake import IntakeError, take_text
-from studio.links import Link, LinkError
+from studio.links import Link, LinkedSkill, LinkError
 from training.conversation import TrajectoryError
 from training.trajectories import from_csv, from_opencode, read_trajectories
 
@@ -287,9 +287,11 @@ def trajectories(rng: random.Random, folder: Path) -> bool:
 
 def links(rng: random.Random, _folder: Path) -> bool:
     entry = rng.choice(LIBRARY.list())
-    whole = Link(entry.evals[0].prompt, text=entry.text, digest=text_sha256(entry.text)[:32]).fragment()
+    own = LinkedSkill(text=entry.text, digest=text_sha256(entry.text)[:32], share=0.5)
+    stack = (own, LinkedSkill(rng.choice(LIBRARY.list()).skill.name))
+    whole = Link(entry.evals[0].prompt, stack[: rng.choice((1, 2))]).fragment()
     try:
-        Link.read(damaged(rng, whole.encode()).decode("utf-8", "replace")).skill_text(LIBRARY)
+        Link.read(damaged(rng, whole.encode()).decode("utf-8", "replace")).source(LIBRARY)
     except LinkError as error:
         assert str(error)
         return False
