@@ -58,7 +58,6 @@ FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so f
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
 REPLAYED = 20  # skills of the families that are held to, read once
-HOLD = 3.0  # weight of the KL to what was said before, against the cross-entropy on own answers
 NEUTRAL = 8  # neutral prompts, and plain texts
 LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
 MEASURED = 160  # kept-out examples of the report, at most
@@ -78,10 +77,10 @@ class RefitConfig:
     minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
-    learning_rate: float = 5e-4  # falls to zero over the second half of the run
+    learning_rate: float = 1e-3  # falls to zero over the second half of the run
     replay: int = 4  # skills of the families that a step asks beside the own ones
     skills_per_step: int = 5  # own skills that a step asks
-    tasks_per_skill: int = 3
+    tasks_per_skill: int = 4
     texts: int = 3  # ways in which a skill's text is written: as it is, and in other words
     look_every: int = 5  # steps between two looks at the kept-out examples
     patience: int = 4  # looks without a better kept-out loss or exact match after which it stops
@@ -412,8 +411,8 @@ class Refit:
         tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
         counts = entropy.new_tensor([entropy.item(), count, int(of_replay.sum()), tokens])
         own_sum, own_tokens, replay_tokens, run = self.accelerator.reduce(counts, "sum").unbind()
-        loss = entropy / own_tokens + HOLD * divergence[of_replay].sum() / replay_tokens.clamp_min(1)
-        loss = loss + HOLD * divergence[~of_replay].sum() / len(neutral.logits)
+        loss = entropy / own_tokens + divergence[of_replay].sum() / replay_tokens.clamp_min(1)
+        loss = loss + divergence[~of_replay].sum() / len(neutral.logits)
         return loss, ((own_sum / own_tokens).item(), int(run))
 
     def _own_part(self, read: SkillStates) -> LoraWeights:
