@@ -1,7 +1,7 @@
 """The fixtures that the tests share: the tiny base and hypernetwork of `tiny.py`, made once and saved to folders."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from transformers import LlamaForCausalLM
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
+from studio.service import Studio
 from training.tasks import FAMILIES, sample_skill
 
 
@@ -38,6 +39,16 @@ def checkpoint(hypernetwork: Hypernetwork, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
     hypernetwork.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def studio(tiny_folder: Path, checkpoint: Path) -> Iterator[Studio]:
+    """A studio on the tiny base, loaded."""
+    made = Studio(str(tiny_folder), str(checkpoint))
+    made.start()
+    made.wait()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,16 @@ def compare(page: Page) -> None:
     page.locator(f"{DONE}:not([data-old])").wait_for()
 
 
+def visit(browser: Browser, link: str) -> Page:
+    """Somebody else opens a link, and sees that the answers are those it was made from."""
+    visitor = browser.new_context().new_page()
+    visitor.set_default_timeout(PATIENCE)
+    visitor.goto(link)
+    visitor.locator(DONE).wait_for()
+    expect(visitor.locator("#from-link")).to_contain_text("the answers that the link was made from")
+    return visitor
+
+
 def bring(page: Page, *files: Path) -> None:
     """Import files by the button."""
     page.locator("#open-import").click()
@@ -280,14 +290,9 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(browser: Browser, se
     context.close()
 
     for link, expected in ((of_library, answers), (own, own_answers)):
-        context = browser.new_context()
-        visitor = context.new_page()
-        visitor.set_default_timeout(PATIENCE)
-        visitor.goto(link)
-        visitor.locator(DONE).wait_for()
-        expect(visitor.locator("#from-link")).to_contain_text("the answers that the link was made from")
+        visitor = visit(browser, link)
         assert visitor.locator(ANSWERS).all_inner_texts() == expected
-        context.close()
+        visitor.context.close()
 
     context = browser.new_context()
     visitor = context.new_page()
@@ -513,12 +518,7 @@ def test_a_stack_with_a_skill_of_ones_own_opens_for_somebody_else_by_its_link(br
     expect(page.locator("#stack-list li")).to_have_count(2)
     context.close()
 
-    context = browser.new_context()
-    visitor = context.new_page()
-    visitor.set_default_timeout(PATIENCE)
-    visitor.goto(link)
-    visitor.locator(DONE).wait_for()
-    expect(visitor.locator("#from-link")).to_contain_text("the answers that the link was made from")
+    visitor = visit(browser, link)
     assert visitor.locator(ANSWERS).all_inner_texts() == answers
     rows = visitor.locator("#stack-list li")
     expect(rows).to_have_count(3)
@@ -532,4 +532,4 @@ def test_a_stack_with_a_skill_of_ones_own_opens_for_somebody_else_by_its_link(br
     visitor.goto(unknown)
     expect(visitor.locator("#from-link")).to_contain_text("not in the library here")
     expect(visitor.locator("#stack-list li")).to_have_count(0)
-    context.close()
+    visitor.context.close()

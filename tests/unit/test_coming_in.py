@@ -25,15 +25,6 @@ EVALS_FILE = render_evals("end-with-stop", (Eval("1", "Say it.", "x.", (Assertio
 ANN, SERVER = "hf_annSecret0123456789", "hf_serverSecret0123456"
 
 
-@pytest.fixture(scope="module")
-def studio(tiny_folder: Path, checkpoint: Path) -> Iterator[Studio]:
-    made = Studio(str(tiny_folder), str(checkpoint))
-    made.start()
-    made.wait()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """A Hub, and a server with a token of its own."""

@@ -3,7 +3,6 @@
 import base64
 import random
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,16 +212,6 @@ def test_of_a_stack_it_is_said_which_text_has_changed():
     assert f"text of {SECOND.skill.name} is not the one" in note and FIRST.skill.name not in note
     said = link.judge(STACK, INFO, ("x",)).message
     assert f"text of {SECOND.skill.name} has changed (00000000 in the link" in said
-
-
-@pytest.fixture(scope="module")
-def studio(tiny_folder: Path, checkpoint: Path) -> Iterator[Studio]:
-    """A studio on the tiny base, loaded."""
-    made = Studio(str(tiny_folder), str(checkpoint))
-    made.start()
-    made.wait()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("skill", [TEXT, FIRST.text, STACK], ids=["own", "library", "stack"])

@@ -39,22 +39,12 @@ OTHER = "---\nname: write-loud\ndescription: Writes loud.\n---\n\nWrite every wo
 SHORT = Settings(max_new_tokens=6)
 
 
-@pytest.fixture(scope="module")
-def ready(tiny_folder: Path, checkpoint: Path) -> Iterator[Studio]:
-    """A studio on the tiny base, loaded."""
-    made = Studio(str(tiny_folder), str(checkpoint))
-    made.start()
-    made.wait()
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def service(ready: Studio) -> Iterator[Studio]:
+def service(studio: Studio) -> Iterator[Studio]:
     """The studio with no sessions."""
-    yield ready
-    for session in list(ready._sessions):
-        ready.forget(session)
+    yield studio
+    for session in list(studio._sessions):
+        studio.forget(session)
 
 
 def files_of(service: Studio) -> list[Path]:

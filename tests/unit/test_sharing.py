@@ -35,15 +35,6 @@ CHECKED = Fidelity(
 )
 
 
-@pytest.fixture(scope="module")
-def studio(tiny_folder: Path, checkpoint: Path) -> Iterator[Studio]:
-    made = Studio(str(tiny_folder), str(checkpoint))
-    made.start()
-    made.wait()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def there(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[StandIn]:
     """A Hub with people, and a server with a token of its own; afterwards no token is in any log."""
