@@ -17,6 +17,7 @@ class HypernetworkConfig:
     encoder_layers: tuple[int, ...]  # hidden states that are read; 0 is the token embedding
     rank: int = 8  # rank of the part made from the skill
     shared_rank: int = 8  # rank of the shared part beside an own one; without one it has both ranks, so all are equal
+    slots: int = 0  # tokens of the text that get a rank each, in every layer of the last of module_dims
     width: int = 256  # of the latents
     blocks: int = 3  # Perceiver blocks
     heads: int = 4  # attention heads of a block

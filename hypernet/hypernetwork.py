@@ -4,6 +4,10 @@ Latents, one per (layer, module, rank), attend to the text (Perceiver). Each lat
 through linear heads, and beside them through a literal path: attention over the text picks what entered the module at a
 token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter. A second
 attention picks another token for A, so that a key may stand apart from its value.
+
+Beside the latents, tokens that a small encoder finds worth it get a rank each: A answers to what entered the module at
+that token, B puts the base into the state in which it read the tokens after it. So a key that a prompt names calls up
+what the skill says of it, as in an associative memory (fast weights, arXiv 1610.06258).
 After Parametric Skills (arXiv 2606.30015); latents with direct heads as in Doc-to-LoRA (2602.15902).
 """
 
@@ -29,6 +33,8 @@ from hypernet.lora import LoraWeights, decoder_layers
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 CARD = Path(__file__).parent / "card.md"
 NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
+AHEAD = range(-3, 13)  # tokens from a key to those among which what it calls up is looked for
+USUAL = range(1, 9)  # of AHEAD, where that stands as a rule
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 9_500_000  # of weights in one file
 NOT_ON_HUB = {
@@ -36,6 +42,7 @@ NOT_ON_HUB = {
     RevisionNotFoundError: "the repository has no such branch, tag or commit",
     RemoteEntryNotFoundError: "the repository lacks its files",
 }
+GATE_GAIN = 0.5  # slows gates that count in lengths of the residual stream
 SCALE_GAIN = 10.0  # lets the zero-initialised scales of B move fast at a common learning rate
 
 
@@ -45,6 +52,12 @@ class HypernetworkError(ValueError):
 
 def _unit(x: Tensor) -> Tensor:
     return x / x.norm(dim=-1, keepdim=True).clamp_min(1e-4)
+
+
+def _mean(x: Tensor, mask: Tensor) -> Tensor:
+    """x [skills, layers, tokens, n] over the tokens of mask [skills, tokens] -> [skills, layers, 1, n] in float32."""
+    weight = mask.to(x.dtype) / mask.sum(1, keepdim=True).clamp_min(1).to(x.dtype)
+    return (weight[:, None, None] @ x).float()
 
 
 def _attend(queries: Tensor, keys: Tensor, mask: Tensor, bias: Tensor | float = 0.0) -> Tensor:
@@ -87,6 +100,98 @@ class PerceiverBlock(nn.Module):
         return z + self.mlp(self.norms[2](z))
 
 
+class TokenBlock(nn.Module):
+    """Tokens look at their neighbours, then at one another; pre-norm."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.conv = nn.Conv1d(width, width, 9, padding=4, groups=width)
+        self.mix = nn.Linear(width, width)
+        self.self_qkv, self.self_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, u: Tensor, mask: Tensor) -> Tensor:
+        """u [skills, tokens, width], mask [skills, tokens] -> u's shape."""
+        real = self.norms[0](u) * mask[..., None].to(u.dtype)
+        u = u + self.mix(F.gelu(self.conv(real.mT).mT))
+        q, k, v = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.self_qkv(self.norms[1](u)).chunk(3, -1)
+        )
+        read = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None])
+        u = u + self.self_out(read.transpose(1, 2).flatten(2))
+        return u + self.mlp(self.norms[2](u))
+
+
+class TokenSlots(nn.Module):
+    """The ranks, in every layer of one module, that single tokens of a text get."""
+
+    query_width = 16
+
+    def __init__(self, config: HypernetworkConfig) -> None:
+        super().__init__()
+        layers, width = len(config.layers), config.width
+        self.slots = config.slots
+        self.blocks = nn.ModuleList(TokenBlock(width, config.heads) for _ in range(2))
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, layers * self.query_width)  # a token's, for what it calls up
+        self.keys = nn.Linear(width, self.query_width)
+        self.nearness = nn.Parameter(torch.tensor([0.0 if o in USUAL else -2.0 for o in AHEAD]).repeat(layers, 1))
+        self.gate_say, self.gate_put = nn.Linear(width, layers), nn.Linear(width, layers)
+        for gate in (self.gate_say, self.gate_put):
+            nn.init.zeros_(gate.weight)
+            nn.init.zeros_(gate.bias)
+
+    def forward(
+        self,
+        memory: Tensor,
+        said: Tensor,
+        inputs: Tensor,
+        spread: Tensor,
+        states: Tensor,
+        length: Tensor,
+        mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """memory [skills, tokens, width], said [skills, tokens, hidden], inputs [skills, layers, tokens, d_in], their
+        spread [layers, 1, d_in], states [skills, layers, tokens, hidden] that left the layers, their usual length
+        [layers, 1, 1], mask [skills, tokens] -> A [skills, layers, slots, d_in], B [skills, layers, slots, hidden]."""
+        u = memory
+        for block in self.blocks:
+            u = block(u, mask)
+        u = self.norm(u)
+        tokens, layers = u.shape[1], inputs.shape[1]
+        # a text's first token is unlike all others: a base parks its attention there
+        inner = mask.clone()
+        inner[:, 0] = False
+        # both [skills, layers, tokens]
+        say, put = ((GATE_GAIN * gate(u).float()).mT for gate in (self.gate_say, self.gate_put))
+        worth = (say.abs() + put.abs()).masked_fill(~inner[:, None], -1.0)
+        chosen = worth.topk(min(self.slots, tokens), dim=-1).indices  # [skills, layers, slots]
+
+        def of_chosen(x: Tensor) -> Tensor:  # [skills, layers, tokens, n] -> [skills, layers, slots, n]
+            return x.gather(2, chosen[..., None].expand(-1, -1, -1, x.shape[-1]))
+
+        real = of_chosen(inner[:, None, :, None].expand(-1, layers, -1, -1)).float()
+        x = (of_chosen(inputs).float() - _mean(inputs, inner)) / spread
+        a = real * x / spread / x.square().sum(-1, keepdim=True).clamp_min(1e-4)  # A x is 1 for the token's own x
+        query = of_chosen(self.query(u).unflatten(-1, (layers, -1)).transpose(1, 2))
+        reach = max(map(abs, AHEAD))
+        keys, seen = F.pad(self.keys(u), (0, 0, reach, reach)), F.pad(inner, (reach, reach))
+        places = chosen[..., None] + torch.tensor([reach + offset for offset in AHEAD], device=u.device)
+        skill = torch.arange(len(u), device=u.device)[:, None, None, None]
+        scores = torch.einsum("slrk,slrok->slro", query, keys[skill, places]).float() / self.query_width**0.5
+        scores = (scores + self.nearness[:, None]).masked_fill(~seen[skill, places], -1e4)
+        ahead = scores.new_zeros(*chosen.shape, tokens + 2 * reach).scatter(-1, places, scores.softmax(-1))
+        directions = _unit(states.float() - _mean(states, inner)).to(states.dtype)
+        called_up = ahead[..., reach : reach + tokens].to(states.dtype) @ directions
+        say, put = of_chosen(say[..., None]), of_chosen(put[..., None])
+        b = length * real * (say * said[skill[..., 0], chosen] + put * called_up)
+        missing = self.slots - chosen.shape[-1]  # a text may have fewer tokens
+        return F.pad(a, (0, 0, 0, missing)), F.pad(b, (0, 0, 0, missing))
+
+
 class ModuleHead(nn.Module):
     """From the latents of one module to its A and B in every layer."""
 
@@ -117,10 +222,8 @@ class ModuleHead(nn.Module):
         near = (_around(attention) @ self.nearness.exp()[..., None]).squeeze(-1)
         key_attention = _attend(self.key_query(z), keys, mask, near.clamp_min(1e-6).log())
         picked = torch.einsum("slrt,std->slrd", attention.to(literals.dtype), literals)
-        weight = mask.to(inputs.dtype)[:, None, None] / mask.sum(1)[:, None, None, None].to(inputs.dtype)
-        usual = weight @ inputs  # [skills, layers, 1, d_in]
         both = torch.cat([attention, key_attention], dim=2).to(inputs.dtype)  # [skills, layers, 2 * rank, tokens]
-        entered = ((both @ inputs).float() - usual.float()) / self.input_spread * self.input_gain
+        entered = ((both @ inputs).float() - _mean(inputs, mask)) / self.input_spread * self.input_gain
         said, looked_for = _unit(entered).chunk(2, dim=2)
         a = _unit(self.a(z).float()) + self.gate_a * said + self.gate_key * looked_for
         b = _unit(self.b(z).float()) + self.gate_b * _unit(self.literal(picked).float())
@@ -146,6 +249,9 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         self.module_heads = nn.ModuleDict(
             {m.replace(".", "-"): ModuleHead(config, d_in, d_out) for m, (d_in, d_out) in config.module_dims.items()}
         )
+        self.slots = TokenSlots(config) if config.slots else None
+        if config.slots:
+            self.register_buffer("state_length", torch.ones(len(config.layers), 1, 1))  # set once by `calibrate`
         self.shared_a, self.shared_b = nn.ParameterDict(), nn.ParameterDict()
         count = len(config.layers)
         for module, (d_in, d_out) in (config.module_dims | config.shared_dims).items():
@@ -166,7 +272,13 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         literals = torch.cat([embeddings, F.pad(embeddings[:, 1:], (0, 0, 0, 1))], dim=-1)
         modules = {}
         for i, (module, head) in enumerate(zip(config.module_dims, self.module_heads.values(), strict=True)):
-            modules[module] = head(z[:, :, i], keys, literals, read.inputs[module], read.mask)
+            inputs = read.inputs[module]
+            modules[module] = head(z[:, :, i], keys, literals, inputs, read.mask)
+        if self.slots is not None:
+            said = _unit(head.literal(literals).float())
+            args = (said, inputs, head.input_spread, read.left, self.state_length, read.mask)
+            pairs = zip(modules[module], self.slots(memory, *args), strict=True)
+            modules[module] = tuple(torch.cat(both, dim=2) for both in pairs)
         return LoraWeights(config.layers, modules)
 
     @torch.no_grad()
@@ -175,6 +287,9 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         for module, head in zip(self.config.module_dims, self.module_heads.values(), strict=True):
             tokens = read.inputs[module].transpose(1, 2)[read.mask].float()  # [tokens, layers, d_in]
             head.input_spread.copy_(tokens.std(dim=0)[:, None].clamp_min(1e-4))
+        if self.slots is not None:
+            inner = read.left[:, :, 1:].transpose(1, 2)[read.mask[:, 1:]].float()  # [tokens, layers, hidden]
+            self.state_length.copy_(inner.norm(dim=-1).median(dim=0).values[:, None, None])
 
     def shared(self) -> LoraWeights:
         """The part that is the same for every skill, as the LoRA of one skill."""
@@ -184,9 +299,9 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
 
     def own_part(self, weights: LoraWeights) -> LoraWeights:
         """What `generate` made from the skills alone, without the shared part [skills, layers, rank, dim]."""
-        rank = self.config.rank
-        pairs = ((module, weights.modules[module]) for module in self.config.module_dims)
-        return LoraWeights(weights.layers, {module: (a[:, :, :rank], b[:, :, :rank]) for module, (a, b) in pairs})
+        rank, modules = self.config.shared_rank, self.config.module_dims
+        pairs = ((module, weights.modules[module]) for module in modules)
+        return LoraWeights(weights.layers, {module: (a[:, :, :-rank], b[:, :, :-rank]) for module, (a, b) in pairs})
 
     def read(self, base: Base, texts: list[str]) -> SkillStates:
         """Read skill texts with the base.
@@ -353,11 +468,17 @@ def config_for(
         except AttributeError as error:
             names = ", ".join(n for n, m in layers[-1].named_modules() if hasattr(m, "in_features"))
             raise HypernetworkError(f"{base.name} has no linear module {module}; it has: {names or 'none'}.") from error
+    hidden = base.model.config.get_text_config().hidden_size
+    if options.get("slots") and dims[modules[-1]][1] != hidden:
+        raise HypernetworkError(
+            f"Slots put states into the residual stream, which {modules[-1]} doesn't write to. "
+            "Name a module that does as the last one, such as the MLP's down projection, or set slots to 0."
+        )
     config = HypernetworkConfig(
         base_name=base.name,
         base_fingerprint=base.fingerprint,
         base_architecture=base.architecture,
-        hidden_size=base.model.config.get_text_config().hidden_size,
+        hidden_size=hidden,
         # early, a key in a prompt looks as it did in the skill's text; every third layer is enough for that
         layers=(*range(2, count // 2 - 1, 3), *range(count // 2, count)),
         module_dims={module: dims[module] for module in modules},

@@ -46,6 +46,7 @@ class FitConfig:
     base: str | None = None  # Hub name or folder; none: the default base
     start: str | None = None  # a checkpoint to begin with, folder or user/name[@revision]; none: a new hypernetwork
     modules: tuple[str, ...] = ("self_attn.o_proj", "mlp.down_proj")  # LoRA made from the skill
+    slots: int = 24  # tokens of the text that get a rank each, in every layer of the last of `modules`
     shared_modules: tuple[str, ...] = ()  # LoRA that is the same for every skill, beside that on `modules`
     reading: bool = False  # train the shared part alone, with the skill in the prompt: the rival that reads
     families: tuple[str, ...] = (*KNOWN, *[GRAMMAR] * 4)  # in turn; one named twice comes twice as often
@@ -179,7 +180,7 @@ class Fit:
         if config.start:
             self.hypernetwork = load_hypernetwork(self.base, config.start).float().train()
         else:
-            shape = config_for(self.base, config.modules, config.shared_modules)
+            shape = config_for(self.base, config.modules, config.shared_modules, slots=config.slots)
             self.hypernetwork = Hypernetwork(shape).to(self.base.device)
         if config.reading:
             for name, parameter in self.hypernetwork.named_parameters():

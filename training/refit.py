@@ -632,4 +632,5 @@ def _rows_of(read: SkillStates, index: list[int]) -> SkillStates:
     """Some of the skills that were read, without the padding that only the others need."""
     longest = int(read.mask[index].sum(1).max())
     inputs = {module: x[index, :, :longest] for module, x in read.inputs.items()}
-    return SkillStates(read.states[index, :longest], inputs, read.mask[index, :longest])
+    left = read.left[index, :, :longest]
+    return SkillStates(read.states[index, :longest], inputs, left, read.mask[index, :longest])

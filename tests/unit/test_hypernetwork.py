@@ -53,8 +53,9 @@ def text_of(base: Base, tokens: int) -> str:
 # ---- the start of training -----------------------------------------------------------------------------------------
 
 
-def test_a_new_hypernetwork_leaves_the_logits_exactly_as_they_are(base: Base, skill_texts: list[str]):
-    new = Hypernetwork(config_for(base, MODULES, width=32))
+@pytest.mark.parametrize("slots", [0, 4])
+def test_a_new_hypernetwork_leaves_the_logits_exactly_as_they_are(base: Base, skill_texts: list[str], slots: int):
+    new = Hypernetwork(config_for(base, MODULES, width=32, slots=slots))
     weights = new.generate(base, skill_texts[:2])
     assert all(a.abs().max() > 0 for a, _ in weights.modules.values())
     ids = torch.tensor([base.chat_ids("prompt 1"), base.chat_ids("prompt 2")])
@@ -64,9 +65,10 @@ def test_a_new_hypernetwork_leaves_the_logits_exactly_as_they_are(base: Base, sk
             assert torch.equal(base.model(ids).logits, plain)
 
 
-def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base, skill_texts: list[str]):
+@pytest.mark.parametrize("slots", [0, 4])
+def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base, skill_texts: list[str], slots: int):
     torch.manual_seed(0)
-    new = Hypernetwork(config_for(base, MODULES, ("self_attn.q_proj",), width=32))
+    new = Hypernetwork(config_for(base, MODULES, ("self_attn.q_proj",), width=32, slots=slots))
     read = new.read(base, skill_texts[:2])
     ids = torch.tensor([base.chat_ids("prompt 1"), base.chat_ids("prompt 2")])
     optimizer = torch.optim.SGD(new.parameters(), lr=0.1)
@@ -81,9 +83,11 @@ def test_every_weight_of_a_new_hypernetwork_learns_by_the_second_step(base: Base
         return moved
 
     first = moved_by_a_step()
-    assert {name for name in first if not name.startswith("shared_b.")} == {
+    gates = {name for name, _ in new.named_parameters() if name.startswith("slots.gate_")}
+    assert {name for name in first if not name.startswith("shared_b.")} - gates == {
         f"module_heads.{m}.scale" for m in new.module_heads
     }
+    assert gates <= first
     assert {name for name in first if name.startswith("shared_b.")} == {f"shared_b.{m}" for m in new.shared_b}
     assert moved_by_a_step() == {name for name, _ in new.named_parameters()}
 
@@ -95,6 +99,76 @@ def test_modules_with_the_shared_part_alone_have_the_rank_of_the_others(base: Ba
     assert {a.shape[:3] for a, _ in weights.modules.values()} == {(2, 2, made.config.rank + made.config.shared_rank)}
     first, second = (weights.rows([i]).modules["self_attn.q_proj"] for i in (0, 1))
     assert all(torch.equal(x, y) for x, y in zip(first, second, strict=True))
+
+
+# ---- slots of single tokens ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def slotted(base: Base) -> Hypernetwork:
+    """With slots, as after some training."""
+    made = make_hypernetwork(base, slots=6)
+    with torch.no_grad():
+        for gate in (made.slots.gate_say, made.slots.gate_put):
+            gate.weight.normal_(std=0.2)
+    return made
+
+
+def test_slots_add_ranks_to_the_last_module_alone(base: Base, slotted: Hypernetwork, skill_texts: list[str]):
+    weights = slotted.generate(base, skill_texts[:2])
+    ranks = {module: a.shape[2] for module, (a, _) in weights.modules.items()}
+    rank, shared = slotted.config.rank, slotted.config.shared_rank
+    assert ranks == {"self_attn.o_proj": rank + shared, "mlp.down_proj": rank + 6 + shared}
+    own = slotted.own_part(weights)
+    assert {module: a.shape[2] for module, (a, _) in own.modules.items()} == {
+        "self_attn.o_proj": rank,
+        "mlp.down_proj": rank + 6,
+    }
+
+
+def test_a_slot_answers_to_its_own_token_and_hardly_to_the_others(
+    base: Base, slotted: Hypernetwork, skill_texts: list[str]
+):
+    read = slotted.read(base, skill_texts[:1])
+    with torch.no_grad():
+        a = slotted(read).modules["mlp.down_proj"][0][:, :, slotted.config.rank :]
+    x = read.inputs["mlp.down_proj"].float()
+    x = x - x[:, :, 1:].mean(2, keepdim=True)  # a text's first token never has a slot
+    answers = torch.einsum("slrd,sltd->slrt", a, x)[..., 1:]
+    best = answers.max(-1).values
+    torch.testing.assert_close(best, torch.ones_like(best), rtol=0.05, atol=0.05)
+    assert answers.abs().median() < 0.3
+
+
+def test_a_text_with_fewer_tokens_than_slots_has_the_same_adapter_alone_and_among_others(
+    base: Base, slotted: Hypernetwork, skill_texts: list[str]
+):
+    assert base.count_tokens("Be.") < 6
+    together = slotted.generate(base, ["Be.", *skill_texts[:2]])
+    assert all(t.isfinite().all() for pair in together.modules.values() for t in pair)
+    for i, text in enumerate(["Be.", *skill_texts[:2]]):
+        alone = slotted.generate(base, [text])
+        for module in MODULES:  # slots have no order
+            deltas = [
+                torch.einsum("slrd,slre->slde", *pair)
+                for pair in (together.rows([i]).modules[module], alone.modules[module])
+            ]
+            torch.testing.assert_close(*deltas, rtol=1e-3, atol=1e-5)
+
+
+def test_slots_come_back_from_their_files_the_same(
+    base: Base, slotted: Hypernetwork, skill_texts: list[str], tmp_path: Path
+):
+    slotted.save_pretrained(tmp_path)
+    first, second = (load_hypernetwork(base, tmp_path).generate(base, skill_texts[:1]) for _ in range(2))
+    assert equal(first, second)
+    assert first.modules["mlp.down_proj"][0].shape[2] == slotted.config.rank + 6 + slotted.config.shared_rank
+
+
+def test_slots_in_a_module_that_does_not_write_the_residual_stream_are_refused(base: Base):
+    with pytest.raises(HypernetworkError, match=r"mlp\.up_proj doesn't write to.* set slots to 0"):
+        config_for(base, ("mlp.down_proj", "mlp.up_proj"), slots=4)
+    assert config_for(base, ("mlp.up_proj", "mlp.down_proj"), slots=4).slots == 4
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
