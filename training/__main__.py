@@ -19,7 +19,7 @@ from hypernet.gguf_export import GGUF_FILE, adapter_gguf
 from hypernet.hypernetwork import default_checkpoint, load_hypernetwork
 from skills.evals import load_evals
 from skills.skill import Skill
-from training import properties, refit_bench, synthesize
+from training import probe, properties, refit_bench, synthesize
 from training.evaluate import evaluate, find_reader, spread
 from training.fit import Fit, FitConfig, FitError
 from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
@@ -76,6 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     fit = commands.add_parser("fit", help="train a hypernetwork; run it again to go on where it stopped")
     fit.add_argument("--config", type=Path, required=True, help="YAML file with the fields of FitConfig")
     fit.add_argument("--base", help="Hub name or folder of the base, instead of the config's")
+    tried = commands.add_parser("probe", help="does a new hypernetwork of this shape learn to choose, within minutes?")
+    probe.add_arguments(tried)
     score = commands.add_parser("evaluate", help="print the table: parametric against its rivals and the controls")
     score.add_argument(
         "--data",
@@ -153,6 +155,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "fit":
             config = read_config(options.config)
             Fit(replace(config, base=options.base or config.base, track=options.track or config.track)).run()
+        elif options.command == "probe":
+            probe.run(options, read_config(options.config))
         elif options.command == "properties":
             properties.run(options)
         else:

@@ -385,7 +385,7 @@ class Fit:
         before = json.loads((self.out / "fit.json").read_text())
         now = json.loads(json.dumps(asdict(self.config)))
         # what belongs to the shape of the run; the rest may change for the steps to come, and the curve keeps it
-        fixed = "base start reading modules shared_modules seed skills_per_step tasks_per_skill ema".split()
+        fixed = "base start reading modules slots shared_modules seed skills_per_step tasks_per_skill ema".split()
         changed = sorted(name for name in fixed if before.get(name) != now[name])
         if changed:
             raise FitError(
