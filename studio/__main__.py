@@ -17,6 +17,7 @@ from studio.hub import Hub
 from studio.intake import Arrival
 from studio.links import Link, LinkError, link_to
 from studio.service import PANES, STACK_PANES, AdapterInfo, Part, Settings, Source, Studio, StudioError
+from studio.wording import counted
 
 SESSION = "command-line"
 
@@ -126,10 +127,15 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
+def _about(came: Arrival) -> str:
+    examples, files = counted(len(came.evals), "example"), counted(1 + len(came.left), "file")
+    return f"{came.name} from {came.source}: {examples}, {files}"
+
+
 def scan(options: argparse.Namespace) -> int:
     """Print what a careful person would want to know of a skill; the exit status is 1 where it blocks or asks."""
     came = intake.take(options.source, options.token)
-    print(f"{came.name} from {came.source}: {len(came.evals)} examples, {1 + len(came.left)} files")
+    print(_about(came))
     print(bundle.show(came.findings) or "The scan found nothing.")
     return int(came.gravest in ("block", "ask"))
 
@@ -150,7 +156,10 @@ def search(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """Print a skill's text, or its examples."""
     came = take_in(options.skill, options)
-    print(f"{came.name} from {came.source}: {len(came.evals)} examples, {1 + len(came.left)} files", file=sys.stderr)
+    print(
+        _about(came),
+        file=sys.stderr,
+    )
     print(render_evals(came.name, came.evals).decode() if options.evals else came.text, end="")
     return 0
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from skills.evals import Assertion, Eval
+from studio.wording import counted
 
 if TYPE_CHECKING:
     from hypernet.base import Base
@@ -133,9 +134,9 @@ def answer(
     long = sum(base.count_tokens(ev.expected_output) >= MAX_NEW_TOKENS for ev in asked)
     remarks = {
         f"{len(asked)} of the {len(evals)} examples were answered, evenly spread.": len(asked) < len(evals),
-        f"{_count(unread, 'prompt')} left no room for an answer in the base's context and did not pass.": unread,
-        f"{_count(long, 'expected answer')} cannot pass: answers here end after {MAX_NEW_TOKENS} tokens.": long,
-        f"{_count(found.n, 'example')} can only hint at it: add some.": found.n < FEW,
+        f"{counted(unread, 'prompt')} left no room for an answer in the base's context and did not pass.": unread,
+        f"{counted(long, 'expected answer')} cannot pass: answers here end after {MAX_NEW_TOKENS} tokens.": long,
+        f"{counted(found.n, 'example')} can only hint at it: add some.": found.n < FEW,
     }
     note = " ".join(remark for remark, holds in remarks.items() if holds)
     yield replace(found, verdict=_verdict(found), beyond=_is_beyond(found), note=note)
@@ -180,7 +181,3 @@ def _meaning(found: Fidelity, without: int, read: int, parametric: int) -> str:
     if parametric > without:
         return f"The adapter keeps {100 * found.kept:.0f} % of what reading the skill gives; the rest is lost."
     return "The adapter keeps nothing of what reading the skill gives. Keep the skill in the prompt."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -14,6 +14,7 @@ from studio.fidelity import Score
 from studio.neighbours import Neighbours
 from studio.shelf import ShelfSkill, Version
 from studio.views.render import NBSP
+from studio.wording import counted
 
 MORE = 24  # cards that are shown at once, and that a click adds
 MAX_ABOUT = 240  # characters of a description on a card
@@ -52,7 +53,7 @@ def cards(found: Found, keeps: bool, whose: str, query: str) -> str:
 def count(found: Found) -> str:
     """How many skills fit, for everybody to hear while they type."""
     shown = f", the first {len(found.cards):,} shown" if found.total > len(found.cards) else ""
-    return f'<p class="quiet">{_count(found.total, "skill")}{shown}</p>'
+    return f'<p class="quiet">{counted(found.total, "skill")}{shown}</p>'
 
 
 def said(message: str, undo: str = "", what: str = "") -> str:
@@ -280,8 +281,4 @@ def when(seconds: float | None) -> str:
 
 def _files(number: int) -> str:
     """How many files a version has beside its text."""
-    return f"with {_count(number, 'file')}" if number else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"with {counted(number, 'file')}" if number else ""

@@ -23,6 +23,7 @@ from studio.service import (
     Status,
 )
 from studio.sharing import Brought
+from studio.wording import counted
 
 NBSP = "\u00a0"  # keeps a number and its unit on one line
 MAX_PROBLEMS = 20  # shown at once; the rest is counted
@@ -66,12 +67,12 @@ def live_line(examination: Examination, text: str) -> str:
     )
     errors = sum(problem.severity == "error" for problem in problems)
     counts = [
-        _count(number, kind) for number, kind in ((errors, "error"), (len(problems) - errors, "warning")) if number
+        counted(number, kind) for number, kind in ((errors, "error"), (len(problems) - errors, "warning")) if number
     ]
     verdict = ", ".join(counts) or "meets the specification"
     grave = [finding for finding in examination.findings if finding.severity != "note"]
     if grave:
-        verdict += f", {_count(len(grave), 'finding')} of the scan"
+        verdict += f", {counted(len(grave), 'finding')} of the scan"
     blocked = any(finding.severity == "block" for finding in grave)
     state = "error" if errors or blocked else "warning" if problems or grave else "valid"
     parts = [f'<p class="length"><b>{length}</b> <span data-severity="{state}">{verdict}</span></p>']
@@ -105,7 +106,7 @@ def asked(arrival: Arrival) -> str:
 
 def opened(arrival: Arrival) -> str:
     """What has come in with a skill that was opened: examples, notes of the scan, files that are left."""
-    examples = f", with {_count(len(arrival.evals), 'example')}" if arrival.evals else ""
+    examples = f", with {counted(len(arrival.evals), 'example')}" if arrival.evals else ""
     said = f"Opened <b>{escape(arrival.name)}</b> from {_source(arrival)}{examples}."
     found = arrival.findings
     clean = "" if found else " The scan found nothing."
@@ -162,7 +163,7 @@ def fidelity(found: Fidelity | None, has_examples: bool = True) -> str:
     if found is None:
         return "" if has_examples else f'<p class="hint">{UNKNOWN}</p>'
     rows = "".join(_marks(title, column, found) for title, column in zip(PANES, COLUMNS, strict=True))
-    heading = f"<h3>{escape(found.skill_name)} on {_count(found.n, 'example')}</h3>"
+    heading = f"<h3>{escape(found.skill_name)} on {counted(found.n, 'example')}</h3>"
     verdict = ""
     if found.verdict:
         kind = ' data-severity="warning"' if found.beyond else ""
@@ -334,16 +335,12 @@ def _diff(view: PaneView) -> str:
 
 
 def _cost(view: PaneView) -> str:
-    costs = [_count(view.prompt_tokens, "prompt token")] if view.prompt_tokens else []
+    costs = [counted(view.prompt_tokens, "prompt token")] if view.prompt_tokens else []
     if view.first_token_seconds is not None:
         costs.append(f"first token in {_seconds(view.first_token_seconds)}")
     if view.tokens_per_second is not None:
         costs.append(f"{view.tokens_per_second:.1f}{NBSP}tokens/s")
     return f'<p class="cost">{" · ".join(costs)}</p>' if costs else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _seconds(seconds: float) -> str:

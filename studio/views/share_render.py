@@ -13,6 +13,7 @@ from studio.bundle import Mismatch, Verification
 from studio.hub import Pushed, Shared
 from studio.sharing import Incoming
 from studio.views.render import NBSP
+from studio.wording import counted
 
 MAX_FINDINGS = 30  # shown at once; the rest is counted
 MAX_FILES = 60
@@ -42,7 +43,7 @@ def open_skill(source: SkillFiles | None, checked: bool, problem: str = "") -> s
     if source is None:
         return f'<p class="problem" data-severity="error">{escape(problem)}</p>'
     others = len(source.files) - 1
-    parts = ["SKILL.md", *([_count(others, "other file")] if others else []), "the adapter", "a model card"]
+    parts = ["SKILL.md", *([counted(others, "other file")] if others else []), "the adapter", "a model card"]
     held = f"{', '.join(parts[:-1])} and {parts[-1]}"
     evaluation = (
         "The card has the evaluation on the skill's own examples."
@@ -105,7 +106,7 @@ def incoming(pulled: Incoming | None) -> str:
         f"{kind}.</p><p><bdi>{escape(pulled.skill.description)}</bdi></p>"
         f"{mismatches(pulled.mismatches)}{findings(pulled.findings, nothing=NOTHING_FOUND_IN_IT)}"
         f'<details><summary>SKILL.md, {len(pulled.text):,} characters</summary><pre tabindex="0">{escape(text)}</pre>'
-        f"</details><details><summary>{_count(len(pulled.sizes), 'file')}</summary><ul>{files}"
+        f"</details><details><summary>{counted(len(pulled.sizes), 'file')}</summary><ul>{files}"
         f"{f'<li>and {hidden:,} more</li>' if hidden > 0 else ''}</ul></details></section>"
     )
 
@@ -138,7 +139,7 @@ def verification(outcome: Verification) -> str:
 
 
 def _shared(each: Shared) -> str:
-    facts = [f"{each.downloads:,} downloads", _count(each.likes, "like"), each.updated[:10]]
+    facts = [f"{each.downloads:,} downloads", counted(each.likes, "like"), each.updated[:10]]
     base = next((tag.removeprefix(ADAPTER_TAG) for tag in each.tags if tag.startswith(ADAPTER_TAG)), "")
     about = f'<span class="quiet">for {escape(base)}</span>' if base else ""
     private = '<span class="chip">private</span>' if each.private else ""
@@ -155,10 +156,6 @@ def _finding(finding: Finding) -> str:
     head = f"<b>{word}{': ' if place else ''}<bdi>{escape(place)}</bdi></b>"
     fix = f'<span class="fix">{escape(finding.fix)}</span>'
     return f'<li class="problem" data-severity="{severity}">{head} {escape(finding.message)}{fix}</li>'
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def size(count: int) -> str:

@@ -16,6 +16,7 @@ from studio.examples import SPLITS, Example, Fault
 from studio.hub import Pushed
 from studio.jobs import Job
 from studio.views.render import NBSP
+from studio.wording import counted
 
 MAX_FAULTS = 12  # shown at once; the rest is counted
 MAX_POINTS = 160  # of a line in the plot: more than its pixels tell apart
@@ -90,7 +91,7 @@ def skills(rows: Sequence[SkillRow], shown: str) -> str:
             f'<input type="checkbox" data-do="choose" data-id="{id_}" aria-label="Train on {name}"'
             f"{' checked' if row.chosen else ''}>"
             f'<button type="button" class="name" data-do="show" data-id="{id_}">{name}</button>'
-            f'<span class="quiet">{_count(row.examples, "example")}</span>'
+            f'<span class="quiet">{counted(row.examples, "example")}</span>'
             f'<button type="button" class="drop" data-do="drop" data-id="{id_}" data-sure="Remove?" '
             f'aria-label="Remove {name} and its examples" title="Remove the skill and its examples">✕</button></li>'
         )
@@ -128,9 +129,9 @@ def _example(number: int, example: Example) -> str:
         f'<option value="{value}"{" selected" if value == example.split else ""}>{name}</option>'
         for value, name in SPLITS.items()
     )
-    remarks = [_count(len(example.messages), "earlier turn")] if example.messages else []
-    remarks += [_count(len(example.steps), "step") + " with tools"] if example.steps else []
-    remarks += [_count(len(example.checks), "check")] if example.checks else []
+    remarks = [counted(len(example.messages), "earlier turn")] if example.messages else []
+    remarks += [counted(len(example.steps), "step") + " with tools"] if example.steps else []
+    remarks += [counted(len(example.checks), "check")] if example.checks else []
     note = ""
     if remarks:
         note = (
@@ -150,7 +151,7 @@ def detail(number: int, example: Example) -> str:
     chat = example.chat[:-1]
     turns = "".join(f"<div><dt>{ROLES[turn['role']]}</dt><dd>{_turn(turn)}</dd></div>" for turn in chat[-MAX_TURNS:])
     hidden = len(chat) - MAX_TURNS
-    before = f'<p class="quiet">{_count(hidden, "turn")} before</p>' if hidden > 0 else ""
+    before = f'<p class="quiet">{counted(hidden, "turn")} before</p>' if hidden > 0 else ""
     shown = f"{before}<dl>{turns}</dl>" if len(chat) > 1 else ""
     checks = "".join(
         f'<li>{escape(said)}<button type="button" class="drop" data-do="uncheck" '
@@ -197,7 +198,7 @@ def _place(fault: Fault, numbers: dict[int, int]) -> str:
 def estimate(minutes: float, kept_out: int, before: int) -> str:
     """How long a training will take: `kept_out` are the examples that it is judged by, `before` the trainings, of all
     people, that come first."""
-    examples, measuring = _count(kept_out, "kept-out example"), 2 * SECONDS_A_QUESTION * (kept_out + MEASURED_TOO)
+    examples, measuring = counted(kept_out, "kept-out example"), 2 * SECONDS_A_QUESTION * (kept_out + MEASURED_TOO)
     if measuring > 30 * minutes:
         said = (
             f"Measuring {examples} before and after takes about {duration(measuring)} alone on two cores, which leaves "
@@ -466,10 +467,6 @@ def _in_queue(number: int) -> str:
 
 def _when(seconds: float) -> str:
     return time.strftime("%d %b, %H:%M", time.localtime(seconds))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _number(value: object) -> float | None:
