@@ -156,10 +156,7 @@ def search(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """Print a skill's text, or its examples."""
     came = take_in(options.skill, options)
-    print(
-        _about(came),
-        file=sys.stderr,
-    )
+    print(_about(came), file=sys.stderr)
     print(render_evals(came.name, came.evals).decode() if options.evals else came.text, end="")
     return 0
 
