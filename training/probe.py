@@ -17,7 +17,6 @@ from torch import nn
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for
-from training.designs import DESIGNS
 from training.examples import answer_logits, to_example
 from training.fit import FitConfig
 from training.optimizer import MuonAdamW
@@ -112,7 +111,7 @@ def probe(base: Base, hypernetwork: Hypernetwork, config: ProbeConfig) -> Iterat
         scored = answer_logits(base, examples, own.join(hypernetwork.shared()).to(base.dtype))
         loss = F.cross_entropy(scored.logits.float(), scored.right)
         loss.backward()
-        nn.utils.clip_grad_norm_([p for p in hypernetwork.parameters() if p.grad is not None], 1.0)
+        nn.utils.clip_grad_norm_(hypernetwork.parameters(), 1.0)
         optimizer.step(config.learning_rate * min(1.0, (step + 1) / config.warmup))
         losses.append(loss.item())
         for example, hit in zip(examples, scored.exact(len(examples)).tolist(), strict=True):
@@ -128,7 +127,6 @@ def probe(base: Base, hypernetwork: Hypernetwork, config: ProbeConfig) -> Iterat
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=DEFAULT, help=f"whose modules and slots to try ({DEFAULT.name})")
     parser.add_argument("--base", help="Hub name or folder of the base, instead of the config's")
-    parser.add_argument("--design", choices=DESIGNS, default="slots")
     parser.add_argument("--slots", type=int, help="instead of the config's")
     parser.add_argument("--minutes", type=float, default=ProbeConfig.minutes, help="of processor time")
     parser.add_argument("--seed", type=int, default=ProbeConfig.seed, help="another one draws other skills")
@@ -142,10 +140,7 @@ def run(options: argparse.Namespace, shape: FitConfig) -> None:
         base.model.set_attn_implementation("eager")
     torch.manual_seed(config.seed)
     slots = shape.slots if options.slots is None else options.slots
-    made = DESIGNS[options.design]
-    slots = slots if made is Hypernetwork else 0
-    hypernetwork = made(config_for(base, shape.modules, shape.shared_modules, slots=slots)).to(base.device)
-    hypernetwork.read(base, ["."])
+    hypernetwork = Hypernetwork(config_for(base, shape.modules, shape.shared_modules, slots=slots)).to(base.device)
     rng = random.Random(f"probe/{config.seed}/first")
     hypernetwork.calibrate(hypernetwork.read(base, [draw_skill(rng).text for _ in range(32)]))
     print("| step | minutes | loss | " + " | ".join(f"{kind}, exact %" for kind in KINDS) + " |")
