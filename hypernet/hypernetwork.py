@@ -298,10 +298,10 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         return LoraWeights(self.config.layers, {module: (a[None], b[None]) for module, (a, b) in modules})
 
     def own_part(self, weights: LoraWeights) -> LoraWeights:
-        """What `generate` made from the skills alone, without the shared part [skills, layers, rank, dim]."""
-        rank, modules = self.config.shared_rank, self.config.module_dims
-        pairs = ((module, weights.modules[module]) for module in modules)
-        return LoraWeights(weights.layers, {module: (a[:, :, :-rank], b[:, :, :-rank]) for module, (a, b) in pairs})
+        """What `generate` made from the skills alone, without the shared part [skills, layers, rank (+ slots), dim]."""
+        shared = self.config.shared_rank
+        own = {m: tuple(x[:, :, : x.shape[2] - shared] for x in weights.modules[m]) for m in self.config.module_dims}
+        return LoraWeights(weights.layers, own)
 
     def read(self, base: Base, texts: list[str]) -> SkillStates:
         """Read skill texts with the base.
@@ -313,7 +313,7 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
 
     @torch.no_grad()
     def generate(self, base: Base, texts: list[str]) -> LoraWeights:
-        """LoRA of each skill text, own and shared part joined [skills, layers, rank + shared_rank, dim].
+        """LoRA of each skill text, own and shared part joined [skills, layers, rank (+ slots) + shared_rank, dim].
 
         Raises SkillTextError (empty, too long) and HypernetworkError (another base).
         """

@@ -382,7 +382,7 @@ class Fit:
         }
 
     def _resume(self) -> None:
-        before = json.loads((self.out / "fit.json").read_text())
+        before = {"slots": 0} | json.loads((self.out / "fit.json").read_text())  # the oldest runs know of none
         now = json.loads(json.dumps(asdict(self.config)))
         # what belongs to the shape of the run; the rest may change for the steps to come, and the curve keeps it
         fixed = "base start reading modules slots shared_modules seed skills_per_step tasks_per_skill ema".split()

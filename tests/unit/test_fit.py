@@ -203,6 +203,18 @@ def test_a_run_with_another_setting_is_refused_in_the_same_folder(dequantized: B
     assert Fit(small(tmp_path, steps=9, learning_rate=0.5), dequantized).step == 1  # more steps go on
 
 
+def test_a_run_from_before_there_were_slots_goes_on_without_any(dequantized: Base, tmp_path: Path):
+    first = Fit(small(tmp_path, slots=0), dequantized)
+    steps(first, 1)
+    first.save()
+    settings = asdict(first.config)
+    del settings["slots"]
+    (tmp_path / "fit.json").write_text(json.dumps(settings))
+    assert Fit(small(tmp_path, slots=0), dequantized).step == 1
+    with pytest.raises(FitError, match="holds a run with another slots"):
+        Fit(small(tmp_path), dequantized)
+
+
 def test_a_run_on_another_base_is_refused_in_the_same_folder(dequantized: Base, tmp_path: Path):
     Fit(small(tmp_path, steps=1), dequantized).run()
     other = load_base(save_model(LlamaForCausalLM, llama_config(), tmp_path / "other-llama", seed=1), "dequantized")
