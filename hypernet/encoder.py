@@ -31,7 +31,7 @@ class SkillStates:
 
     states: Tensor  # [skills, tokens, encoder_layers * hidden], RMS-normed per layer
     inputs: dict[str, Tensor]  # module -> [skills, layers, tokens, d_in]: its input while the base read the text
-    left: Tensor  # [skills, layers, tokens, hidden]: the residual stream behind each layer
+    left: Tensor  # [skills, layers, tokens, hidden]: the residual stream behind each layer; of no layer without slots
     mask: Tensor  # [skills, tokens], True where there is a token
 
 
@@ -65,7 +65,7 @@ def read_skills(base: Base, tokenized: list[list[int]], config: HypernetworkConf
         module: torch.zeros(count, len(config.layers), longest, d_in, **new)
         for module, (d_in, _) in config.module_dims.items()
     }
-    left = torch.zeros(count, len(config.layers), longest, config.hidden_size, **new)
+    left = torch.zeros(count, len(config.layers) if config.slots else 0, longest, config.hidden_size, **new)
     windows = [
         (skill, start, ids[start : start + config.window])
         for skill, ids in enumerate(tokenized)
@@ -79,7 +79,8 @@ def read_skills(base: Base, tokenized: list[list[int]], config: HypernetworkConf
         for row, (skill, start, ids) in enumerate(batch):
             n = len(ids)
             states[skill, start : start + n] = hidden[row, :n]
-            left[skill, :, start : start + n] = behind[row, :, :n]
+            for position, x in enumerate(behind):
+                left[skill, position, start : start + n] = x[row, :n]
             for module, layers in seen.items():
                 for position, x in enumerate(layers):
                     inputs[module][skill, position, start : start + n] = x[row, :n]
@@ -103,16 +104,18 @@ def _keep_output(kept: list[Tensor], token: object) -> Callable:
     return hook
 
 
-def _read_windows(base: Base, ids: list[list[int]], config: HypernetworkConfig) -> tuple[Tensor, Tensor, dict]:
-    """States [windows, tokens, encoder_layers * hidden], what left the layers [windows, layers, tokens, hidden] and
-    module inputs {module: [windows, tokens, d_in] a layer}."""
+def _read_windows(base: Base, ids: list[list[int]], config: HypernetworkConfig) -> tuple[Tensor, list, dict]:
+    """States [windows, tokens, encoder_layers * hidden], what left each layer [windows, tokens, hidden] where there are
+    slots, and module inputs {module: [windows, tokens, d_in] a layer}."""
     longest = -(-max(map(len, ids)) // PAD_TO) * PAD_TO
     padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=base.device)
     seen: dict[str, list[Tensor]] = {module: [] for module in config.module_dims}
     layers, token, handles, left = decoder_layers(base.model), object(), [], []
     previous = _READING.set(token)
     try:
-        for layer in config.layers:  # not the model's own list of states: its last one is normed
+        for layer in (
+            config.layers if config.slots else ()
+        ):  # not the model's own list of states: its last one is normed
             handles.append(layers[layer].register_forward_hook(_keep_output(left, token)))
         for module in config.module_dims:
             for layer in config.layers:
@@ -125,4 +128,4 @@ def _read_windows(base: Base, ids: list[list[int]], config: HypernetworkConfig) 
         for handle in handles:
             handle.remove()
     kept = [F.rms_norm(out.hidden_states[i].float(), (config.hidden_size,)) for i in config.encoder_layers]
-    return torch.cat(kept, dim=-1).to(base.dtype), torch.stack(left, dim=1), seen
+    return torch.cat(kept, dim=-1).to(base.dtype), left, seen
