@@ -3,6 +3,7 @@
 A skill is chosen and its first example filled in, so that the first click on Compare shows what this is about.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from studio.views.compare_panel import ComparePanel, digest
 from studio.views.import_panel import FETCH
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
-from studio.views.skill_panel import NEW, RECALL, SkillPanel, form_values, recalled, source_text
+from studio.views.skill_panel import NEW, RECALL, SHOW_TYPED, SkillPanel, form_values, recalled, source_text
 from studio.views.stack_panel import Stack
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
@@ -215,12 +216,11 @@ def _wire(
         old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))
         return render.stale_line(old), render.stale_check(found_for_old)
 
-    def typed_form(made_from: str, checked: str, *source: str) -> tuple[str, ...]:
-        text = source_text(*source)
-        return text, skill.live_line(text), *stale(text, made_from, checked), ""
-
-    def typed_raw(made_from: str, checked: str, raw: str) -> tuple[str, ...]:
-        return *form_values(raw), skill.live_line(raw), *stale(raw, made_from, checked), ""
+    def typed(made_from: str, checked: str, *source: str) -> str:
+        text, form = source_text(*source), source[1:4]
+        followed = form if source[-1] == "form" else form_values(text)
+        shown = [text, *followed, skill.live_line(text), *stale(text, made_from, checked), ""]
+        return json.dumps({"typed": source, "shown": shown})
 
     page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
     target = [
@@ -282,10 +282,11 @@ def _wire(
     known = [compare.identity] if compare.shelf else []
     demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
 
-    live = [skill.live, compare.stale, compare.check_stale, skill.kept]
     seen = [compare.made_from, compare.checked]
-    skill.form_typed.input(typed_form, [*seen, *skill.source], [skill.raw, *live], **QUICK)
-    skill.raw_typed.input(typed_raw, [*seen, skill.raw], [*skill.form, *live], **QUICK)
+    told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale, skill.kept]
+    for paused in (skill.form_typed.input, skill.raw_typed.input):
+        said = paused(typed, [*seen, *skill.source], skill.said, **QUICK)
+        said.then(None, [skill.said, *skill.source, *told], told, js=SHOW_TYPED, api_visibility="private")
 
     def watch() -> tuple[str, gr.Timer]:
         status = studio.status()

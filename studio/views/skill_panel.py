@@ -34,6 +34,12 @@ _SAVE = """(...source) => {
 _REMEMBER = """(...edited) => {
   try { localStorage.setItem("parametric-skills-draft", JSON.stringify(edited)); } catch {}
 }"""
+# What the server has to say of a typed text is shown only if that text still stands in the editor.
+SHOW_TYPED = """(said, ...page) => {
+  const {typed, shown} = JSON.parse(said);
+  const same = JSON.stringify(typed) === JSON.stringify(page.slice(0, typed.length));
+  return same ? shown : page.slice(typed.length);
+}"""
 RECALL = """(_, ...page) => {
   let draft = "";
   try { draft = localStorage.getItem("parametric-skills-draft") ?? ""; } catch {}
@@ -130,6 +136,7 @@ class SkillPanel:
                         elem_classes="mono",
                     )
             self.edited = gr.Textbox("raw", visible=False)  # which of the two was edited last: "raw" or "form"
+            self.said = gr.Textbox("", visible=False)  # what the server says of a typed text, for `SHOW_TYPED`
             self.beside = gr.HTML("", elem_id="beside", js_on_load=LIVE_REGION)
             self.live = gr.HTML(self.live_line(first.text), elem_id="live", js_on_load=LIVE_REGION)
         self.query_typed, self.form_typed, self.raw_typed = map(typing, ("#query", "#skill-form", "#skill-raw"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from transformers import AutoModelForCausalLM
 
 from hypernet.base import DEFAULT_BASE, locate
@@ -152,6 +152,32 @@ def test_an_edited_text_makes_the_adapter_stale_until_compared_again(page: Page)
     expect(page.locator("#stale")).to_contain_text("earlier text")
     compare(page)
     expect(page.locator("#stale")).not_to_contain_text("earlier text")
+
+
+def test_a_skill_picked_while_the_server_still_reads_a_typed_one_is_not_overwritten(page: Page) -> None:
+    choose(page, "commit-line-for-payments")
+    late: list[Route] = []
+    mark = "One more line."
+
+    def hold(route: Route) -> None:
+        if mark in (route.request.post_data or "") and not late:
+            late.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/gradio_api/run/**", hold)
+    body = page.locator("#skill-body textarea")
+    with page.expect_request(lambda request: mark in (request.post_data or "")):
+        body.fill(body.input_value() + f"\n\n{mark}")
+    choose(page, "checkout-latency-levels")
+    picked = body.input_value()
+    with page.expect_response(lambda response: mark in (response.request.post_data or "")):
+        late[0].continue_()
+    page.wait_for_timeout(300)
+    expect(body).to_have_value(picked)
+    page.get_by_role("tab", name="SKILL.md").click()
+    expect(page.locator("#skill-raw textarea")).to_have_value(re.compile("name: checkout-latency-levels"))
+    expect(page.locator("#skill-raw textarea")).not_to_have_value(re.compile(mark))
 
 
 def test_two_visitors_do_not_see_each_other(browser: Browser, server: str) -> None:
