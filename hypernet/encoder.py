@@ -113,9 +113,8 @@ def _read_windows(base: Base, ids: list[list[int]], config: HypernetworkConfig) 
     layers, token, handles, left = decoder_layers(base.model), object(), [], []
     previous = _READING.set(token)
     try:
-        for layer in (
-            config.layers if config.slots else ()
-        ):  # not the model's own list of states: its last one is normed
+        # not the model's own list of states: its last one is normed
+        for layer in config.layers if config.slots else ():
             handles.append(layers[layer].register_forward_hook(_keep_output(left, token)))
         for module in config.module_dims:
             for layer in config.layers:

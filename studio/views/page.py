@@ -286,7 +286,7 @@ def _wire(
     told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale, skill.kept]
     for paused in (skill.form_typed.input, skill.raw_typed.input):
         said = paused(typed, [*seen, *skill.source], skill.said, **QUICK)
-        said.then(None, [skill.said, *skill.source, *told], told, js=SHOW_TYPED, api_visibility="private")
+        said.success(None, [skill.said, *skill.source, *told], told, js=SHOW_TYPED, api_visibility="private")
 
     def watch() -> tuple[str, gr.Timer]:
         status = studio.status()

@@ -34,16 +34,17 @@ _SAVE = """(...source) => {
 _REMEMBER = """(...edited) => {
   try { localStorage.setItem("parametric-skills-draft", JSON.stringify(edited)); } catch {}
 }"""
+RECALL = """(_, ...page) => {
+  let draft = "";
+  try { draft = localStorage.getItem("parametric-skills-draft") ?? ""; } catch {}
+  return [location.hash ? "" : draft, ...page];  // a link says itself what is to be opened
+}"""
+
 # What the server has to say of a typed text is shown only if that text still stands in the editor.
 SHOW_TYPED = """(said, ...page) => {
   const {typed, shown} = JSON.parse(said);
   const same = JSON.stringify(typed) === JSON.stringify(page.slice(0, typed.length));
   return same ? shown : page.slice(typed.length);
-}"""
-RECALL = """(_, ...page) => {
-  let draft = "";
-  try { draft = localStorage.getItem("parametric-skills-draft") ?? ""; } catch {}
-  return [location.hash ? "" : draft, ...page];  // a link says itself what is to be opened
 }"""
 
 
