@@ -248,7 +248,7 @@ def test_a_flood_of_notes_does_not_bury_what_is_grave():
         ("tool", b"\x7fELF\x02\0\0", "program", "ask"),
         ("model.pkl", b"\x80\x04", "program", "ask"),
         ("more.zip", zip_of(a=b"x"), "program", "ask"),
-        ("more.bin", gzip.compress(b"x"), "program", "ask"),
+        ("more.bin", gzip.compress(b"x", mtime=0), "program", "ask"),
         ("more.docx", zip_of(a=bytes(30_000_000)), "bomb", "block"),
         ("package.json", b"{}", "settings", "ask"),
         (".claude/settings.json", b"{}", "settings", "ask"),
