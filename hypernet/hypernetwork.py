@@ -2,8 +2,7 @@
 
 Latents, one per (layer, module, rank), attend to the text (Perceiver). Each latent writes one A row and one B row
 through linear heads, and beside them through a literal path: attention over the text picks what entered the module at a
-token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter. A second
-attention picks another token for A, so that a key may stand apart from its value.
+token (for A) and the embedding of the token that follows (for B), so that strings come out letter by letter.
 
 Beside the latents, tokens that a small encoder finds worth it get a rank each: A answers to what entered the module at
 that token, B puts the base into the state in which it read the tokens after it. So a key that a prompt names calls up
@@ -32,7 +31,6 @@ from hypernet.lora import LoraWeights, decoder_layers
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 CARD = Path(__file__).parent / "card.md"
-NEAR = range(-12, 4)  # tokens from one that is said to those among which its key is looked for
 AHEAD = range(-3, 13)  # tokens from a key to those among which what it calls up is looked for
 USUAL = range(1, 9)  # of AHEAD, where that stands as a rule
 WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
@@ -58,20 +56,6 @@ def _mean(x: Tensor, mask: Tensor) -> Tensor:
     """x [skills, layers, tokens, n] over the tokens of mask [skills, tokens] -> [skills, layers, 1, n] in float32."""
     weight = mask.to(x.dtype) / mask.sum(1, keepdim=True).clamp_min(1).to(x.dtype)
     return (weight[:, None, None] @ x).float()
-
-
-def _attend(queries: Tensor, keys: Tensor, mask: Tensor, bias: Tensor | float = 0.0) -> Tensor:
-    """queries [skills, layers, rank, k], keys [skills, tokens, k], mask [skills, tokens], bias on the scores
-    -> attention [skills, layers, rank, tokens] in float32."""
-    scores = torch.einsum("slrk,stk->slrt", queries, keys).float() / keys.shape[-1] ** 0.5 + bias
-    return scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1)
-
-
-def _around(attention: Tensor) -> Tensor:
-    """attention [..., tokens] -> the same moved along the text by every offset of NEAR [..., tokens, offsets]."""
-    reach, count = max(map(abs, NEAR)), attention.shape[-1]
-    padded = F.pad(attention, (reach, reach))
-    return torch.stack([padded[..., reach - offset : reach - offset + count] for offset in NEAR], dim=-1)
 
 
 class PerceiverBlock(nn.Module):
@@ -200,8 +184,6 @@ class ModuleHead(nn.Module):
         layers, rank, width, hidden = len(config.layers), config.rank, config.width, config.hidden_size
         self.a, self.b = nn.Linear(width, d_in), nn.Linear(width, d_out)
         self.query = nn.Linear(width, width // 2)  # the token whose successor B says
-        self.key_query = nn.Linear(width, width // 2)  # the token that A looks out for, near the one that is said
-        self.nearness = nn.Parameter(torch.zeros(layers, rank, len(NEAR)))
         self.literal = nn.Linear(2 * hidden, d_out, bias=False)  # embeddings of a token and of the next one -> B
         if d_out == hidden:  # B writes where the (often tied) output head reads: start by saying the next token
             with torch.no_grad():
@@ -210,7 +192,6 @@ class ModuleHead(nn.Module):
         self.register_buffer("input_spread", torch.ones(layers, 1, d_in))
         self.input_gain = nn.Parameter(torch.ones(layers, 1, d_in))
         self.gate_a = nn.Parameter(torch.full((layers, rank, 1), 0.5))
-        self.gate_key = nn.Parameter(torch.full((layers, rank, 1), 0.5))
         self.gate_b = nn.Parameter(torch.full((layers, rank, 1), 0.5))
         self.scale = nn.Parameter(torch.zeros(layers, rank, 1))
 
@@ -218,14 +199,11 @@ class ModuleHead(nn.Module):
         """z [skills, layers, rank, width], keys [skills, tokens, width / 2], literals [skills, tokens, 2 * hidden],
         inputs [skills, layers, tokens, d_in], mask [skills, tokens]
         -> A [skills, layers, rank, d_in], B [skills, layers, rank, d_out]."""
-        attention = _attend(self.query(z), keys, mask)  # [skills, layers, rank, tokens]
-        near = (_around(attention) @ self.nearness.exp()[..., None]).squeeze(-1)
-        key_attention = _attend(self.key_query(z), keys, mask, near.clamp_min(1e-6).log())
+        scores = torch.einsum("slrk,stk->slrt", self.query(z), keys).float() / keys.shape[-1] ** 0.5
+        attention = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1)  # [skills, layers, rank, tokens]
         picked = torch.einsum("slrt,std->slrd", attention.to(literals.dtype), literals)
-        both = torch.cat([attention, key_attention], dim=2).to(inputs.dtype)  # [skills, layers, 2 * rank, tokens]
-        entered = ((both @ inputs).float() - _mean(inputs, mask)) / self.input_spread * self.input_gain
-        said, looked_for = _unit(entered).chunk(2, dim=2)
-        a = _unit(self.a(z).float()) + self.gate_a * said + self.gate_key * looked_for
+        entered = (attention.to(inputs.dtype) @ inputs).float() - _mean(inputs, mask)
+        a = _unit(self.a(z).float()) + self.gate_a * _unit(entered / self.input_spread * self.input_gain)
         b = _unit(self.b(z).float()) + self.gate_b * _unit(self.literal(picked).float())
         return a, b * self.scale * SCALE_GAIN
 
@@ -408,6 +386,7 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         """The card that lies beside saved weights: what it is for and what it was trained on."""
         config = self.config
         facts = "\n".join(f"| {name} | {value} |" for name, value in config.trained.items())
+        slots = f" (here {config.slots} more, each a token's)" if config.slots else ""
         alone = f"; shared alone on {', '.join(config.shared_dims)}" if config.shared_dims else ""
         return ModelCard(
             CARD.read_text(encoding="utf-8").format(
@@ -415,7 +394,7 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
                 fingerprint=config.base_fingerprint,
                 rank=config.rank,
                 shared_rank=config.shared_rank,
-                modules=", ".join(config.module_dims) + alone,
+                modules=", ".join(config.module_dims) + slots + alone,
                 layers=", ".join(map(str, config.layers)),
                 facts=facts,
                 max_tokens=config.max_tokens,

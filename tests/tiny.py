@@ -133,14 +133,17 @@ def load_base(folder: Path | str, quantization: str = "none", dtype: torch.dtype
 def make_hypernetwork(
     base: Base, modules: tuple[str, ...] = MODULES, seed: int = 0, shared_modules: tuple[str, ...] = (), **options
 ) -> Hypernetwork:
-    """A hypernetwork as after some training: its scales and its shared part are no longer zero."""
+    """A hypernetwork as after some training: its scales, its gates and its shared part are no longer zero."""
     torch.manual_seed(seed)
-    options = {"width": 32, "blocks": 1, **options}
+    options = {"width": 32, "blocks": 1, "slots": 6 if modules == MODULES else 0, **options}
     hypernetwork = Hypernetwork(config_for(base, modules, shared_modules, **options)).eval()
     with torch.no_grad():
         hypernetwork.calibrate(hypernetwork.read(base, ["Write the label of a report.", "End with a full stop."]))
         for head in hypernetwork.module_heads.values():
             head.scale.normal_(std=0.02)
+        if hypernetwork.slots is not None:
+            for gate in (hypernetwork.slots.gate_say, hypernetwork.slots.gate_put):
+                gate.weight.normal_(std=0.2)
         for shared_b in hypernetwork.shared_b.values():
             shared_b.normal_(std=0.05)
     return hypernetwork

@@ -139,9 +139,14 @@ def delta(adapter: Adapter, module: str) -> torch.Tensor:
 def test_a_stack_holds_the_shared_part_once_and_the_own_parts_calibrated(
     with_shared_modules: Hypernetwork, parts: list[Adapter], stack: Adapter
 ):
-    rank, shared = with_shared_modules.config.rank, with_shared_modules.config.shared_rank
+    config = with_shared_modules.config
+    rank, shared = config.rank, config.shared_rank
     ranks = {module: a.shape[2] for module, (a, _) in stack.weights.modules.items()}
-    assert ranks == dict.fromkeys(MODULES, 3 * rank + shared) | dict.fromkeys(SHARED, rank + shared)
+    assert ranks == {
+        "self_attn.o_proj": 3 * rank + shared,
+        "mlp.down_proj": 3 * (rank + config.slots) + shared,
+        **dict.fromkeys(SHARED, rank + shared),
+    }
     for module in SHARED:
         torch.testing.assert_close(delta(stack, module), delta(parts[0], module))
     own = [with_shared_modules.own_part(part.weights) for part in parts]
@@ -271,7 +276,7 @@ def test_provenance_says_what_it_was_made_from(
 def test_the_card_names_base_fingerprints_and_text_and_has_a_snippet(adapter: Adapter, saved: Path):
     card, came = (saved / CARD_FILE).read_text(), adapter.provenance
     assert card.startswith("---\nlibrary_name: peft\nbase_model: tiny-llama\n")
-    for fact in (came.base_fingerprint, came.hypernetwork_fingerprint, came.skill_sha256, "| rank | 16 |"):
+    for fact in (came.base_fingerprint, came.hypernetwork_fingerprint, came.skill_sha256, "| rank | 22 |"):
         assert fact in card
     assert peft_snippet("tiny-llama") in card
 
@@ -290,7 +295,7 @@ def test_the_vllm_snippet_names_base_rank_and_folder():
 def test_the_files_are_json_safetensors_and_markdown(saved: Path):
     assert {path.name for path in saved.iterdir()} == {CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, CARD_FILE}
     config = json.loads((saved / CONFIG_FILE).read_text())
-    assert (config["r"], config["lora_alpha"]) == (16, 16)  # PEFT's scaling is one
+    assert (config["r"], config["lora_alpha"]) == (22, 22)  # PEFT's scaling is one
     assert config["layers_to_transform"] == [2, 3]
 
 

@@ -146,7 +146,7 @@ def test_the_card_names_strength_base_and_a_vllm_command(made: Path, base: Base)
     card = (made / CARD).read_text()
     assert "The recommended strength is 1.0" in card and base.fingerprint in card
     assert "| parametric | 3 of 4 | 75.0 % |" in card and "The adapter beats reading." in card
-    assert "vllm serve tiny-llama --enable-lora --max-lora-rank 16 --lora-modules skill=./adapter" in card
+    assert "vllm serve tiny-llama --enable-lora --max-lora-rank 32 --lora-modules skill=./adapter" in card
 
 
 def test_the_card_s_peft_snippet_runs_in_the_bundle(

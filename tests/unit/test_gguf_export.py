@@ -17,7 +17,7 @@ from hypernet.gguf_export import GGUF_FILE, adapter_gguf
 from hypernet.lora import apply_lora
 
 # the shared part alone has another rank than the two together
-OWN = {"modules": ("self_attn.o_proj", "mlp.down_proj"), "rank": 4, "shared_rank": 2}
+OWN = {"modules": ("self_attn.o_proj", "mlp.down_proj"), "rank": 4, "shared_rank": 2, "slots": 3}
 SHARED = ("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")
 NAMES = {
     "self_attn.q_proj": "attn_q",
@@ -33,7 +33,7 @@ PROMPT = torch.randint(2, VOCABULARY, (20,), generator=torch.Generator().manual_
 @pytest.fixture(scope="module")
 def adapter(base: Base, skill_texts: list[str]) -> Adapter:
     made = make_adapter(make_hypernetwork(base, shared_modules=SHARED, **OWN), base, skill_texts[0], "route-reports")
-    assert {a.shape[2] for a, _ in made.weights.modules.values()} == {6}
+    assert {a.shape[2] for a, _ in made.weights.modules.values()} == {6, 9}
     return made
 
 
@@ -65,7 +65,7 @@ def test_the_file_says_what_it_is(adapter: Adapter, base: Base, tmp_path: Path):
         "general.type": "adapter",
         "general.name": "route-reports",
         "adapter.type": "lora",
-        "adapter.lora.alpha": 6.0,
+        "adapter.lora.alpha": 9.0,
     }
     layers, modules = adapter.weights.layers, adapter.weights.modules
     wanted = {f"blk.{i}.{NAMES[m]}.weight.{ab}" for i in layers for m in modules for ab in ("lora_a", "lora_b")}

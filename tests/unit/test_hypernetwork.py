@@ -35,9 +35,10 @@ def equal(first: LoraWeights, second: LoraWeights) -> bool:
 
 
 def assert_close(first: LoraWeights, second: LoraWeights) -> None:
+    """Of the deltas `B A`, since slots have no order."""
     for module, pair in first.modules.items():
-        for x, y in zip(pair, second.modules[module], strict=True):
-            torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-5)
+        deltas = [torch.einsum("slrd,slre->slde", *factors) for factors in (pair, second.modules[module])]
+        torch.testing.assert_close(*deltas, rtol=1e-3, atol=1e-5)
 
 
 def text_of(base: Base, tokens: int) -> str:
@@ -104,22 +105,12 @@ def test_modules_with_the_shared_part_alone_have_the_rank_of_the_others(base: Ba
 # ---- slots of single tokens ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def slotted(base: Base) -> Hypernetwork:
-    """With slots, as after some training."""
-    made = make_hypernetwork(base, slots=6)
-    with torch.no_grad():
-        for gate in (made.slots.gate_say, made.slots.gate_put):
-            gate.weight.normal_(std=0.2)
-    return made
-
-
-def test_slots_add_ranks_to_the_last_module_alone(base: Base, slotted: Hypernetwork, skill_texts: list[str]):
-    weights = slotted.generate(base, skill_texts[:2])
+def test_slots_add_ranks_to_the_last_module_alone(base: Base, hypernetwork: Hypernetwork, skill_texts: list[str]):
+    weights = hypernetwork.generate(base, skill_texts[:2])
     ranks = {module: a.shape[2] for module, (a, _) in weights.modules.items()}
-    rank, shared = slotted.config.rank, slotted.config.shared_rank
+    rank, shared = hypernetwork.config.rank, hypernetwork.config.shared_rank
     assert ranks == {"self_attn.o_proj": rank + shared, "mlp.down_proj": rank + 6 + shared}
-    own = slotted.own_part(weights)
+    own = hypernetwork.own_part(weights)
     assert {module: a.shape[2] for module, (a, _) in own.modules.items()} == {
         "self_attn.o_proj": rank,
         "mlp.down_proj": rank + 6,
@@ -127,42 +118,26 @@ def test_slots_add_ranks_to_the_last_module_alone(base: Base, slotted: Hypernetw
 
 
 def test_a_slot_answers_to_its_own_token_and_hardly_to_the_others(
-    base: Base, slotted: Hypernetwork, skill_texts: list[str]
+    base: Base, hypernetwork: Hypernetwork, skill_texts: list[str]
 ):
-    read = slotted.read(base, skill_texts[:1])
+    read = hypernetwork.read(base, skill_texts[:1])
     with torch.no_grad():
-        a = slotted(read).modules["mlp.down_proj"][0][:, :, slotted.config.rank :]
+        a = hypernetwork(read).modules["mlp.down_proj"][0][:, :, hypernetwork.config.rank :]
     x = read.inputs["mlp.down_proj"].float()
     x = x - x[:, :, 1:].mean(2, keepdim=True)  # a text's first token never has a slot
     answers = torch.einsum("slrd,sltd->slrt", a, x)[..., 1:]
-    best = answers.max(-1).values
-    torch.testing.assert_close(best, torch.ones_like(best), rtol=0.05, atol=0.05)
+    assert (answers - 1).abs().min(-1).values.max() < 1e-4
     assert answers.abs().median() < 0.3
 
 
 def test_a_text_with_fewer_tokens_than_slots_has_the_same_adapter_alone_and_among_others(
-    base: Base, slotted: Hypernetwork, skill_texts: list[str]
+    base: Base, hypernetwork: Hypernetwork, skill_texts: list[str]
 ):
     assert base.count_tokens("Be.") < 6
-    together = slotted.generate(base, ["Be.", *skill_texts[:2]])
+    together = hypernetwork.generate(base, ["Be.", *skill_texts[:2]])
     assert all(t.isfinite().all() for pair in together.modules.values() for t in pair)
     for i, text in enumerate(["Be.", *skill_texts[:2]]):
-        alone = slotted.generate(base, [text])
-        for module in MODULES:  # slots have no order
-            deltas = [
-                torch.einsum("slrd,slre->slde", *pair)
-                for pair in (together.rows([i]).modules[module], alone.modules[module])
-            ]
-            torch.testing.assert_close(*deltas, rtol=1e-3, atol=1e-5)
-
-
-def test_slots_come_back_from_their_files_the_same(
-    base: Base, slotted: Hypernetwork, skill_texts: list[str], tmp_path: Path
-):
-    slotted.save_pretrained(tmp_path)
-    first, second = (load_hypernetwork(base, tmp_path).generate(base, skill_texts[:1]) for _ in range(2))
-    assert equal(first, second)
-    assert first.modules["mlp.down_proj"][0].shape[2] == slotted.config.rank + 6 + slotted.config.shared_rank
+        assert_close(together.rows([i]), hypernetwork.generate(base, [text]))
 
 
 def test_slots_in_a_module_that_does_not_write_the_residual_stream_are_refused(base: Base):
@@ -180,8 +155,9 @@ def test_the_adapter_has_the_shapes_that_the_config_says(base: Base, hypernetwor
     assert config.module_dims == {"self_attn.o_proj": (64, 64), "mlp.down_proj": (128, 64)}
     for module, (d_in, d_out) in config.module_dims.items():
         a, b = weights.modules[module]
-        assert a.shape == (3, 2, config.rank + config.shared_rank, d_in)
-        assert b.shape == (3, 2, config.rank + config.shared_rank, d_out)
+        rank = config.rank + config.shared_rank + (config.slots if module == "mlp.down_proj" else 0)
+        assert a.shape == (3, 2, rank, d_in)
+        assert b.shape == (3, 2, rank, d_out)
     assert weights.delta_norms().min() > 0
 
 
