@@ -108,7 +108,7 @@ def test_a_skill_is_picked_edited_compared_and_its_adapter_loads_in_peft(page: P
     ids = torch.tensor([[1, 2, 3, 4]])
     before = base(ids).logits
     model = PeftModel.from_pretrained(base, tmp_path / "adapter")
-    assert model.peft_config["default"].r == 16
+    assert model.peft_config["default"].r == 40
     assert (model(ids).logits - before).abs().max() > 0.1
 
 

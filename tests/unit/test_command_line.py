@@ -46,11 +46,11 @@ def test_generate_writes_an_adapter_that_peft_loads(
     out = tmp_path / "out"
     assert main(["generate", str(skill), "--out", str(out), *model]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith(f"{out}: rank 16, ")
+    assert printed.startswith(f"{out}: rank 22, ")
     assert text_sha256(SKILL) in printed
     assert "PeftModel.from_pretrained" in printed
     plain = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
-    assert PeftModel.from_pretrained(plain, out).peft_config["default"].r == 16
+    assert PeftModel.from_pretrained(plain, out).peft_config["default"].r == 22
 
 
 def test_generate_takes_the_file_or_its_folder(skill: Path, model: list[str], tmp_path: Path):
@@ -116,7 +116,7 @@ def test_generate_stacks_several_skills_and_writes_the_file_for_llama_cpp(
     skills = [str(skill), "compact-log-lines"]
     assert main(["generate", *skills, "--weights", "1", "0.5", "--gguf", "--out", str(out), *model]) == 0
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"{out}: rank 24, ") and "import xllamacpp" in shown.out
+    assert shown.out.startswith(f"{out}: rank 36, ") and "import xllamacpp" in shown.out
     assert "end-with-stop, compact-log-lines: " in shown.err
     stack = json.loads((out / "provenance.json").read_text())["stack"]
     assert [(part["skill_name"], part["share"]) for part in stack] == [
@@ -229,7 +229,7 @@ def test_a_command_exits_with_its_status_and_leaves_no_files(skill: Path, model:
     temporary.mkdir()
     done = start("generate", str(skill), "--out", str(tmp_path / "out"), *model, temporary=temporary)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{tmp_path / 'out'}: rank 16")
+    assert done.stdout.startswith(f"{tmp_path / 'out'}: rank 22")
     refused = start("generate", str(tmp_path / "none.md"), "--out", str(tmp_path / "out"), *model, temporary=temporary)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith("There is no file or folder '")

@@ -476,7 +476,7 @@ def test_overlaps_are_cosines_of_the_own_parts_known_before_mixing(service: Stud
 
 @pytest.mark.parametrize(
     ("cosine", "words"),
-    [(1.0, "nearly the same"), (0.5, "alike"), (0.4, "no more than any two"), (0.0, "hardly meet"), (-1, "against")],
+    [(1.0, "nearly the same"), (0.3, "alike"), (0.1, "no more than any two"), (0.0, "hardly meet"), (-1, "against")],
 )
 def test_an_overlap_is_said_in_words(cosine: float, words: str):
     assert words in Overlap("a", "b", cosine).words
