@@ -204,7 +204,7 @@ def test_overlaps_are_a_bar_a_number_and_words():
     markup = render.overlaps([Overlap("one", "two", 0.02), Overlap("one", "three", -0.5)])
     assert "one, two0.02: they hardly meet" in _text(markup)
     assert "one, three-0.50: they pull against each other" in _text(markup)
-    assert "--part: 12%" in markup and "--part: 0%" in markup
+    assert "--part: 2%" in markup and "--part: 0%" in markup
     assert render.overlaps([]) == ""
 
 
