@@ -172,6 +172,7 @@ def test_a_prompt_over_the_context_is_refused_with_the_numbers(base: Base, rows:
 def test_other_ways_of_loading_answer_too(tiny_folder: Path, quantization: str, rows: list[Row]):
     base = load_base(tiny_folder, quantization)
     answers = answer_all(base, rows, Sampling(max_new_tokens=LENGTH))
+    assert ids(answers) == [answer_all(base, [row], Sampling(max_new_tokens=LENGTH))[0].ids for row in rows]
     assert {answer.finished for answer in answers} <= {"end", "length"}
     assert sum(map(bool, ids(answers))) >= 5  # a random base may also end at once
     assert count_hooks(base) == 0

@@ -16,7 +16,7 @@ from hypernet.base import Base
 from hypernet.gguf_export import GGUF_FILE, adapter_gguf
 from hypernet.lora import apply_lora
 
-# the shared part alone has another rank than the two together
+# modules of two ranks: slots are in the last of them alone
 OWN = {"modules": ("self_attn.o_proj", "mlp.down_proj"), "rank": 4, "shared_rank": 2, "slots": 3}
 SHARED = ("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")
 NAMES = {
@@ -35,14 +35,6 @@ def adapter(base: Base, skill_texts: list[str]) -> Adapter:
     made = make_adapter(make_hypernetwork(base, shared_modules=SHARED, **OWN), base, skill_texts[0], "route-reports")
     assert {a.shape[2] for a, _ in made.weights.modules.values()} == {6, 9}
     return made
-
-
-@pytest.fixture(scope="module")
-def uneven(adapter: Adapter) -> Adapter:
-    """As a stack is: modules of two ranks."""
-    weights = adapter.weights
-    own = {m: weights.modules[m] for m in OWN["modules"]}
-    return Adapter(type(weights)(weights.layers, own).join(weights), adapter.layers_path, adapter.provenance)
 
 
 def read(data: bytes, folder: Path) -> gguf.GGUFReader:
@@ -72,26 +64,22 @@ def test_the_file_says_what_it_is(adapter: Adapter, base: Base, tmp_path: Path):
     assert {tensor.name for tensor in reader.tensors} == wanted
 
 
-@pytest.mark.parametrize("kind", ["adapter", "uneven"])
-def test_what_llama_cpp_adds_is_the_delta_of_each_module(kind: str, base: Base, tmp_path: Path, request):
-    made: Adapter = request.getfixturevalue(kind)
-    reader = read(adapter_gguf(made, base), tmp_path)
+def test_what_llama_cpp_adds_is_the_delta_of_each_module(adapter: Adapter, base: Base, tmp_path: Path):
+    reader = read(adapter_gguf(adapter, base), tmp_path)
     restore = LlamaTensorProcessor({})._reverse_permute_weights  # as transformers reads q and k out of a GGUF base
     config = base.model.config
     heads = {"self_attn.q_proj": config.num_attention_heads, "self_attn.k_proj": config.num_key_value_heads}
-    for module, (a, b) in made.weights.modules.items():
-        for position, layer in enumerate(made.weights.layers):
+    for module, (a, b) in adapter.weights.modules.items():
+        for position, layer in enumerate(adapter.weights.layers):
             found = delta(reader, f"blk.{layer}.{NAMES[module]}")
             if module in heads:
                 found = torch.from_numpy(restore(found.numpy(), heads[module], heads[module]))
             torch.testing.assert_close(found, b[0, position].T @ a[0, position], rtol=5e-3, atol=5e-4)
 
 
-@pytest.mark.parametrize("kind", ["adapter", "uneven"])
-def test_llama_cpp_gives_the_probabilities_of_the_live_adapter(kind: str, base: Base, tmp_path: Path, request):
-    made: Adapter = request.getfixturevalue(kind)
+def test_llama_cpp_gives_the_probabilities_of_the_live_adapter(adapter: Adapter, base: Base, tmp_path: Path):
     model = make_gguf(tmp_path / "base.gguf", base.model)
-    (tmp_path / GGUF_FILE).write_bytes(adapter_gguf(made, base))
+    (tmp_path / GGUF_FILE).write_bytes(adapter_gguf(adapter, base))
 
     def ours(weights) -> Tensor:
         with torch.no_grad(), apply_lora(base.model, weights):
@@ -101,7 +89,7 @@ def test_llama_cpp_gives_the_probabilities_of_the_live_adapter(kind: str, base: 
     adapted = LlamaCpp(model, tmp_path / GGUF_FILE).log_probabilities(PROMPT, VOCABULARY)
     rounding = (plain - ours(None)).abs().max()  # llama.cpp keeps keys and values in float16
     assert rounding < 0.05
-    assert (adapted - ours(made.weights)).abs().max() < 2 * rounding
+    assert (adapted - ours(adapter.weights)).abs().max() < 2 * rounding
     assert (adapted - plain).abs().max() > 20 * rounding
 
 
