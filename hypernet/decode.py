@@ -163,6 +163,8 @@ def _prefill(base: Base, rows: list[Row], group: list[int]) -> tuple[_Batch, Ten
     ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=base.device)
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=base.device)
     cache = DynamicCache()
+    # by its number: a slice would keep the strides of all positions, for which torch copies the whole output head
+    last = torch.tensor([longest - 1], device=base.device)
     adapters = _adapters([rows[row] for row in group])
     with apply_lora(base.model, *adapters):
         out = base.model(
@@ -171,7 +173,7 @@ def _prefill(base: Base, rows: list[Row], group: list[int]) -> tuple[_Batch, Ten
             position_ids=(mask.cumsum(1) - 1).clamp_min(0),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=last,
         )
     return _Batch(list(group), adapters, cache, mask, ids[:, -1]), out.logits[:, -1].float()
 

@@ -36,11 +36,12 @@ def run(base_name: str | None, checkpoint: str | None, rounds: int) -> int:
     alone, with_text = Row(base.chat_ids(PROMPT)), Row(base.chat_ids(PROMPT, text))
     adapted = Row(base.chat_ids(PROMPT), weights)
     ids = torch.tensor([base.encode(text)], device=base.device)
+    last = torch.tensor([ids.shape[1] - 1], device=base.device)
     one = Sampling(max_new_tokens=1)
 
     @torch.inference_mode()
     def prefill() -> None:
-        base.model(ids, use_cache=True, logits_to_keep=1)
+        base.model(ids, use_cache=True, logits_to_keep=last)
 
     times = medians(
         {
