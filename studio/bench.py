@@ -36,7 +36,7 @@ def run(base_name: str | None, checkpoint: str | None, rounds: int) -> int:
     alone, with_text = Row(base.chat_ids(PROMPT)), Row(base.chat_ids(PROMPT, text))
     adapted = Row(base.chat_ids(PROMPT), weights)
     ids = torch.tensor([base.encode(text)], device=base.device)
-    last = torch.tensor([ids.shape[1] - 1], device=base.device)
+    last = torch.tensor([ids.shape[1] - 1], device=base.device)  # as `decode` asks for it
     one = Sampling(max_new_tokens=1)
 
     @torch.inference_mode()
