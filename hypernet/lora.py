@@ -100,17 +100,18 @@ def stack_skills(weights: list[LoraWeights]) -> LoraWeights:
 
 
 def calibrated(own: LoraWeights, shares: Sequence[float] | None = None) -> LoraWeights:
-    """Own parts of several skills as one [1, layers, skills x rank, dim]: side by side, each delta at a usual norm.
+    """Own parts of several skills as one [1, layers, skills x rank, dim]: side by side, each delta at its own norm.
 
-    `shares` says how much of each skill goes in beside the others (default: as much of each); at least one is above 0.
-    In every layer and module the sum is scaled to the mean norm of the single deltas, weighted alike, so that a stack
-    is no stronger than a skill alone, and a share of 0 for all but one gives that one.
+    `shares` says how much of each skill goes in beside the one with the largest share, which acts as it does alone
+    (default: all alike); at least one is above 0.
+    In every layer and module the sum gets the norm that deltas with nothing in common would add up to, so that skills
+    that are alike don't drive the base twice as far (norm calibration of rank concatenation, arXiv 2606.30015).
     """
     norms = own.delta_norms()  # [skills, layers x modules]
     weights = norms.new_tensor([1.0] * own.skills if shares is None else [*shares])[:, None]
-    weights = weights / weights.sum()
+    weights = weights / weights.max()
     summed = own.scaled(weights.expand_as(norms)).summed()
-    wanted = (weights * norms).sum(0, keepdim=True)  # [1, layers x modules]
+    wanted = (weights * norms).norm(dim=0, keepdim=True)  # [1, layers x modules]
     return summed.scaled(wanted / summed.delta_norms().clamp_min(1e-12))
 
 

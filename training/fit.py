@@ -11,11 +11,14 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 import yaml
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -35,6 +38,7 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
+ANSWERED_AT_ONCE = 32  # neutral prompts
 NEUTRAL_TOKENS = 24  # of a base's answer to a neutral prompt, and twice as many of a plain text
 
 
@@ -57,7 +61,7 @@ class FitConfig:
     noisy_from: int = 300  # steps over which that share is reached: pages are plain at first
     longest: int = 120  # words of talk on a noisy page, at most
     turns: float = 0.1  # share of the questions that come after an earlier exchange
-    stacked: float = 0.1  # share of the steps in which every skill acts together with another one's adapter
+    stacked: float = 0.2  # share of the steps in which every skill acts together with one or two others' adapters
     neutral: float = 0.25  # share of the skills that also answer a neutral prompt
     kl: float = 1.0  # weight of the divergence from the base on neutral prompts, against the answers' cross-entropy
     learning_rate: float = 1e-3
@@ -108,16 +112,19 @@ def plain_texts(base: Base, part: str, limit: int | None = None) -> list[Example
 class NeutralExamples:
     """Prompts that no skill is about with the base's own answers, and plain texts."""
 
-    def __init__(self, base: Base, part: str = "train", limit: int | None = None) -> None:
+    def __init__(
+        self, base: Base, part: str = "train", limit: int | None = None, accelerator: Accelerator | None = None
+    ) -> None:
+        """Those of a part, at most so many of either kind. Processes share the answering, and have all answers."""
         material = yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))["prompts"]
-        prompts = [base.chat_ids(prompt) for prompt in material[part][:limit]]
-        self.examples: list[Example] = []
-        for start in range(0, len(prompts), 32):
-            rows = [Row(ids) for ids in prompts[start : start + 32]]
-            for row, answer in zip(rows, answer_all(base, rows, Sampling(max_new_tokens=NEUTRAL_TOKENS)), strict=True):
-                if answer.ids:
-                    self.examples.append(Example(0, row.prompt_ids, answer.ids))
-        self.examples += plain_texts(base, part, limit)
+        rows = [Row(base.chat_ids(prompt)) for prompt in material[part][:limit]]
+        batches = [rows[start : start + ANSWERED_AT_ONCE] for start in range(0, len(rows), ANSWERED_AT_ONCE)]
+        process, processes = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
+        found: list[Example] = []
+        for batch in batches[process * len(batches) // processes : (process + 1) * len(batches) // processes]:
+            answers = answer_all(base, batch, Sampling(max_new_tokens=NEUTRAL_TOKENS))
+            found += [Example(0, row.prompt_ids, a.ids) for row, a in zip(batch, answers, strict=True) if a.ids]
+        self.examples = (gather_object(found) if processes > 1 else found) + plain_texts(base, part, limit)
 
     def draw(self, rng: random.Random, skill: int) -> Example:
         """Any of them, for a skill of the batch."""
@@ -194,7 +201,9 @@ class Fit:
             self.hypernetwork.calibrate(self.hypernetwork.read(self.base, first))
         self.trained = dict(named)
         self.mean = {n: p.detach().clone() for n, p in named}
-        self.neutral = NeutralExamples(self.base) if config.neutral and config.kl else None
+        self.neutral = None
+        if config.neutral and config.kl:
+            self.neutral = NeutralExamples(self.base, accelerator=self.accelerator)
         if (self.out / STATE).exists():
             self._resume()
         found = self.accelerator.gather(torch.tensor([self.step], device=self.base.device)).tolist()
@@ -277,7 +286,7 @@ class Fit:
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         share = range(process * len(skills) // processes, (process + 1) * len(skills) // processes)
         # whatever is drawn is drawn for the whole batch: it must not depend on who takes which share
-        stacked = rng.random() < config.stacked
+        beside = rng.choice((1, 2)) if rng.random() < config.stacked else 0  # skills that each acts together with
         drawn = [
             self.neutral.draw(rng, i) for i in range(len(skills)) if self.neutral and rng.random() < config.neutral
         ]
@@ -288,7 +297,7 @@ class Fit:
         ]
         asked = len(examples)
         examples += [replace(example, skill=share.index(example.skill)) for example in drawn if example.skill in share]
-        scored = answer_logits(base, examples, self._weights(skills, share, stacked))
+        scored = answer_logits(base, examples, self._weights(skills, share, beside))
         count = int((scored.example < asked).sum())  # answer tokens; those of neutral prompts come after them
         ours, neutral = scored.logits.split([count, len(scored.right) - count])
         entropy = F.cross_entropy(ours.float(), scored.right[:count], reduction="sum")
@@ -314,19 +323,18 @@ class Fit:
         parts |= {"exact": hits / prompts, "tokens": read.long()}
         return entropy / answer_tokens + config.kl * divergence / neutral_tokens, parts
 
-    def _weights(self, skills: list[TaskSkill], share: range, stacked: bool) -> LoraWeights:
-        """The adapters of a share of the skills; where `stacked`, each together with that of the skill after it."""
+    def _weights(self, skills: list[TaskSkill], share: range, beside: int) -> LoraWeights:
+        """The adapters of a share of the skills, each together with those of as many skills after it."""
         base, shared = self.base, self.hypernetwork.shared()
         if self.config.reading:
             return shared.rows([0] * len(share)).to(base.dtype)
-        after = [(i + 1) % len(skills) for i in share] if stacked else []
-        wanted = list(dict.fromkeys([*share, *after]))
+        stacks = [[(i + after) % len(skills) for i in share] for after in range(beside + 1)]
+        wanted = list(dict.fromkeys(i for members in stacks for i in members))
         read = self.hypernetwork.read(base, [skills[i].text for i in wanted])
         with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-            own = self.hypernetwork(read)
-        if stacked:
-            own = own.rows(list(range(len(share)))).join(own.rows([wanted.index(i) for i in after]))
-        return own.join(shared).to(base.dtype)
+            made = self.hypernetwork(read)
+        parts = [made.rows([wanted.index(i) for i in members]) for members in stacks]
+        return reduce(LoraWeights.join, [*parts, shared]).to(base.dtype)
 
     def averaged(self) -> Hypernetwork:
         """The hypernetwork with the running mean of its weights: what is evaluated and ships."""

@@ -1,13 +1,16 @@
-"""The optimiser of a hypernetwork: Muon for the matrices of its linear layers, AdamW for everything else.
+"""The optimisers of a hypernetwork: Muon for the matrices of its linear layers, AdamW for everything else.
 
 Muon (Jordan et al. 2024; scaled as in Moonlight, arXiv 2502.16982, so that both take the same learning rate) steps with
-the gradient's nearest orthogonal matrix.
+the gradient's nearest orthogonal matrix. `HoldingMuon` does so in another metric, which keeps what was learned before.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95  # of Muon
+RIDGE = 0.01  # of a layer's usual input: directions in which it moves less than that are all as free
 BETAS = (0.9, 0.98)  # of AdamW
 
 
@@ -16,18 +19,17 @@ class MuonAdamW:
 
     def __init__(self, module: nn.Module, learning_rate: float, weight_decay: float) -> None:
         named = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        linear = {
-            f"{name}.weight" for name, part in module.named_modules() if isinstance(part, nn.Linear)
-        } & named.keys()
+        linear = {f"{name}.weight" for name in _linear_layers(module)} & named.keys()
         plain = {n for n, p in named.items() if p.dim() < 2 or "gate" in n or "scale" in n or "gain" in n}
         rest = [n for n in named if n not in linear | plain]
         groups = [
             {"params": [named[n] for n in rest], "weight_decay": weight_decay},
             {"params": [named[n] for n in named if n in plain], "weight_decay": 0.0},
         ]
-        parts: dict[str, torch.optim.Optimizer] = {
-            "adamw": torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, betas=BETAS)
-        }
+        groups = [group for group in groups if group["params"]]
+        parts: dict[str, torch.optim.Optimizer] = {}
+        if groups:
+            parts["adamw"] = torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS)
         if linear:
             parts["muon"] = torch.optim.Muon(
                 [named[n] for n in named if n in linear],
@@ -71,3 +73,62 @@ class MuonAdamW:
                 if of == name:
                     saved.setdefault(int(i), {})[what] = value
             part.load_state_dict({**part.state_dict(), "state": saved})
+
+
+class HoldingMuon(MuonAdamW):
+    """Steps the linear layers of a module alone, as far as what they make of inputs that were shown to them stays.
+
+    Every layer has the metric of its inputs' second moments: a step may change by so much what it makes of them, and
+    goes furthest where they never were. A gradient projected out of their space (Adam-NSCL, arXiv 2103.07113) is the
+    same taken to its end; here the inputs fill all of the space, some directions of it more than others.
+    """
+
+    def __init__(self, module: nn.Module, learning_rate: float, run: Callable[[], object]) -> None:
+        """`run` lets the module see the inputs whose outputs are to stay; parameters that belong to no linear layer are
+        frozen."""
+        layers = _linear_layers(module)
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name.removesuffix(".weight") in layers)
+        super().__init__(module, learning_rate, weight_decay=0.0)
+        self._roots = {layers[name].weight: root for name, root in _input_roots(layers, run).items()}
+
+    def step(self, learning_rate: float) -> None:
+        """One step down the gradients that the parameters hold, which are then dropped."""
+        before = {p: p.detach().clone() for p in self._roots}
+        for p, root in self._roots.items():
+            p.grad = None if p.grad is None else p.grad @ root
+        super().step(learning_rate)
+        with torch.no_grad():
+            for p, root in self._roots.items():
+                p.copy_(before[p] + (p - before[p]) @ root.mT)
+
+
+def _linear_layers(module: nn.Module) -> dict[str, nn.Linear]:
+    return {name: part for name, part in module.named_modules() if isinstance(part, nn.Linear)}
+
+
+@torch.no_grad()
+def _input_roots(layers: dict[str, nn.Linear], run: Callable[[], object]) -> dict[str, Tensor]:
+    """Of each layer that runs, R [d_in, d_in]; R R^T is the inverse of its inputs' second moments, 1 in the mean."""
+    moments: dict[str, Tensor] = {}
+
+    def watch(name: str) -> Callable:
+        def hook(_layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+            x = args[0].float().flatten(0, -2)
+            moments[name] = moments.get(name, 0) + x.mT @ x
+
+        return hook
+
+    watching = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
+    try:
+        run()
+    finally:
+        for handle in watching:
+            handle.remove()
+    roots = {}
+    for name, moment in moments.items():
+        moment = moment.double() / moment.diagonal().mean().clamp_min(1e-12)
+        nothing = torch.eye(len(moment), dtype=moment.dtype, device=moment.device)
+        lower = torch.linalg.cholesky(moment + RIDGE * nothing)
+        roots[name] = torch.linalg.solve_triangular(lower, nothing, upper=False).mT.float()
+    return roots

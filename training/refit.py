@@ -1,7 +1,8 @@
 """Continue a hypernetwork on a person's own skills, from a few examples of each in use.
 
 Every step asks the own skills, and some of the generated families: on these it is held to what it said before
-(learning without forgetting, arXiv 1606.09282). The examples that are kept out decide which state is kept (by exact
+(learning without forgetting, arXiv 1606.09282). Only the linear layers change, and in directions that the families'
+skills use little (`HoldingMuon`). The examples that are kept out decide which state is kept (by exact
 match, then by loss) and when to stop (when neither gets better). Everything lies in one folder, so that a run that was
 stopped or killed goes on at the exact step; the hypernetwork that it began with is only read. Bounded in steps alone,
 it then ends as an unbroken run does; bounded in minutes, the learning rate follows the clock, and no two runs are the
@@ -35,7 +36,7 @@ from skills.skill import Skill
 from training.examples import Example, answer_logits, to_example
 from training.fit import NeutralExamples, plain_texts
 from training.measure import Asked, Reading, answers_of, figures_of, others, read, spread, verdict
-from training.optimizer import MuonAdamW
+from training.optimizer import HoldingMuon
 from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
 from training.trajectories import (
@@ -57,7 +58,7 @@ SAVE_SECONDS = 30  # between two saves of the state
 FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so far
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
-REPLAYED = 20  # skills of the families that are held to, read once
+REPLAYED = 40  # skills of the families that are held to, read once
 NEUTRAL = 8  # neutral prompts, and plain texts
 LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
 MEASURED = 160  # kept-out examples of the report, at most
@@ -77,7 +78,7 @@ class RefitConfig:
     minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
-    learning_rate: float = 1e-3  # falls to zero over the second half of the run
+    learning_rate: float = 2e-3  # falls to zero over the second half of the run
     replay: int = 4  # skills of the families that a step asks beside the own ones
     skills_per_step: int = 5  # own skills that a step asks
     tasks_per_skill: int = 4
@@ -189,7 +190,7 @@ class Refit:
         self._own_skills()
         self._family_skills()
         self._to_hold()
-        self.optimizer = MuonAdamW(self.hypernetwork, config.learning_rate, weight_decay=0.01)
+        self.optimizer = HoldingMuon(self.hypernetwork, config.learning_rate, lambda: self._own_part(self.replay_read))
         self.progress = _Progress()
         self.mean, self.best = self._weights(), self._weights()
         if (self.out / "state.safetensors").exists():

@@ -35,7 +35,7 @@ SHOWN = (StudioError, JobError, ExampleError, SkillError, ShelfError)  # their m
 ACTIVE = ("queued", "running", "stopping")
 
 # How much a training may change, in words -> learning rate
-CHANGES = {"A little": 3e-4, "Normal": 1e-3, "A lot": 3e-3}
+CHANGES = {"A little": 6e-4, "Normal": 2e-3, "A lot": 5e-3}
 NORMAL = "Normal"
 
 # The zip is made when it is asked for; then this clicks on the link to it.

@@ -348,13 +348,19 @@ def test_cosines_are_those_of_the_whole_deltas(weights: LoraWeights):
     assert cosines(opposed)[0].tolist() == pytest.approx([1.0, -1.0])
 
 
-def test_a_calibrated_stack_has_the_mean_norm_and_the_direction_of_the_sum(weights: LoraWeights):
+def test_a_calibrated_stack_has_the_direction_of_the_sum_and_the_norm_of_deltas_that_have_nothing_in_common(
+    weights: LoraWeights,
+):
     stack = calibrated(weights)
-    torch.testing.assert_close(stack.delta_norms(), weights.delta_norms().mean(0, keepdim=True), rtol=1e-4, atol=1e-6)
+    expected = weights.delta_norms().square().sum(0, keepdim=True).sqrt()
+    torch.testing.assert_close(stack.delta_norms(), expected, rtol=1e-4, atol=1e-6)
     for module, delta in deltas(stack).items():
         summed = deltas(weights)[module].sum(0, keepdim=True)
         cosine = torch.cosine_similarity(delta.flatten(2), summed.flatten(2), dim=-1)
         torch.testing.assert_close(cosine, torch.ones_like(cosine))
+    once, twice = (deltas(calibrated(weights.rows(rows))) for rows in ([0], [0, 0]))
+    for module, delta in twice.items():  # the same skill again is no double strength
+        torch.testing.assert_close(delta, 2**0.5 * once[module], rtol=1e-4, atol=1e-6)
 
 
 def test_shares_weigh_the_skills_of_a_stack_against_each_other(weights: LoraWeights):

@@ -1,0 +1,50 @@
+"""The optimiser of a refit: what a layer makes of inputs that it was shown stays, of others it may change."""
+
+import torch
+from torch import nn
+
+from training.optimizer import HoldingMuon, MuonAdamW
+
+
+def two_kinds_of_inputs() -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs to keep [64, 16] that fill the first half of the space and hardly the rest, and new ones in all of it."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.tensor([1.0] * 8 + [0.01] * 8)
+    return torch.randn(64, 16, generator=generator) * spread, torch.randn(8, 16, generator=generator)
+
+
+def learn(network: nn.Module, optimizer: MuonAdamW, new: torch.Tensor, wanted: torch.Tensor) -> float:
+    """Steps towards `wanted` on the new inputs; gives the loss that is left."""
+    for _ in range(60):
+        loss = (network(new) - wanted).square().mean()
+        loss.backward()
+        optimizer.step(0.02)
+    return (network(new) - wanted).square().mean().item()
+
+
+def test_inputs_that_were_shown_keep_their_outputs_while_others_are_learned():
+    shown, new = two_kinds_of_inputs()
+    wanted = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+    drift = {}
+    for kind in ("plain", "holding"):
+        torch.manual_seed(2)
+        network = nn.Sequential(nn.Linear(16, 4))
+        before = network(shown).detach()
+        optimizer = (
+            MuonAdamW(network, 0.02, 0.0) if kind == "plain" else HoldingMuon(network, 0.02, lambda n=network: n(shown))
+        )
+        first = (network(new) - wanted).square().mean().item()
+        assert learn(network, optimizer, new, wanted) < 0.5 * first, kind
+        drift[kind] = (network(shown) - before).square().mean().item()
+    assert drift["holding"] < 0.1 * drift["plain"], drift
+
+
+def test_what_belongs_to_no_linear_layer_is_frozen_and_no_hook_stays():
+    shown, new = two_kinds_of_inputs()
+    network = nn.Sequential(nn.LayerNorm(16), nn.Linear(16, 4))
+    optimizer = HoldingMuon(network, 0.02, lambda: network(shown))
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    learn(network, optimizer, new, torch.zeros(8, 4))
+    changed = {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {"1.weight"}
+    assert not network[1]._forward_pre_hooks
