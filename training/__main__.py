@@ -18,6 +18,7 @@ from hypernet.files import write_atomically
 from hypernet.gguf_export import GGUF_FILE, adapter_gguf
 from hypernet.hypernetwork import default_checkpoint, load_hypernetwork
 from skills.evals import load_evals
+from skills.scan import text_of
 from skills.skill import Skill
 from training import probe, properties, refit_bench, synthesize
 from training.evaluate import evaluate, find_reader, spread
@@ -197,6 +198,7 @@ def run_refit(options: argparse.Namespace) -> int:
 def run_refine(options: argparse.Namespace) -> int:
     """Generate one skill's adapter, refine it on its examples and write it as PEFT's files, and as llama.cpp's."""
     texts, trajectories = _skills_in_use([options.skill], options.examples)
+    trajectories = [each for each in trajectories if each.split != "test"]
     text = next(iter(texts.values()))
     base = Base.load(options.base, quantization="dequantized")
     adapter = make_adapter(load_hypernetwork(base, options.checkpoint), base, text, Skill.parse(text).name)
@@ -230,7 +232,7 @@ def _skill_text(path: Path) -> tuple[Path, str]:
     """A SKILL.md, or that of a folder, and its text. Raises RefitError."""
     file = path / "SKILL.md" if path.is_dir() else path
     try:
-        return file, file.read_text(encoding="utf-8", errors="replace")
+        return file, text_of(file.name, file.read_bytes()) or ""  # as `synthesize` reads it: its SHA-256 names it
     except OSError as error:
         raise RefitError(f"{file} can't be read: {error.strerror}.") from error
 

@@ -115,7 +115,8 @@ def _input_roots(layers: dict[str, nn.Linear], run: Callable[[], object]) -> dic
     def watch(name: str) -> Callable:
         def hook(_layer: nn.Module, args: tuple[Tensor, ...]) -> None:
             x = args[0].float().flatten(0, -2)
-            moments[name] = moments.get(name, 0) + x.mT @ x
+            with torch.autocast(x.device.type, enabled=False):  # rounded, the moments would have no root
+                moments[name] = moments.get(name, 0) + x.mT @ x
 
         return hook
 

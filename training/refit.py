@@ -114,7 +114,8 @@ class RefitConfig:
 def sort_by_skill(texts: dict[str, str], trajectories: Iterable[Trajectory]) -> dict[str, list[Trajectory]]:
     """The examples of each skill, in the order of the skills' texts, which stand under their SHA-256.
 
-    Raises RefitError where one is of another skill, or a skill has too few; SkillError for a text that is no skill.
+    Raises RefitError where one is of another skill, or a skill has too few, or none to learn from or to judge by;
+    SkillError for a text that is no skill.
     """
     by_skill: dict[str, list[Trajectory]] = {digest: [] for digest in texts}
     for trajectory in trajectories:
@@ -128,6 +129,13 @@ def sort_by_skill(texts: dict[str, str], trajectories: Iterable[Trajectory]) -> 
                 f"{name} has {len(own)} examples; it takes {LEAST_EXAMPLES} or more: some to learn from, and some to "
                 "see whether it was learned."
             )
+        parts = {trajectory.split for trajectory in own}
+        if parts == {"train"}:
+            raise RefitError(
+                f"All examples of {name} have the split train: mark one or more as test, to see what it does."
+            )
+        if parts == {"test"}:
+            raise RefitError(f"All examples of {name} have the split test: there is nothing to learn from.")
     return by_skill
 
 

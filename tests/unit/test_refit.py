@@ -27,7 +27,7 @@ from training.progress import TrackerError
 from training.refine import refine
 from training.refit import KEPT_OUT, Refit, RefitConfig, RefitError, prepare, read_config, split_examples
 from training.refit_bench import draw
-from training.synthesize import Synthesis, collect
+from training.synthesize import Synthesis, collect, read_skill
 from training.tasks import HELD_OUT
 from training.trajectories import Trajectory, read_trajectories, write_trajectories
 from training.variation import vary
@@ -51,6 +51,11 @@ def examples() -> list[Trajectory]:
         for digest, code in zip(SKILLS, ("aa", "bb"), strict=True)
         for i in range(6)
     ]
+
+
+def marked(split: str) -> list[Trajectory]:
+    """Those of the second skill all in one part."""
+    return [*examples()[:6], *(replace(each, split=split) for each in examples()[6:])]
 
 
 @pytest.fixture
@@ -234,6 +239,8 @@ def test_it_ends_when_nothing_kept_out_gets_better(config: RefitConfig):
         ({"skills": {}}, "takes 1 to"),
         ({"asked": examples()[:2]}, "takes 3 or more"),
         ({"asked": [*examples(), Trajectory(turn("a", "b"), "0" * 64)]}, "no skill here"),
+        ({"asked": marked("train")}, "All examples of code-bb have the split train: mark one or more as test"),
+        ({"asked": marked("test")}, "All examples of code-bb have the split test: there is nothing to learn from"),
     ],
 )
 def test_what_cannot_be_learned_from_is_told_before_anything_is_written(
@@ -473,6 +480,26 @@ def test_examples_that_can_not_be_used_give_one_line_and_status_two(
     said = capsys.readouterr()
     assert message in said.err and said.err.count("\n") == 1 and not said.out
     assert not Path(config.out).exists()
+
+
+def test_a_skill_file_of_windows_is_the_one_that_its_examples_name(config: RefitConfig, tmp_path: Path):
+    folder, named = tmp_path / "windows", tmp_path / "use.jsonl"
+    folder.mkdir()
+    file = folder / "SKILL.md"
+    file.write_bytes(b"\xef\xbb\xbf" + skill_text("aa").replace("\n", "\r\n").encode())
+    digest = text_sha256(read_skill(str(file)).text)
+    write_trajectories(named, [replace(each, skill=digest) for each in examples()[:4]])
+    options = ["--examples", str(named), *options_of(config), "--steps", "1", "--minutes", "0"]
+    assert main(["refit", str(file), *options]) == 0
+
+
+def test_what_is_kept_out_is_not_refined_on(config: RefitConfig, tmp_path: Path, capsys):
+    named = tmp_path / "use.jsonl"
+    parts = ("train", "", "train", "test", "test", "")
+    write_trajectories(named, [replace(each, split=part) for each, part in zip(examples(), parts, strict=False)])
+    command = ["refine", str(skill_folder(tmp_path, "aa")), "--examples", str(named), *options_of(config)[:4]]
+    assert main([*command, "--out", str(tmp_path / "one")]) == 0
+    assert "refined on 4 examples" in capsys.readouterr().out
 
 
 def test_a_refined_adapter_is_written_for_peft_and_for_llama_cpp(config: RefitConfig, tmp_path: Path, capsys):
