@@ -286,7 +286,8 @@ class Fit:
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         share = range(process * len(skills) // processes, (process + 1) * len(skills) // processes)
         # whatever is drawn is drawn for the whole batch: it must not depend on who takes which share
-        beside = rng.choice((1, 2)) if rng.random() < config.stacked else 0  # skills that each acts together with
+        beside = rng.choice((1, 2)) if rng.random() < config.stacked else 0  # others that each skill acts together with
+        beside = min(beside, len(skills) - 1)
         drawn = [
             self.neutral.draw(rng, i) for i in range(len(skills)) if self.neutral and rng.random() < config.neutral
         ]
@@ -324,7 +325,7 @@ class Fit:
         return entropy / answer_tokens + config.kl * divergence / neutral_tokens, parts
 
     def _weights(self, skills: list[TaskSkill], share: range, beside: int) -> LoraWeights:
-        """The adapters of a share of the skills, each together with those of as many skills after it."""
+        """The adapters of a share of the skills, each together with those of the skills after it."""
         base, shared = self.base, self.hypernetwork.shared()
         if self.config.reading:
             return shared.rows([0] * len(share)).to(base.dtype)
