@@ -27,7 +27,7 @@ PATTERN_SECONDS = 0.2  # a pattern that takes longer does not hold: '(a+)+$' wou
 MAX_CODE = 20_000  # characters of an answer that is checked as Python or JSON
 MAX_DIFFED = 2000  # words and gaps on either side of a diff; its time grows with their product
 
-_SENTENCES = {
+SENTENCES = {
     "equals": "The answer is exactly '{}'.",
     "contains": "The answer contains '{}'.",
     "not_contains": "The answer does not contain '{}'.",
@@ -38,8 +38,8 @@ _SENTENCES = {
     "json": "The answer is valid JSON.",
     "python": "The answer is valid Python.",
 }
-KINDS = tuple(_SENTENCES)
-_WITHOUT_VALUE = ("json", "python")
+KINDS = tuple(SENTENCES)
+WITHOUT_VALUE = ("json", "python")
 
 
 class EvalError(SkillError):
@@ -61,7 +61,7 @@ class Assertion:
         kind, value = self.kind, self.value
         if kind not in KINDS:
             raise EvalError(f"there is no assertion of the kind {_show(kind)}. Write one of: {', '.join(KINDS)}.")
-        if kind in _WITHOUT_VALUE:
+        if kind in WITHOUT_VALUE:
             if value is not None:
                 raise EvalError(f"an assertion of the kind '{kind}' takes no value. Delete it.")
         elif kind == "line_count":
@@ -78,7 +78,7 @@ class Assertion:
 
     def text(self) -> str:
         """The assertion as a sentence for a person."""
-        return _SENTENCES[self.kind].format(self.value, s="" if self.value == 1 else "s")
+        return SENTENCES[self.kind].format(self.value, s="" if self.value == 1 else "s")
 
 
 @dataclass(frozen=True)

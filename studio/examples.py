@@ -29,7 +29,6 @@ MAX_CHAT = 200_000  # characters of a whole chat as JSON
 MAX_IMPORT = 10_000_000  # bytes of a file
 ADVISED_EXAMPLES = 8  # of a skill: with fewer, two or less are kept out, and the report says little
 LONG_ANSWER = 2_000  # characters, some 500 tokens: longer ones take most of the time and are seldom met exactly
-LONG_CHAT = 2_000  # tokens: what a step takes in memory grows with their square, to several GB on the default base
 MAX_JUDGED = 10_000  # chats whose length is remembered: counting their tokens takes longer than all else
 _Severity = Literal["error", "warning"]
 SPLITS = {"": "either part", "train": "learned from", "test": "kept out"}
@@ -111,7 +110,7 @@ class Reach:
     """How much can be read of what a training is given, in tokens."""
 
     skill: int  # of a skill's text, by the hypernetwork
-    chat: int  # by the base
+    chat: int  # by a training: of a longer one, its end
     count: Callable[[str], int]  # tokens of a text
     count_chat: Callable[[Sequence[dict]], int]
 
@@ -233,12 +232,16 @@ class ExampleBook:
         answer: str | None = None,
         split: str | None = None,
         checks: Sequence[Assertion] | None = None,
+        chat: Sequence[dict] | None = None,
     ) -> Example:
-        """Change what is given of an example. Raises ExampleError as `add`, and where another says the same then."""
+        """Change what is given of an example, of its whole chat or of single parts.
+
+        Raises ExampleError as `add`, and where another says the same then.
+        """
         _check_filled(prompt, answer)
         with database.transaction(self._path, ExampleError) as db:
             row, skill = _own(db, owner, id)
-            changed = chat = json.loads(row["messages"])
+            changed = chat = json.loads(row["messages"]) if chat is None else list(chat)
             asked = _asked(chat)
             if prompt is not None:
                 changed = [*changed[:asked], {**chat[asked], "content": prompt}, *changed[asked + 1 :]]
@@ -342,7 +345,7 @@ class ExampleBook:
         for example in examples:
             chat = example.chat
             text = json.dumps(chat, sort_keys=True).encode()
-            if len(text) <= LONG_CHAT:  # a token has a byte or more
+            if len(text) <= reach.chat:  # a token has a byte or more
                 continue
             key = (reach.chat, hashlib.sha256(text).digest())
             if key not in self._judged:
@@ -360,34 +363,31 @@ def _too_long(chat: Sequence[dict], reach: Reach) -> tuple[_Severity, str] | Non
 
     tokens = reach.count_chat(chat)
     if tokens <= reach.chat:
-        said = (
-            f"The chat has {tokens:,} tokens. Above {LONG_CHAT:,} a step takes gigabytes of memory, and may fail. "
-            "Shorten it to what the skill is about."
-        )
-        return ("warning", said) if tokens > LONG_CHAT else None
+        return None
     try:
         left_out = len(chat) - len(cut(chat, reach.chat, reach.count_chat))
     except TrajectoryError as error:
         said = str(error)
         return "error", said[0].upper() + said[1:]
     return "warning", (
-        f"The chat has {tokens:,} tokens; the base reads {reach.chat:,}. Its first {left_out:,} messages are left out. "
-        "Import a shorter one if they matter."
+        f"The chat has {tokens:,} tokens; a training reads {reach.chat:,}. Its first {left_out:,} messages are left "
+        "out. Import a shorter one if they matter."
     )
 
 
 def _too_much(skills: list[OwnSkill], reach: Reach | None) -> list[Fault]:
-    """What is wrong with the length of all skills together."""
-    from training.refit import READ_TOKENS  # imports torch
+    """What the length of all skills together means for the training."""
+    from training.refit import READ_ONCE, RefitConfig  # imports torch
 
     tokens = sum(reach.count(skill.text) for skill in skills) if reach else 0
-    if tokens <= READ_TOKENS:
+    most = READ_ONCE // RefitConfig.texts
+    if tokens <= most:
         return []
     message = (
-        f"The chosen skills have {tokens:,} tokens together; one training reads {READ_TOKENS:,}. Choose fewer of them, "
-        "or train in turns: each can go on from the one before."
+        f"The chosen skills have {tokens:,} tokens together. Above {most:,} they are read anew at every step, which "
+        "takes longer: give it more minutes, choose fewer, or train in turns, each going on from the one before."
     )
-    return [Fault("", None, message, "error")]
+    return [Fault("", None, message, "warning")]
 
 
 def _faults(name: str, examples: list[Example]) -> list[Fault]:

@@ -13,6 +13,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -315,14 +316,12 @@ class Studio:
         """How much the base and the shipped hypernetwork read; None while they load."""
         if self._loaded is None:
             return None
-        from training.conversation import as_printed, render
+        from training.refit import CONTEXT
+        from training.trajectories import chat_tokens
 
         base, config = self._loaded.base, self._loaded.shipped.hypernetwork.config
-
-        def count_chat(messages: Sequence[dict]) -> int:
-            return base.count_tokens(render(base, as_printed(base, messages)))
-
-        return Reach(config.max_tokens, base.context_length, base.count_tokens, count_chat)
+        chat = min(CONTEXT, base.context_length)
+        return Reach(config.max_tokens, chat, base.count_tokens, partial(chat_tokens, base))
 
     # ---- adapters ----
 

@@ -186,7 +186,10 @@ def run_refit(options: argparse.Namespace) -> int:
         given = {name: value for name, value in given.items() if value is not None}
         config = RefitConfig(out=str(options.out), **given)
         prepare(config, *_skills_in_use(options.skills, options.examples))
-    report = Refit(config).run()
+    refit = Refit(config)
+    if refit.accelerator.is_main_process:
+        print("".join(f"{note}\n" for note in refit.notes), end="", file=sys.stderr)
+    report = refit.run()
     if report:
         for part in report["parts"]:
             figures = "  ".join(f"{name} {value} -> {part['after'][name]}" for name, value in part["before"].items())

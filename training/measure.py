@@ -1,5 +1,6 @@
 """What an adapter gives on conversations: loss, answers, figures, and what they mean for the person who refits."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -16,7 +17,7 @@ from training.metrics import exact_match, token_f1
 
 LONGER = 4  # tokens by which an answer may be longer than the right one: then it is wrong anyway
 CHECKED = 128  # tokens, at least, that an answer may have where checks decide: it may be right in other words
-WRITTEN = 256  # tokens of an answer that are written, at most
+WRITTEN = 256  # tokens of an answer that are written, at most; where checks decide, as many as the right one has
 CUT = "…"  # stands where an answer was cut
 AT_ONCE = 64  # examples that are read together
 WRITTEN_AT_ONCE = 16  # answers that are written together: those of like length
@@ -37,42 +38,55 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading the right answers says: the loss a token, and how far greedy decoding would follow each last one."""
+    """What reading the right answers of some conversations says of each."""
 
-    loss: float
-    followed: list[int]  # tokens of the last turn's answer that it would give before the first other one
+    losses: list[float]  # summed over the tokens of all its right answers
+    tokens: list[int]  # that these have
+    followed: list[int]  # tokens of the last turn's answer that greedy decoding would give before the first other one
 
-    def exact(self, asked: Sequence[Asked]) -> float:
-        """Percent whose whole answer greedy decoding would give."""
+    @property
+    def loss(self) -> float:
+        """The loss a token."""
+        return round(sum(self.losses) / sum(self.tokens), 4)
+
+    def exact(self, asked: Sequence[Asked]) -> list[bool]:
+        """Whether greedy decoding would give the whole last answer."""
         ends = [len(item.turns[-1].answer_ids) for item in asked]
-        return _percent([followed == end for followed, end in zip(self.followed, ends, strict=True)])
+        return [followed == end for followed, end in zip(self.followed, ends, strict=True)]
 
 
 @torch.no_grad()
 def read(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> Reading:
     """Run all right answers under the weights of their skills."""
     examples = [turn for item in asked for turn in item.turns]
-    total, count, followed = 0.0, 0, []
+    losses, followed = [], []
     for start in range(0, len(examples), AT_ONCE):
         part = examples[start : start + AT_ONCE]
         scored = answer_logits(base, part, weights)
-        total += F.cross_entropy(scored.logits.float(), scored.right, reduction="sum").item()
-        count += len(scored.right)
-        hits = (scored.logits.argmax(-1) == scored.right).split([len(example.answer_ids) for example in part])
+        lengths = [len(example.answer_ids) for example in part]
+        of_tokens = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")
+        losses += [each.sum().item() for each in of_tokens.split(lengths)]
+        hits = (scored.logits.argmax(-1) == scored.right).split(lengths)
         followed += [int(hit.long().cumprod(0).sum()) for hit in hits]
-    last = accumulate(len(item.turns) for item in asked)
-    return Reading(round(total / count, 4), [followed[end - 1] for end in last])
+    ends = list(accumulate(len(item.turns) for item in asked))
+    spans = list(zip([0, *ends], ends, strict=False))
+    return Reading(
+        [sum(losses[start:end]) for start, end in spans],
+        [sum(len(turn.answer_ids) for turn in item.turns) for item in asked],
+        [followed[end - 1] for end in ends],
+    )
 
 
 @torch.no_grad()
-def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], reading: Reading) -> list[str]:
-    """Greedy answers to the last turns; only what comes after the tokens that `reading` knows is written. One that goes
-    on beyond what is written of it ends in CUT."""
+def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], followed: Sequence[int]) -> list[str]:
+    """Greedy answers to the last turns; of each, the tokens that are known to follow the right one are not written
+    again. One that goes on beyond what is written of it ends in CUT."""
     right = [item.turns[-1].answer_ids for item in asked]
-    begun = [ids[:known] for ids, known in zip(right, reading.followed, strict=True)]
+    begun = [ids[:known] for ids, known in zip(right, followed, strict=True)]
     ended = [len(ids) == len(whole) for ids, whole in zip(begun, right, strict=True)]
     room = [max(len(ids) + LONGER, CHECKED if item.checks else 0) for ids, item in zip(right, asked, strict=True)]
-    left = {i: min(WRITTEN, room[i] - len(begun[i])) for i in range(len(asked)) if not ended[i]}
+    most = [max(WRITTEN, len(ids)) if item.checks else WRITTEN for ids, item in zip(right, asked, strict=True)]
+    left = {i: min(most[i], room[i] - len(begun[i])) for i in range(len(asked)) if not ended[i]}
     order = sorted(left, key=left.__getitem__)
     for start in range(0, len(order), WRITTEN_AT_ONCE):
         part = order[start : start + WRITTEN_AT_ONCE]
@@ -84,31 +98,67 @@ def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], reading
     return [base.decode(ids) + ("" if whole else CUT) for ids, whole in zip(begun, ended, strict=True)]
 
 
-def figures_of(
-    base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[Asked]
-) -> tuple[dict[str, float], list[str]]:
-    """Exact match, token F1, checks passed (where there are any) and the control in percent, and the loss; beside them
-    the answers. The control is the exact match under `wrong`: for each skill another one's adapter."""
+@dataclass(frozen=True)
+class Judged:
+    """What came of a conversation."""
+
+    answer: str
+    exact: bool
+    f1: float
+    passes: bool | None  # all checks hold of the answer; None where there are none
+    wrong: bool  # exact under another skill's adapter: the control
+    loss: float  # summed over the tokens of all its right answers
+    tokens: int
+
+
+def judge(base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[Asked]) -> list[Judged]:
+    """Ask all of them under the weights of their skills; `wrong` has for each skill another one's adapter."""
     reading = read(base, weights, asked)
-    answers = answers_of(base, weights, asked, reading)
-    pairs = list(zip(answers, asked, strict=True))
-    checked = [all(check.holds(answer) for check in item.checks) for answer, item in pairs if item.checks]
-    figures = {
-        "exact": _percent([exact_match(answer, item.expected) for answer, item in pairs]),
-        "f1": _percent([token_f1(answer, item.expected) for answer, item in pairs]),
-        "loss": reading.loss,
-    }
-    if checked:
-        figures["checks"] = _percent(checked)
+    answers = answers_of(base, weights, asked, reading.followed)
     last_turns = [replace(item, turns=item.turns[-1:]) for item in asked]
-    figures["wrong_skill"] = read(base, wrong, last_turns).exact(asked)
-    return figures, answers
+    by_wrong = read(base, wrong, last_turns).exact(asked)
+    return [
+        Judged(
+            answer,
+            exact_match(answer, item.expected),
+            token_f1(answer, item.expected),
+            all(check.holds(answer) for check in item.checks) if item.checks else None,
+            wrong_one,
+            loss,
+            tokens,
+        )
+        for answer, item, wrong_one, loss, tokens in zip(
+            answers, asked, by_wrong, reading.losses, reading.tokens, strict=True
+        )
+    ]
+
+
+def figures_of(judged: Sequence[Judged]) -> dict[str, float]:
+    """Exact match, token F1, checks passed (where there are any) and the control in percent, and the loss a token."""
+    checked = [item.passes for item in judged if item.passes is not None]
+    return {
+        "exact": percent([item.exact for item in judged]),
+        "f1": percent([item.f1 for item in judged]),
+        "loss": round(sum(item.loss for item in judged) / sum(item.tokens for item in judged), 4),
+        **({"checks": percent(checked)} if checked else {}),
+        "wrong_skill": percent([item.wrong for item in judged]),
+    }
 
 
 def spread(items: Sequence, limit: int) -> list:
     """At most so many, from all over the list."""
     count = min(limit, len(items))
     return [items[i * len(items) // count] for i in range(count)]
+
+
+def in_turns(asked: Sequence[Asked]) -> list[Asked]:
+    """The first of each skill, then the second of each, and so on: the beginning of it is of all skills."""
+    seen: Counter[int] = Counter()
+    ranks = []
+    for item in asked:
+        ranks.append(seen[item.skill])
+        seen[item.skill] += 1
+    return [asked[i] for i in sorted(range(len(asked)), key=ranks.__getitem__)]
 
 
 def others(weights: LoraWeights) -> LoraWeights:
@@ -137,5 +187,6 @@ def verdict(parts: list[dict]) -> str:
     return f"{said}; what was known before stays {stays}. Use it."
 
 
-def _percent(values: Sequence[float]) -> float:
+def percent(values: Sequence[float]) -> float:
+    """The mean of shares, in percent."""
     return round(100 * sum(values) / len(values), 2)

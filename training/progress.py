@@ -3,6 +3,7 @@
 Beside it, how fast the steps are against what matmuls reach on the same machine.
 """
 
+import hashlib
 import json
 import sys
 import time
@@ -43,6 +44,11 @@ def make_accelerator(out: Path, cpu: bool, track: str = "") -> Accelerator:
     return Accelerator(cpu=cpu, log_with=track or None, project_config=folders)
 
 
+def run_name(out: Path) -> str:
+    """What a tracker calls the run in a folder: two folders of one name are two runs."""
+    return f"{out.name}-{hashlib.sha256(str(out.absolute()).encode()).hexdigest()[:6]}"
+
+
 class RunLog:
     """What a run says of itself, a dict at a time; of several processes the main one alone speaks."""
 
@@ -57,7 +63,7 @@ class RunLog:
         if accelerator.log_with:
             plain = {k: v if isinstance(v, bool | int | float | str) else json.dumps(v) for k, v in settings.items()}
             # what a killed run had logged beyond its last saved state is done, and told, again
-            options = {"tensorboard": {"purge_step": step + 1}, "trackio": {"name": out.name, "resume": "allow"}}
+            options = {"tensorboard": {"purge_step": step + 1}, "trackio": {"name": run_name(out), "resume": "allow"}}
             accelerator.init_trackers(PROJECT, config=plain, init_kwargs=options)
 
     def __enter__(self) -> "RunLog":

@@ -10,6 +10,7 @@ same. Several processes share a step and give what one alone would; the main one
 """
 
 import json
+import math
 import random
 import signal
 import threading
@@ -17,31 +18,47 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from accelerate.utils import broadcast
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hypernet.base import Base
-from hypernet.encoder import SkillStates, SkillTextError
+from hypernet.encoder import SkillStates, SkillTextError, tokenize
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
+from training.conversation import TrajectoryError
 from training.examples import Example, answer_logits, to_example
 from training.fit import NeutralExamples, plain_texts
-from training.measure import Asked, Reading, answers_of, figures_of, others, read, spread, verdict
+from training.measure import (
+    Asked,
+    Judged,
+    answers_of,
+    figures_of,
+    in_turns,
+    judge,
+    others,
+    percent,
+    read,
+    spread,
+    verdict,
+)
 from training.optimizer import HoldingMuon
 from training.progress import RunLog, make_accelerator, read_curve
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
 from training.trajectories import (
     Trajectory,
     as_line,
+    chat_tokens,
     different,
     examples_of,
     read_trajectories,
@@ -52,16 +69,22 @@ from training.variation import vary
 LEAST_EXAMPLES = 3  # of a skill: two to learn from, one to see whether it was learned
 MAX_SKILLS = 64
 KEPT_OUT = 64  # examples of a skill, at most: more of them are better learned from
-READ_TOKENS = 12_000  # of skill texts that are read once and kept; 80 kB each on the default base
+READ_ONCE = 12_000  # tokens of skill texts in all wordings that are kept when read; 80 kB each on the default base
+CONTEXT = 2_000  # tokens of a chat: what a step takes in memory grows with their square, to gigabytes at this length
 SAMPLES = 3  # answers shown at every look
 SAVE_SECONDS = 30  # between two saves of the state
 FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so far
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
+HOLD = 1.0  # weight of the KL to what was said before, a token
 REPLAYED = 40  # skills of the families that are held to, read once
 NEUTRAL = 8  # neutral prompts, and plain texts
 LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
 MEASURED = 160  # kept-out examples of the report, at most
+MEASURING = 0.2  # of a bound in time, at most, for the figures before, and as much for those after
+TOGETHER = 32  # conversations that are measured between two looks at the clock
+AT_ONCE = 8  # own skills of which adapters are made together
+LOCK_FILE = ".lock"  # in the run's folder: held by the process that trains there
 
 
 class RefitError(ValueError):
@@ -86,6 +109,7 @@ class RefitConfig:
     look_every: int = 5  # steps between two looks at the kept-out examples
     patience: int = 4  # looks without a better kept-out loss or exact match after which it stops
     families: int = 25  # skills of the families that the report asks, two questions each
+    context: int = CONTEXT  # tokens of a chat that are read: of a longer one its end
     seed: int = 0
     track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
 
@@ -103,6 +127,7 @@ class RefitConfig:
             "look_every": (1, 1000),
             "patience": (1, 1000),
             "families": (2, 1000),
+            "context": (64, 1_000_000),
         }
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
@@ -167,6 +192,7 @@ class _Progress:
     seconds: float = 0.0  # of the starts before this one
     step_seconds: float = 0.0  # of the last step
     measuring: float = 0.0  # seconds that the figures before took
+    looking: float = 0.0  # seconds that the last look took
     best_exact: float = -1.0  # percent of the kept-out answers, of the state that is kept
     best_loss: float | None = None  # of the same
     best_step: int = 0
@@ -181,13 +207,18 @@ class Refit:
     def __init__(self, config: RefitConfig, base: Base | None = None) -> None:
         """Read the folder that `prepare` filled, and go on where its state was saved.
 
-        Raises RefitError where skills or examples can't be used, or the processes are too many or don't share the
-        folder; TrackerError where the tracker is missing; HypernetworkError and BaseError for the models.
+        Raises RefitError where skills or examples can't be used, another process trains in the folder, or those of
+        this run are too many or don't share it; TrackerError where the tracker is missing; HypernetworkError and
+        BaseError for the models.
         """
         self.config, self.out, self.started = config, Path(config.out), time.perf_counter()
+        self.notes: list[str] = []  # what is done otherwise than one might think, for who started it
         self.stop, self.stepped = threading.Event(), False  # asked to stop; has done a step since this start
         on_cpu = base.device.type == "cpu" if base else not torch.cuda.is_available()
         self.accelerator = make_accelerator(self.out, on_cpu, config.track)
+        self.lock = FileLock(self.out / LOCK_FILE)
+        if self.accelerator.is_main_process:
+            self._lock()
         # each process has a device of its own, which the accelerator knows
         self.base = base or Base.load(config.base, quantization="dequantized", device=str(self.accelerator.device))
         if on_cpu:  # with rows this short, plain matmuls beat the fused kernel's backward
@@ -206,6 +237,14 @@ class Refit:
         if self.accelerator.is_main_process and not (self.out / "report.json").exists():
             self._cut_curve()
         self._check_processes()
+
+    def _lock(self) -> None:
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RefitError(
+                f"Another process trains in {self.out}. Wait until it ends, stop it, or choose another folder."
+            ) from error
 
     def _check_processes(self) -> None:
         rows = min(self.config.skills_per_step, len(self.names)) + self.config.replay
@@ -231,21 +270,53 @@ class Refit:
         self.kept: list[Asked] = []
         for i, (name, trajectories) in enumerate(zip(self.names, by_skill.values(), strict=True)):
             train, test = split_examples(trajectories, config.kept_out, random.Random(f"{config.seed}/{name}"))
-            self.learned.append([tuple(examples_of(self.base, i, trajectory)) for trajectory in train])
+            self.learned.append([self._turns(i, name, trajectory) for trajectory in train])
             self.kept += [self._asked(i, name, trajectory) for trajectory in test]
-        rng, ways = random.Random(f"{config.seed}/texts"), [list(texts.values())]
-        limit = max(1, READ_TOKENS // sum(map(self.base.count_tokens, texts.values())))
-        ways += [[vary(text, rng) for text in texts.values()] for _ in range(min(config.texts, limit) - 1)]
+        self.measured = in_turns(spread(self.kept, MEASURED))
+        self._note_cuts(by_skill)
+        self._word_texts(list(texts.values()))
+
+    def _note_cuts(self, by_skill: dict[str, list[Trajectory]]) -> None:
+        limit = self.config.context
+        for name, trajectories in zip(self.names, by_skill.values(), strict=True):
+            long = sum(chat_tokens(self.base, trajectory.messages) > limit for trajectory in trajectories)
+            if long:
+                self.notes.append(f"{name}: of {long} chats, which have over {limit:,} tokens, the end alone is read.")
+
+    def _turns(self, skill: int, name: str, trajectory: Trajectory) -> tuple[Example, ...]:
+        """A chat as examples, one for each answer in it."""
         try:
-            self.reads = [self.hypernetwork.read(self.base, way) for way in ways]
-        except SkillTextError as error:
-            raise RefitError(str(error)) from error
+            return tuple(examples_of(self.base, skill, trajectory, max_tokens=self.config.context))
+        except TrajectoryError as error:
+            raise RefitError(f"An example of {name} is too long: {error}") from error
 
     def _asked(self, skill: int, name: str, trajectory: Trajectory) -> Asked:
-        turns = tuple(examples_of(self.base, skill, trajectory))
+        turns = self._turns(skill, name, trajectory)
         said = [m["content"] for m in trajectory.messages if m["role"] == "user"]
         expected = self.base.decode(turns[-1].answer_ids)
         return Asked(skill, name, said[-1] if said else "", expected, turns, trajectory.checks)
+
+    def _word_texts(self, texts: list[str]) -> None:
+        """The texts as they are and in other words, read at once where they are not too much for the memory."""
+        config, rng = self.config, random.Random(f"{self.config.seed}/texts")
+        longest = self.hypernetwork.config.max_tokens
+        self.wordings = [texts]
+        for _ in range(config.texts - 1):
+            told = [vary(text, rng) for text in texts]
+            fits = [self.base.count_tokens(way) <= longest for way in told]
+            self.wordings.append([way if fit else text for way, fit, text in zip(told, fits, texts, strict=True)])
+        try:
+            ids = [tokenize(self.base, way, self.hypernetwork.config) for way in self.wordings]
+        except SkillTextError as error:
+            raise RefitError(str(error)) from error
+        few = sum(len(text) for way in ids for text in way) <= READ_ONCE
+        self.reads = [self.hypernetwork.read(self.base, way) for way in self.wordings] if few else []
+
+    def _read(self, wording: int, skills: list[int]) -> SkillStates:
+        """Some of the own skills in one of their wordings."""
+        if self.reads:
+            return _rows_of(self.reads[wording], skills)
+        return self.hypernetwork.read(self.base, [self.wordings[wording][i] for i in skills])
 
     def _family_skills(self) -> None:
         rng, families = random.Random("refit"), (*KNOWN, GRAMMAR)
@@ -289,15 +360,18 @@ class Refit:
         if (self.out / "report.json").exists():
             return json.loads((self.out / "report.json").read_text())
         log = RunLog(self.out, self.accelerator, self.config.steps or None, self.progress.step, asdict(self.config))
-        with log as self.log, self._written():
-            return self._run()
+        try:
+            with log as self.log, self._written():
+                return self._run()
+        finally:
+            self.lock.release()
 
     def _run(self) -> dict | None:
         main = self.accelerator.is_main_process
         if main and not self.progress.before:
             self._look(self._loss_on_learned(), None)  # first: it is short, and someone may be watching
             began = time.perf_counter()
-            before = self._measure()
+            before = self._measure(MEASURING * 60 * self.config.minutes or math.inf)
             self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
             self._save()
         saved = time.perf_counter()
@@ -307,7 +381,7 @@ class Refit:
             if not main:
                 continue
             speed = tokens / (time.perf_counter() - began)
-            if self.progress.step % self.config.look_every == 0:
+            if self.progress.step % self.config.look_every == 0 or self._is_over():
                 self._look(loss, speed)
             else:
                 self._log({"loss": loss, "tokens_per_second": speed})
@@ -334,7 +408,7 @@ class Refit:
         config, progress = self.config, self.progress
         gone = [progress.step / config.steps] if config.steps else []
         if config.minutes:
-            gone.append(self._seconds() / (60 * config.minutes - 1.2 * progress.measuring))
+            gone.append(self._seconds() / max(1.0, 60 * config.minutes - self._last()))
         return config.learning_rate * max(0.02, min(1.0, (progress.step + 1) / WARMUP, 2 * (1 - max(gone))))
 
     def _is_over(self) -> bool:
@@ -343,9 +417,12 @@ class Refit:
         config, progress = self.config, self.progress
         if (config.steps and progress.step >= config.steps) or (self.out / FINISH_FILE).exists():
             return True
-        # a step more must not cost the time that the second measurement takes
-        left = 60 * config.minutes - self._seconds() - 1.2 * progress.measuring - progress.step_seconds
+        left = 60 * config.minutes - self._seconds() - progress.step_seconds - self._last()
         return bool(config.minutes and progress.step and left < 0) or progress.waited >= config.patience
+
+    def _last(self) -> float:
+        """Seconds that the last look and the figures after it will take."""
+        return 1.2 * (self.progress.looking + self.progress.measuring)
 
     def _seconds(self) -> float:
         """Of the whole run, the starts before this one included."""
@@ -390,7 +467,7 @@ class Refit:
         ]
         again = rng.sample(range(len(self.replayed)), min(config.replay, len(self.replayed)))
         asked += [self.replayed[i].examples for i in again]
-        neutral, beside, told = rng.choice(self.neutral), rng.randrange(len(chosen)), rng.choice(self.reads)
+        neutral, beside, told = rng.choice(self.neutral), rng.randrange(len(chosen)), rng.randrange(len(self.wordings))
 
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         share = range(process * len(asked) // processes, (process + 1) * len(asked) // processes)
@@ -404,8 +481,8 @@ class Refit:
             said.append(neutral.logits)
         shared = self.hypernetwork.shared()
         parts = [
-            self._own_part(_rows_of(read, rows))
-            for read, rows in ((told, [chosen[i] for i in own]), (self.replay_read, others))
+            self._own_part(read(rows))
+            for read, rows in ((partial(self._read, told), [chosen[i] for i in own]), (self._replayed, others))
             if rows
         ]
         scored = answer_logits(base, examples, stack_skills(parts).join(shared).to(base.dtype))
@@ -420,9 +497,12 @@ class Refit:
         tokens = sum(len(example.prompt_ids) + len(example.answer_ids) for example in examples)
         counts = entropy.new_tensor([entropy.item(), count, int(of_replay.sum()), tokens])
         own_sum, own_tokens, replay_tokens, run = self.accelerator.reduce(counts, "sum").unbind()
-        loss = entropy / own_tokens + divergence[of_replay].sum() / replay_tokens.clamp_min(1)
+        loss = entropy / own_tokens + HOLD * divergence[of_replay].sum() / replay_tokens.clamp_min(1)
         loss = loss + divergence[~of_replay].sum() / len(neutral.logits)
         return loss, ((own_sum / own_tokens).item(), int(run))
+
+    def _replayed(self, skills: list[int]) -> SkillStates:
+        return _rows_of(self.replay_read, skills)
 
     def _own_part(self, read: SkillStates) -> LoraWeights:
         with torch.autocast(self.base.device.type, dtype=self.base.dtype, enabled=self.base.dtype == torch.bfloat16):
@@ -433,16 +513,23 @@ class Refit:
         """Adapters that nothing is learned through, own and shared part."""
         return self._own_part(read).join(self.hypernetwork.shared()).to(self.base.dtype)
 
+    def _own_adapters(self) -> LoraWeights:
+        """Those of the own skills, from their texts as they are."""
+        skills = list(range(len(self.names)))
+        starts = range(0, len(skills), AT_ONCE)
+        return stack_skills([self._adapters(self._read(0, skills[start : start + AT_ONCE])) for start in starts])
+
     # ---- looking ----
 
     @torch.no_grad()
     def _look(self, loss: float | None, speed: float | None) -> None:
         """Loss and exact match on what is kept out, whether this is the best state so far, and some answers."""
+        began = time.perf_counter()
         with self._averaged():
-            weights = self._adapters(self.reads[0])
+            weights = self._own_adapters()
         looked_at = spread(self.kept, LOOKED_AT)
         reading = read(self.base, weights, looked_at)
-        kept_out, exact, progress = reading.loss, reading.exact(looked_at), self.progress
+        kept_out, exact, progress = reading.loss, percent(reading.exact(looked_at)), self.progress
         # a loss may rise while answers become right: it grows with how sure the wrong ones are
         is_best = progress.best_loss is None or (-exact, kept_out) < (-progress.best_exact, progress.best_loss)
         falls = progress.least_loss is None or kept_out < progress.least_loss
@@ -455,46 +542,58 @@ class Refit:
         self.progress = progress
         known = spread(list(zip(looked_at, reading.followed, strict=True)), SAMPLES)
         shown = [item for item, _ in known]
-        answers = answers_of(self.base, weights, shown, Reading(kept_out, [followed for _, followed in known]))
+        answers = answers_of(self.base, weights, shown, [followed for _, followed in known])
         samples = [
             {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
             for asked, answer in zip(shown, answers, strict=True)
         ]
+        self.progress = replace(self.progress, looking=time.perf_counter() - began)
         self._log({"loss": loss, "kept_out": kept_out, "exact": exact, "tokens_per_second": speed, "samples": samples})
 
     @torch.no_grad()
-    def _measure(self) -> dict:
-        """Figures of the present state on own skills, families and neutral text, and the answers to the first."""
-        own = self._adapters(self.reads[0])
+    def _measure(self, seconds: float, counts: dict[str, int] | None = None) -> dict:
+        """Figures of the present state on own skills, families and neutral text, and the answers to the first.
+
+        `counts` says of how many of each; without it, of as many as there is time for.
+        """
+        began, own = time.perf_counter(), self._own_adapters()
         families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
-        others_of_own = others(own) if own.skills > 1 else families.rows([0])
-        figures, answers = figures_of(self.base, own, others_of_own, spread(self.kept, MEASURED))
+        asked = {
+            "own skills": (own, others(own) if own.skills > 1 else families.rows([0]), self.measured),
+            "families": (families, others(families), self.family_asked),
+        }
+        judged: dict[str, list[Judged]] = {name: [] for name in asked}
+        for start in range(0, max(len(items) for _, _, items in asked.values()), TOGETHER):
+            for name, (weights, wrong, items) in asked.items():
+                part = items[: counts[name] if counts else None][start : start + TOGETHER]
+                judged[name] += judge(self.base, weights, wrong, part) if part else []
+            if time.perf_counter() - began > seconds:
+                break
         texts = [
             Asked(i % own.skills, "", "", "", (replace(example, skill=i % own.skills),))
             for i, example in enumerate(plain_texts(self.base, "test", NEUTRAL))  # the part that no training sees
         ]
         return {
-            "own skills": figures,
-            "families": figures_of(self.base, families, others(families), self.family_asked)[0],
+            **{name: figures_of(items) for name, items in judged.items()},
             "neutral text": {"loss": read(self.base, own, texts).loss},
-            "answers": answers,
+            "counts": {**{name: len(items) for name, items in judged.items()}, "neutral text": len(texts)},
+            "answers": [item.answer for item in judged["own skills"]],
         }
 
     @torch.no_grad()
     def _loss_on_learned(self) -> float:
         """The loss on what is learned from, before anything is."""
         chats = [Asked(i, "", "", "", turns) for i, learned in enumerate(self.learned) for turns in learned]
-        weights = self._adapters(self.reads[0])
-        return read(self.base, weights, spread(chats, LOOKED_AT)).loss
+        return read(self.base, self._own_adapters(), spread(chats, LOOKED_AT)).loss
 
     # ---- the end, and what is kept ----
 
     def _finish(self) -> dict:
         """The best state as a checkpoint, and the report."""
         self.hypernetwork.load_state_dict(self.best)
-        before, after = self.progress.before, self._measure()
-        measured = spread(self.kept, MEASURED)
-        counts = {"own skills": len(measured), "families": len(self.family_asked), "neutral text": NEUTRAL}
+        before = self.progress.before
+        counts = before["counts"]
+        after, measured = self._measure(math.inf, counts), self.measured[: counts["own skills"]]
         parts = [{"name": name, "n": n, "before": before[name], "after": after[name]} for name, n in counts.items()]
         report = {
             "seconds": round(self._seconds(), 1),

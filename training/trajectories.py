@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -395,15 +396,20 @@ def _texts(*names: str) -> list[dict]:
 # ---- to learn from -------------------------------------------------------------------------------------------------
 
 
-def examples_of(base: Base, i: int, trajectory: Trajectory, skill_text: str | None = None) -> list[Example]:
+def chat_tokens(base: Base, messages: Sequence[dict]) -> int:
+    """How many tokens a conversation has for a base."""
+    return base.count_tokens(render(base, as_printed(base, messages)))
+
+
+def examples_of(
+    base: Base, i: int, trajectory: Trajectory, skill_text: str | None = None, max_tokens: int | None = None
+) -> list[Example]:
     """One example of skill `i` for each turn of the assistant: the turn is the answer, all before it the prompt.
 
-    With `skill_text`, the skill is in the prompt. A chat over the base's context is cut as `cut` says; raises
-    TrajectoryError where that does not help.
+    With `skill_text`, the skill is in the prompt. A chat over `max_tokens`, or over the base's context, is cut as `cut`
+    says; raises TrajectoryError where that does not help.
     """
 
-    def count(messages: Sequence[dict]) -> int:
-        return base.count_tokens(render(base, as_printed(base, messages)))
-
-    messages = cut(with_skill(trajectory.messages, skill_text), base.context_length, count)
+    most = min(base.context_length, max_tokens or base.context_length)
+    messages = cut(with_skill(trajectory.messages, skill_text), most, partial(chat_tokens, base))
     return [Example(i, *ids) for ids in turn_ids(base, as_printed(base, messages))]

@@ -12,8 +12,9 @@ import gradio as gr
 from gradio.components import Component
 from gradio.processing_utils import save_file_to_cache
 
-from skills.evals import Eval
+from skills.evals import WITHOUT_VALUE, Assertion, Eval
 from skills.skill import SkillError
+from studio import turns
 from studio.catalogue import OWN, SHIPPED, Catalogue
 from studio.examples import Example, ExampleError, judged_by
 from studio.jobs import Job, JobError
@@ -31,8 +32,13 @@ TICK = 2  # seconds between two looks at a training that goes on
 EACH = QUICK | {"trigger_mode": "multiple"}  # no click or edit may be lost
 IMPORTS = [".jsonl", ".json", ".csv"]
 MINUTES, KEPT_OUT = 3.0, 25  # where the form begins: minutes, percent
-SHOWN = (StudioError, JobError, ExampleError, SkillError, ShelfError)  # their messages are for the visitor
+# errors whose messages are for the visitor
+SHOWN = (StudioError, JobError, ExampleError, SkillError, ShelfError, turns.TurnError)
 ACTIVE = ("queued", "running", "stopping")
+
+# Edits of an example's turns and checks, and all edits that happen in a field that has the focus.
+DETAILS = ("detail", "system", "turn", "call", "remove turn", "exchange", "check", "uncheck")
+FIELDS = ("prompt", "answer", "split", "choose", "system", "turn", "call")
 
 # How much a training may change, in words -> learning rate
 CHANGES = {"A little": 6e-4, "Normal": 2e-3, "A lot": 5e-3}
@@ -260,8 +266,11 @@ class TrainPanel:
 
     def _wire(self) -> None:
         about = [self.identity, self.skill, self.left_out]
+        about_time = [self.identity, self.left_out, self.minutes, self.kept_out]
         for part in (self.skills, self.table, self.detail):
-            part.edit(self._edit, about, [*self.prepared, self.said], **EACH)
+            part.edit(self._edit, about, [*self.prepared, self.said], **EACH).then(
+                self._estimate, about_time, self.estimate, **QUICK
+            )
         self.jobs.edit(self._choose, self.identity, self.watched, **EACH)
         added = [*self.prepared, self.said]
         self.add_open.click(self._add_open, [*about, self.chosen, self.brought, *self.source], added, **EACH)
@@ -269,7 +278,7 @@ class TrainPanel:
         self.upload.upload(self._import, [*about, self.upload], added, **EACH)
 
         settings = {self.minutes, self.kept_out, self.change, self.replay, self.texts, self.patience, self.seed}
-        asked, about_time = [self.identity, self.job], [self.identity, self.left_out, self.minutes, self.kept_out]
+        asked = [self.identity, self.job]
         self.then_watch(
             self.start.click(
                 self._start,
@@ -318,7 +327,7 @@ class TrainPanel:
         self, identity: Any, skill: str, left_out: str, what: str, id_: str, value: Any
     ) -> dict[Component, Any]:
         owner, book = owner_of(identity), self.training.book
-        first, _, check = id_.partition(" ")
+        first, _, place = id_.partition(" ")
         number, opened = int(first) if first.isdecimal() else -1, ""
         if what in ("prompt", "answer", "split"):
             book.update(owner, number, **{what: str(value)})
@@ -327,10 +336,8 @@ class TrainPanel:
         elif what == "add":
             fields = value if isinstance(value, dict) else {}
             book.add(owner, skill, str(fields.get("prompt", "")), str(fields.get("answer", "")))
-        elif what in ("detail", "uncheck"):
-            if what == "uncheck":
-                checks = self._example(owner, skill, number)[1].checks
-                book.update(owner, number, checks=[each for each in checks if each.text().split() != check.split()])
+        elif what in DETAILS:
+            book.update(owner, number, **_changes(self._example(owner, skill, number)[1], what, place, value))
             opened = train_render.detail(*self._example(owner, skill, number))
         elif what == "drop":
             book.remove_skill(owner, id_)
@@ -343,7 +350,7 @@ class TrainPanel:
             return {self.detail: opened}
         shown = dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
         shown[self.detail] = opened
-        if what in ("prompt", "answer", "split", "choose"):  # drawn anew, the field would lose the focus
+        if what in FIELDS:  # drawn anew, the field would lose the focus
             del shown[self.skills], shown[self.table], shown[self.detail]
         return shown
 
@@ -450,6 +457,40 @@ class TrainPanel:
         except OSError as error:  # Gradio's copy, which it would make itself without a word of why it failed
             message = f"The zip could not be written: {error.strerror}. Free some disk space."
             return gr.skip(), render.notice(message)
+
+
+def _changes(example: Example, what: str, place: str, value: Any) -> dict[str, Any]:
+    """What an edit of an example's turns or checks gives `ExampleBook.update`; `place` says of which turn or check.
+
+    Raises TurnError and EvalError.
+    """
+    chat, numbers = example.chat, [int(word) for word in place.split() if word.isdecimal()] if what != "uncheck" else []
+    turn, call = [*numbers, -1, -1][:2]
+    fields = value if isinstance(value, dict) else {}
+    text = {name: str(fields.get(name, "")) for name in ("prompt", "answer", "kind", "value")}
+    match what:
+        case "system":
+            return {"chat": turns.with_system(chat, str(value))}
+        case "turn":
+            return {"chat": turns.with_text(chat, turn, str(value))}
+        case "call":
+            return {"chat": turns.with_arguments(chat, turn, call, str(value))}
+        case "remove turn":
+            return {"chat": turns.without(chat, turn)}
+        case "exchange":
+            return {"chat": turns.with_exchange(chat, text["prompt"], text["answer"])}
+        case "check":
+            return {"checks": [*example.checks, _check(text["kind"], text["value"])]}
+        case "uncheck":
+            return {"checks": [each for each in example.checks if each.text().split() != place.split()]}
+    return {}
+
+
+def _check(kind: str, value: str) -> Assertion:
+    """A check as it was written into the form. Raises EvalError."""
+    if kind in WITHOUT_VALUE:
+        return Assertion(kind)
+    return Assertion(kind, int(value) if kind == "line_count" and value.strip().isdecimal() else value)
 
 
 def _title(names: list[str]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
+from skills.evals import SENTENCES
 from studio.examples import SPLITS, Example, Fault
 from studio.hub import Pushed
 from studio.jobs import Job
@@ -23,6 +24,7 @@ MAX_POINTS = 160  # of a line in the plot: more than its pixels tell apart
 MAX_SAMPLES, MAX_HISTORY = 4, 4  # prompts whose answers are shown while they change, and answers of each
 MAX_ANSWERS = 12  # side by side in a report; the rest is counted
 MAX_TURNS, MAX_TURN = 60, 4_000  # turns of an example that are shown, and characters of each; the rest is counted
+SHORT = 90  # seconds: a training of less has hardly begun when it ends
 MEASURED_TOO = 50  # questions of the shipped kinds that are measured beside the kept-out examples
 SECONDS_A_QUESTION = 0.4  # to measure one, on two cores with the default base
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
@@ -119,11 +121,7 @@ def _example(number: int, example: Example) -> str:
     id_ = f'data-id="{example.id}"'
 
     def field(name: str, label: str, value: str) -> str:
-        # the line break after the tag is dropped by the browser; without it, one of the text's own would be
-        return (
-            f'<textarea rows="2" data-do="{name}" {id_} aria-label="{label} of example {number}">\n{escape(value)}'
-            "</textarea>"
-        )
+        return _field(name, str(example.id), f"{label} of example {number}", value)
 
     options = "".join(
         f'<option value="{value}"{" selected" if value == example.split else ""}>{name}</option>'
@@ -132,12 +130,11 @@ def _example(number: int, example: Example) -> str:
     remarks = [counted(len(example.messages), "earlier turn")] if example.messages else []
     remarks += [counted(len(example.steps), "step") + " with tools"] if example.steps else []
     remarks += [counted(len(example.checks), "check")] if example.checks else []
-    note = ""
-    if remarks:
-        note = (
-            f'<button type="button" class="more" data-do="detail" {id_} '
-            f'aria-label="Show of example {number}: {", ".join(remarks)}">{", ".join(remarks)}</button>'
-        )
+    remarks = remarks or ["Turns and checks"]
+    note = (
+        f'<button type="button" class="more" data-do="detail" {id_} '
+        f'aria-label="Open of example {number}: {", ".join(remarks)}">{", ".join(remarks)}</button>'
+    )
     return (
         f"<tr><td>{field('prompt', 'Prompt', example.prompt)}</td><td>{field('answer', 'Right answer', example.answer)}"
         f'{note}</td><td><select data-do="split" {id_} aria-label="Use of example {number}">{options}</select></td>'
@@ -147,32 +144,88 @@ def _example(number: int, example: Example) -> str:
 
 
 def detail(number: int, example: Example) -> str:
-    """What the table only counts of an example: its turns before the answer, and its checks."""
-    chat = example.chat[:-1]
-    turns = "".join(f"<div><dt>{ROLES[turn['role']]}</dt><dd>{_turn(turn)}</dd></div>" for turn in chat[-MAX_TURNS:])
-    hidden = len(chat) - MAX_TURNS
-    before = f'<p class="quiet">{counted(hidden, "turn")} before</p>' if hidden > 0 else ""
-    shown = f"{before}<dl>{turns}</dl>" if len(chat) > 1 else ""
-    checks = "".join(
+    """What the table only counts of an example, each text a field: its turns before the answer, and its checks."""
+    first = len(example.chat) - 1 - MAX_TURNS
+    hidden = f'<p class="quiet">{counted(first, "turn")} before</p>' if first > 0 else ""
+    turns = "".join(_turn(example, n) for n in range(max(first, 0), len(example.chat) - 1))
+    return (
+        f'<section class="sample detail"><h4>Example {number}'
+        '<button type="button" class="drop" data-do="close" aria-label="Close" title="Close">✕</button></h4>'
+        f"{hidden}<dl>{_system(example)}{turns}</dl>{_new_exchange(example)}{_checks(example)}</section>"
+    )
+
+
+def _system(example: Example) -> str:
+    first = example.chat[0]
+    text = first["content"] if first["role"] == "system" else ""
+    if len(text) > MAX_TURN:
+        return ""  # shown among the turns, cut
+    field = _field("system", str(example.id), "System message", text, "None: nothing stands before the chat")
+    return f"<div><dt>System</dt><dd>{field}</dd></div>"
+
+
+def _turn(example: Example, n: int) -> str:
+    """A turn before the answer: what is said in it, and the tools that are called."""
+    turn, id_, role = example.chat[n], f"{example.id} {n}", ROLES[example.chat[n]["role"]]
+    if len(turn["content"]) > MAX_TURN:
+        hidden = len(turn["content"]) - MAX_TURN
+        said = [f"{escape(turn['content'][:MAX_TURN])} … and {hidden:,} characters more"]
+    elif role == "System":
+        return ""
+    elif n == len(example.messages):  # the table has the field
+        said = [escape(example.prompt)]
+    else:
+        said = [_field("turn", id_, f"{role}, turn {n + 1}", turn["content"])]
+    for k, call in enumerate(turn.get("tool_calls", ())):
+        name, text = call["function"]["name"], json.dumps(call["function"]["arguments"], ensure_ascii=False)
+        field = _field("call", f"{id_} {k}", f"Arguments of {name}, turn {n + 1}", text)
+        said.append(f"<span>calls {escape(name)}</span>{field if len(text) <= MAX_TURN else escape(text[:MAX_TURN])}")
+    is_earlier_prompt = role == "User" and n < len(example.messages)
+    taken_with = "and what follows it" if role == "User" else "and what came of it"
+    drop = (
+        f'<button type="button" class="drop" data-do="remove turn" data-id="{id_}" data-sure="Remove?" '
+        f'aria-label="Remove turn {n + 1} {taken_with}" title="Remove it {taken_with}">✕</button>'
+        if is_earlier_prompt or turn.get("tool_calls")
+        else ""
+    )
+    return f"<div><dt>{role}</dt><dd>{''.join(said)}</dd>{drop}</div>"
+
+
+def _new_exchange(example: Example) -> str:
+    return (
+        '<div class="form"><textarea rows="1" data-field="prompt" aria-label="An earlier prompt" '
+        'placeholder="An earlier prompt"></textarea><textarea rows="1" data-field="answer" '
+        'aria-label="What was answered to it" placeholder="What was answered to it"></textarea>'
+        f'<button type="button" class="add" data-do="exchange" data-id="{example.id}">Add turns</button></div>'
+    )
+
+
+def _checks(example: Example) -> str:
+    listed = "".join(
         f'<li>{escape(said)}<button type="button" class="drop" data-do="uncheck" '
         f'data-id="{example.id} {escape(said)}" data-sure="Remove?" aria-label="Remove the check: {escape(said)}" '
         'title="Remove the check">✕</button></li>'
         for said in (check.text() for check in example.checks)
     )
-    listed = f'<p class="quiet">Checks of the answer</p><ul>{checks}</ul>' if checks else ""
-    close = '<button type="button" class="drop" data-do="close" aria-label="Close" title="Close">✕</button>'
-    return f'<section class="sample detail"><h4>Example {number}{close}</h4>{shown}{listed}</section>'
+    kinds = "".join(
+        f'<option value="{kind}">{escape(said.format("…", s="s"))}</option>' for kind, said in SENTENCES.items()
+    )
+    return (
+        f'<p class="quiet">Checks of the answer{"" if listed else ": none, so that the right answer alone passes"}</p>'
+        f'<ul>{listed}</ul><div class="form"><select data-field="kind" aria-label="Kind of check">{kinds}</select>'
+        '<input data-field="value" aria-label="Text, pattern or number that is meant" '
+        'placeholder="Text, pattern or number">'
+        f'<button type="button" class="add" data-do="check" data-id="{example.id}">Add check</button></div>'
+    )
 
 
-def _turn(turn: dict) -> str:
-    """What is said in a turn, with the tools that are called."""
-    said = [turn["content"]] if turn["content"] else []
-    for call in turn.get("tool_calls", ()):
-        function = call["function"]
-        said.append(f"{function['name']} {json.dumps(function['arguments'], ensure_ascii=False)}")
-    text = "\n".join(said)
-    more = f" … and {len(text) - MAX_TURN:,} characters more" if len(text) > MAX_TURN else ""
-    return escape(text[:MAX_TURN] + more) or "<i>nothing</i>"
+def _field(what: str, id_: str, label: str, text: str, hint: str = "") -> str:
+    """A text that is sent when it was edited."""
+    # the line break after the tag is dropped by the browser; without it, one of the text's own would be
+    return (
+        f'<textarea rows="1" data-do="{what}" data-id="{id_}" aria-label="{escape(label)}" '
+        f'placeholder="{hint}">\n{escape(text)}</textarea>'
+    )
 
 
 def faults(found: Sequence[Fault], numbers: dict[int, int]) -> str:
@@ -198,17 +251,15 @@ def _place(fault: Fault, numbers: dict[int, int]) -> str:
 def estimate(minutes: float, kept_out: int, before: int) -> str:
     """How long a training will take: `kept_out` are the examples that it is judged by, `before` the trainings, of all
     people, that come first."""
-    examples, measuring = counted(kept_out, "kept-out example"), 2 * SECONDS_A_QUESTION * (kept_out + MEASURED_TOO)
-    if measuring > 30 * minutes:
-        said = (
-            f"Measuring {examples} before and after takes about {duration(measuring)} alone on two cores, which leaves "
-            f"little of {duration(60 * minutes)} to learn in. Give it more minutes, or keep fewer out."
-        )
-    else:
-        said = (
-            f"Takes at most {duration(60 * minutes)}, with the measuring of {examples} before and after; less once it "
-            "learns no more."
-        )
+    from training.refit import MEASURING  # imports torch
+
+    examples, seconds = counted(kept_out, "kept-out example"), 60 * minutes
+    measured = f"the measuring of {examples} before and after"
+    if SECONDS_A_QUESTION * (kept_out + MEASURED_TOO) > MEASURING * seconds:
+        measured = f"the measuring, before and after, of as many of {examples} as there is time for"
+    said = f"Takes at most {duration(seconds)}, with {measured}; less once it learns no more."
+    if seconds < SHORT:
+        said += " Reading and measuring leave few steps to learn in: give it two minutes or more."
     others = "training that waits or runs" if before == 1 else f"{before:,} trainings that wait or run"
     queue = f" It begins after the {others} on this server." if before else ""
     return f'<p class="hint">{said}{queue}</p>'

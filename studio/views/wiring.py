@@ -18,7 +18,7 @@ NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autoco
 LIVE_REGION = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 
 # Markup that answers to clicks and edits: `data-do` says what, `data-id` of what. A button with `data-sure` asks first,
-# in its own place; one in a row or card with `data-field`s sends what they hold along, as Enter in such a field does.
+# in its own place; one in a row, card or form with `data-field`s sends what they hold along, as Enter in an input does.
 ACTIONS = """
 let asked = null, was = "";
 const calm = () => { if (asked) asked.innerHTML = was; asked = null; };
@@ -34,7 +34,7 @@ element.addEventListener("click", (event) => {
   }
   asked = null;
   const value = {};
-  for (const field of button.closest("tr, .card")?.querySelectorAll("[data-field]") ?? []) {
+  for (const field of button.closest("tr, .card, .form")?.querySelectorAll("[data-field]") ?? []) {
     value[field.dataset.field] = field.value;
   }
   trigger("edit", {what: button.dataset.do, id: button.dataset.id ?? "", value});

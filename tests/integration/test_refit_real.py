@@ -52,7 +52,7 @@ def test_an_adapter_is_refined_on_ten_examples_within_a_minute(base: Base):
         answer = trajectory.messages[-1]["content"]
         asked.append(Asked(0, "own", trajectory.messages[-2]["content"], answer, turns))
     weights = refined.weights.to(base.dtype)
-    answers = answers_of(base, weights, asked, read(base, weights, asked))
+    answers = answers_of(base, weights, asked, read(base, weights, asked).followed)
     right = sum(exact_match(answer, item.expected) for answer, item in zip(answers, asked, strict=True))
     assert right >= 9
     assert refined.provenance.refined_on == 10

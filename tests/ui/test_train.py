@@ -6,12 +6,13 @@ import re
 import signal
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from stand_in_hub import Fault, Person, StandIn, serve
+from studios import Studios, free_port
 from token_sweep import assert_no_token, server_folders
 
 TOKEN = "hf_annSecret0123456789"
@@ -38,7 +39,7 @@ def data(room: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(start_studio: Callable[..., str], there: StandIn, room: Path, tiny_folder: Path, checkpoint: Path) -> str:
+def server(start_studio: Studios, there: StandIn, room: Path, tiny_folder: Path, checkpoint: Path) -> str:
     settings = {"HF_ENDPOINT": there.url, "OMP_NUM_THREADS": "1", **server_folders(room)}
     model = ("--base", tiny_folder, "--checkpoint", checkpoint)
     return start_studio(*model, log=room / "log.txt", **settings)
@@ -197,7 +198,7 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
 
 def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(page: Page, tmp_path: Path) -> None:
     page.locator("#picker label", has_text=SKILL).click()
-    expect(page.locator("#live")).to_contain_text("tokens")
+    expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value(SKILL)
     page.locator("#keep-skill").click()
     expect(page.locator("#kept-skill")).to_contain_text(f"version 1 of {SKILL}")
     tab(page, "Train")
@@ -214,14 +215,38 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     for said in ("1 imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
         expect(page.locator("#prepare-line")).to_contain_text(said)
 
-    # the checks of an example are read, and one is removed
+    # the checks of an example are read, one is removed and another added
     page.locator("#own-examples .more").first.click()
-    checks = page.locator("#own-example li")
-    expect(page.locator("#own-example")).to_contain_text("Checks of the answer")
+    detail = page.locator("#own-example")
+    checks = detail.locator("li")
+    expect(detail).to_contain_text("Checks of the answer")
     count = checks.count()
     checks.first.locator("button").click()
     checks.first.locator("button").click()
     expect(checks).to_have_count(count - 1)
+    detail.get_by_label("Kind of check").select_option("not_contains")
+    detail.get_by_label("Text, pattern or number that is meant").fill("never this")
+    detail.get_by_label("Text, pattern or number that is meant").press("Enter")
+    expect(checks).to_have_count(count)
+    expect(checks.last).to_contain_text("does not contain 'never this'")
+
+    # so are turns before the prompt
+    detail.get_by_label("An earlier prompt").fill("What do you label?")
+    detail.get_by_label("What was answered to it").fill("Latencies.")
+    detail.get_by_role("button", name="Add turns").click()
+    earlier = detail.get_by_label("Assistant, turn 2")
+    expect(earlier).to_have_value("Latencies.")
+    earlier.fill("Latencies of services.")
+    earlier.blur()
+    detail.get_by_label("System message").fill("Answer in one word.")
+    detail.get_by_label("System message").blur()
+    expect(page.locator("#own-examples .more").first).to_contain_text("2 earlier turns")
+    page.locator("#own-examples .more").first.click()
+    expect(detail.get_by_label("Assistant, turn 3")).to_have_value("Latencies of services.")
+    detail.get_by_label("Remove turn 2 and what follows it").click()
+    detail.get_by_label("Remove turn 2 and what follows it").click()
+    expect(earlier).to_have_count(0)
+    expect(detail.get_by_label("System message")).to_have_value("Answer in one word.")
     page.locator("#own-example").get_by_label("Close", exact=True).click()
     expect(page.locator("#own-example")).to_be_hidden()
 
@@ -262,8 +287,51 @@ def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(
     context.close()
 
 
+def test_another_tab_and_a_server_that_was_killed_and_came_back_show_the_training_as_it_stands(
+    browser: Browser, start_studio: Studios, tiny_folder: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    arguments = ("--base", tiny_folder, "--checkpoint", checkpoint)
+    settings = {"SKILL_STUDIO_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1"}
+    address = start_studio(*arguments, port=port, **settings)
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(WAIT)
+    first = context.new_page()
+    first.goto(address)
+    first.locator('#status [data-state="ready"]').wait_for()
+    tab(first, "Train")
+    add_from_library(first, SKILL)
+    first.get_by_role("button", name="More settings").click()
+    set_number(first, "Looks without a gain before it stops", "20")
+    set_number(first, "Minutes", "20")
+    expect(first.locator("#estimate")).to_contain_text("20\N{NO-BREAK SPACE}min")
+    first.locator("#start").click()
+    state(first, "running")
+
+    second = context.new_page()
+    second.goto(address)
+    tab(second, "Train")
+    state(second, "running")
+    expect(second.locator("#job-progress .steps")).to_be_visible()
+
+    start_studio.kill(address)
+    start_studio(*arguments, port=port, **settings)
+    second.reload()
+    tab(second, "Train")
+    state(second, "running")
+    reached = last_step(tmp_path / "data")
+    second.wait_for_function("at => +document.querySelector('#job-progress dd').textContent > at", arg=reached)
+    second.locator("#job-stop").click()
+    state(second, "stopped")
+    first.reload()
+    tab(first, "Train")
+    state(first, "stopped")
+    expect(first.locator("#job-resume")).to_be_visible()
+    context.close()
+
+
 def test_where_training_is_off_the_tab_says_so_and_the_rest_works(
-    browser: Browser, start_studio: Callable[..., str], tiny_folder: Path, checkpoint: Path
+    browser: Browser, start_studio: Studios, tiny_folder: Path, checkpoint: Path
 ) -> None:
     model = ("--base", tiny_folder, "--checkpoint", checkpoint)
     page = browser.new_page()

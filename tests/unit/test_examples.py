@@ -323,15 +323,15 @@ def test_what_is_too_long_to_be_read_is_told_with_the_limit_and_the_way_out(
     write_trajectories(tmp_path / "chats.jsonl", [Trajectory(chat, "") for chat in chats])
     book.import_file(ME, tmp_path / "chats.jsonl", skill)
     faults = book.faults(ME, [skill, long], reach)
-    heavy, cut, over = (example.id for example in book.examples(ME, skill)[-3:])
+    short, cut, over = (example.id for example in book.examples(ME, skill)[-3:])
     of_chats = {fault.example: (fault.severity, fault.message) for fault in faults if fault.example}
-    assert of_chats[heavy][0] == "warning" and "3,600 tokens. Above 2,000" in of_chats[heavy][1]
-    assert of_chats[cut][0] == "warning" and "the base reads 5,000. Its first 2 messages" in of_chats[cut][1]
+    assert short not in of_chats
+    assert of_chats[cut][0] == "warning" and "a training reads 5,000. Its first 2 messages" in of_chats[cut][1]
     assert of_chats[over][0] == "error" and "5,900 tokens; 5,000 fit. Shorten them." in of_chats[over][1]
     assert any("the hypernetwork reads up to 4,000. Move" in f.message for f in faults if f.severity == "error")
-    third = book.put_skill(ME, skill_text("cc") + "x" * 9_000)
-    together = [fault for fault in book.faults(ME, [skill, long, third], reach) if not fault.skill_name]
-    assert "tokens together; one training reads 12,000" in together[0].message and together[0].severity == "error"
+    together = [fault for fault in faults if not fault.skill_name]
+    assert "tokens together. Above 4,000 they are read anew" in together[0].message
+    assert together[0].severity == "warning"
     assert book.faults(ME, [skill]) == book.faults(ME, [skill], Reach(10**6, 10**6, len, lambda messages: 0))
 
 

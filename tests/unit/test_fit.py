@@ -24,7 +24,7 @@ from training.__main__ import main, read_config
 from training.evaluate import family_lines
 from training.examples import Example, Scored, answer_logits, to_example
 from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate
-from training.progress import PROJECT, TrackerError, read_curve
+from training.progress import PROJECT, TrackerError, read_curve, run_name
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, Task, TaskSkill, sample_skill
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +191,7 @@ def test_trackio_gets_the_numbers_by_a_flag_without_a_network(tiny_folder: Path,
     command = ["fit", "--config", str(tmp_path / "fit.yaml"), "--base", str(tiny_folder)]
     run("training", *command, "--track", "trackio")
     losses = [(line["step"], line["loss"]) for line in read_curve(tmp_path / "run" / "curve.jsonl") if "loss" in line]
-    asked = ["--project", PROJECT, "--run", "run", "--metric", "loss", "--json"]
+    asked = ["--project", PROJECT, "--run", run_name(tmp_path / "run"), "--metric", "loss", "--json"]
     told = json.loads(run("trackio.cli", "get", "metric", *asked))["values"]
     assert [(value["step"], value["value"]) for value in told] == losses and len(losses) == 2
 

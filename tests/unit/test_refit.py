@@ -1,6 +1,7 @@
 """A refit on the tiny base: what it learns, keeps, reports, and how it goes on after it was stopped."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ from hypernet.hypernetwork import load_hypernetwork
 from skills.evals import Assertion
 from training import refit as refit_module
 from training.__main__ import main
-from training.measure import CUT, Asked, Reading, answers_of, figures_of, others, read, verdict
+from training.measure import CUT, Asked, answers_of, figures_of, judge, others, percent, read, verdict
 from training.progress import TrackerError
 from training.refine import refine
 from training.refit import KEPT_OUT, Refit, RefitConfig, RefitError, prepare, read_config, split_examples
@@ -74,8 +75,9 @@ def config(tiny_folder: Path, checkpoint: Path, tmp_path: Path) -> RefitConfig:
 
 
 @pytest.fixture(autouse=True)
-def _few_neutral(monkeypatch: pytest.MonkeyPatch) -> None:
+def _little_to_hold_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refit_module, "NEUTRAL", 2)
+    monkeypatch.setattr(refit_module, "REPLAYED", 8)
 
 
 def start(config: RefitConfig, skills: dict[str, str] | None = None, asked: list[Trajectory] | None = None) -> Refit:
@@ -135,7 +137,7 @@ def test_on_replayed_skills_it_is_held_to_what_it_said_before(config: RefitConfi
     digest, text = next(iter(SKILLS.items()))
     run = start(replace(config, texts=1), {digest: text}, [t for t in examples() if t.skill == digest])
     neutral = [run.neutral[0].examples]
-    run.neutral = run._held(neutral, run._adapters(run.reads[0]))  # not the base's answer, so that it too is met
+    run.neutral = run._held(neutral, run._own_adapters())  # not the base's answer, so that it too is met
     loss, (own, _) = run._loss(random.Random(0))
     assert loss.item() == pytest.approx(own, abs=1e-3)  # it still says the same: nothing is added
     with torch.no_grad():
@@ -170,9 +172,19 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
     ]
 
 
+# the command line, with less to read before it starts
+WITH_LITTLE_TO_HOLD_TO = """
+import sys
+from training import refit
+from training.__main__ import main
+refit.NEUTRAL, refit.REPLAYED = 2, 8
+sys.exit(main(["refit", "--config", sys.argv[1]]))
+"""
+
+
 def command(config: RefitConfig) -> subprocess.Popen:
-    arguments = [sys.executable, "-m", "training", "refit", "--config", str(Path(config.out) / "refit.json")]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, "-c", WITH_LITTLE_TO_HOLD_TO, str(Path(config.out) / "refit.json")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
@@ -225,6 +237,72 @@ def test_a_bound_in_time_holds_and_still_leaves_a_report(config: RefitConfig, mo
     report = run.run()
     assert 60 - 8 < report["seconds"] <= 60
     assert report["steps"] == len(curve(run.config)) - 1 > 5
+
+
+def test_in_little_time_as_much_is_measured_as_there_is_time_for_and_afterwards_the_same(
+    config: RefitConfig, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(refit_module, "TOGETHER", 2)
+    run = start(replace(config, kept_out=0.5))
+    before = run._measure(0.0)
+    assert before["counts"] == {"own skills": 2, "families": 2, "neutral text": 2}
+    assert [item.name for item in run.measured[:2]] == ["code-aa", "code-bb"]  # of all skills, as far as it goes
+    whole = run._measure(math.inf)
+    assert whole["counts"] == {"own skills": 6, "families": 4, "neutral text": 2}
+    assert whole["answers"][:2] == before["answers"]
+    assert run._measure(math.inf, before["counts"]) == before
+    run._measure = lambda seconds, counts=None: before  # what took so long before
+    parts = run.run()["parts"]
+    assert [part["n"] for part in parts] == [2, 2, 2]
+
+
+def test_the_last_step_is_looked_at_too(config: RefitConfig):
+    start(replace(config, steps=5)).run()
+    assert [line["step"] for line in curve(config) if "kept_out" in line] == [0, 2, 4, 5]
+
+
+def test_two_processes_do_not_train_in_one_folder(config: RefitConfig):
+    first = start(config)
+    with pytest.raises(RefitError, match=r"Another process trains in .*stop it, or choose another folder"):
+        start(config)
+    first.run()
+    assert start(config).run()["steps"] == config.steps  # it is free again, and what it made is there
+
+
+def test_texts_that_are_too_much_to_keep_are_read_at_every_step(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
+    kept = start(config).run()
+    monkeypatch.setattr(refit_module, "READ_ONCE", 0)
+    monkeypatch.setattr(refit_module, "AT_ONCE", 1)
+    run = start(replace(config, out=config.out + "-2"))
+    assert not run.reads and len(run.wordings) == config.texts
+    again = run.run()
+    assert again["parts"][0]["after"]["loss"] == pytest.approx(kept["parts"][0]["after"]["loss"], rel=0.02)
+
+
+def test_a_text_as_long_as_can_be_read_is_trained_on_without_words_that_make_it_longer(config: RefitConfig):
+    base = load_base(config.base)
+    longest = load_hypernetwork(base, config.checkpoint).config.max_tokens
+    text = skill_text("aa")
+    text += "w " * longest
+    while base.count_tokens(text) > longest:
+        text = text[:-1]
+    texts = {text_sha256(text): text}
+    asked = [replace(each, skill=next(iter(texts))) for each in examples()[:4]]
+    run = start(replace(config, texts=8), texts, asked)
+    assert any(way == [text] for way in run.wordings[1:])
+    assert all(base.count_tokens(way[0]) <= longest for way in run.wordings)
+
+
+def test_of_a_long_chat_the_end_is_read_and_a_long_question_is_refused(config: RefitConfig, tmp_path: Path, capsys):
+    chat = tuple(message for i in range(20) for message in turn(f"Question {i} of many?", "an answer"))
+    asked = [*examples(), replace(examples()[0], messages=(*chat, *turn("Case?", "aa")))]
+    prepare(config := replace(config, context=100, steps=1), SKILLS, asked)
+    assert main(["refit", "--config", str(Path(config.out) / "refit.json")]) == 0
+    assert "code-aa: of 1 chats, which have over 100 tokens, the end alone is read.\n" in capsys.readouterr().err
+    assert max(len(each.prompt_ids + each.answer_ids) for each in Refit(config).learned[0][-1]) <= 100
+    asked[-1] = replace(examples()[0], messages=turn("word " * 100, "aa"))
+    with pytest.raises(RefitError, match=r"An example of code-aa is too long: .* 100 fit\. Shorten them"):
+        start(replace(config, out=config.out + "-2"), asked=asked)
 
 
 def test_it_ends_when_nothing_kept_out_gets_better(config: RefitConfig):
@@ -304,29 +382,44 @@ def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_sa
 def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
     run = start(replace(config, steps=12))
     run.run()
-    weights = run._adapters(run.reads[0])
+    weights = run._own_adapters()
     reading = read(run.base, weights, run.kept)
-    found = answers_of(run.base, weights, run.kept, reading)
-    assert found == answers_of(run.base, weights, run.kept, Reading(0.0, [0] * len(run.kept)))
+    found = answers_of(run.base, weights, run.kept, reading.followed)
+    assert found == answers_of(run.base, weights, run.kept, [0] * len(run.kept))
     whole = [
         item for item, known in zip(run.kept, reading.followed, strict=True) if known == len(item.turns[-1].answer_ids)
     ]
     assert [answer == item.expected for answer, item in zip(found, run.kept, strict=True)].count(True) == len(whole)
-    figures, answers = figures_of(run.base, weights, others(weights), run.kept)
-    assert answers == found and figures["loss"] == reading.loss
-    assert figures["exact"] == reading.exact(run.kept)
+    judged = judge(run.base, weights, others(weights), run.kept)
+    assert [item.answer for item in judged] == found and figures_of(judged)["loss"] == reading.loss
+    assert [item.exact for item in judged] == reading.exact(run.kept)
 
 
 def test_an_answer_that_goes_on_is_shown_as_cut_and_one_with_checks_has_room_to_end(config: RefitConfig):
     run = start(config)
-    weights = run._adapters(run.reads[0])
+    weights = run._own_adapters()
     checked = [item for item in run.kept if item.checks]
     plain = [replace(item, checks=()) for item in checked]
-    nothing_known = Reading(0.0, [0] * len(checked))
+    nothing_known = [0] * len(checked)
     long, short = (answers_of(run.base, weights, asked, nothing_known) for asked in (checked, plain))
     cut = [i for i, answer in enumerate(short) if answer.endswith(CUT)]
     assert cut  # a base of random weights does not end
     assert all(len(long[i]) > len(short[i]) and long[i].startswith(short[i].removesuffix(CUT)) for i in cut)
+
+
+def test_a_right_answer_of_any_length_can_be_written_where_checks_decide(
+    config: RefitConfig, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("training.measure.WRITTEN", 4)
+    monkeypatch.setattr("training.measure.CHECKED", 4)
+    long = [replace(each, messages=turn(each.messages[0]["content"], "aa " * 20)) for each in examples()[:6]]
+    run = start(config, asked=[*long, *examples()[6:]])
+    item = next(each for each in run.kept if each.skill == 0)
+    weights = run._own_adapters()
+    room = len(item.turns[-1].answer_ids)
+    checked, plain = (answers_of(run.base, weights, [each], [0])[0] for each in (item, replace(item, checks=())))
+    written = [len(run.base.encode(answer.removesuffix(CUT))) for answer in (checked, plain)]
+    assert written[1] <= 8 < room / 2 < written[0]
 
 
 def test_one_skill_alone_is_held_against_the_adapter_of_another(config: RefitConfig):
@@ -336,14 +429,14 @@ def test_one_skill_alone_is_held_against_the_adapter_of_another(config: RefitCon
     assert all(0 <= own[when]["wrong_skill"] <= 100 for when in ("before", "after"))
     run = Refit(replace(config, checkpoint=f"{config.out}/checkpoint", out=config.out), load_base(config.base))
     families = run._adapters(run.hypernetwork.read(run.base, run.family_texts))
-    assert own["after"]["wrong_skill"] == read(run.base, families.rows([0]), run.kept).exact(run.kept)
+    assert own["after"]["wrong_skill"] == percent(read(run.base, families.rows([0]), run.kept).exact(run.kept))
 
 
 def test_neutral_text_of_the_report_is_none_that_training_saw(config: RefitConfig, monkeypatch: pytest.MonkeyPatch):
     asked: list[list[Asked]] = []
     monkeypatch.setattr(refit_module, "read", lambda base, weights, of: asked.append(of) or read(base, weights, of))
     run = start(config)
-    run._measure()
+    run._measure(math.inf)
     measured = {tuple(turn.answer_ids) for item in asked[-1] for turn in item.turns}
     assert len(measured) == refit_module.NEUTRAL
     assert not measured & {tuple(example.answer_ids) for held in run.neutral for example in held.examples}
@@ -529,7 +622,7 @@ import sys, torch, hypernet.base
 from training import refit
 from training.__main__ import main
 hypernet.base.compute_dtype = lambda _device: torch.float32
-refit.NEUTRAL = 2
+refit.NEUTRAL, refit.REPLAYED = 2, 8
 sys.exit(main(["refit", "--config", sys.argv[1]]))
 """
 

@@ -1,5 +1,6 @@
 """The handlers of the training tab, without a browser: the skills offered, files, checks of an example, downloads."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from tiny import full_disk
 
 from skills.archive import EVALS
-from skills.evals import Assertion, Eval, render_evals
+from skills.evals import Assertion, Eval, EvalError, render_evals
 from studio.catalogue import OWN, SHIPPED, Catalogue
+from studio.examples import Example, ExampleError
 from studio.service import Studio
 from studio.shelf import Shelf
+from studio.turns import TurnError
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Training, arrived, checkpoint_of, identity_kept_with, owner_of
 
@@ -82,6 +85,69 @@ def test_a_check_is_removed_and_the_others_stay(panel: TrainPanel):
     assert panel.training.book.examples(owner_of(me), skill)[0].checks == example.checks[1:]
     assert shown[panel.detail].count("<li>") == len(example.checks) - 1
     assert panel._edited(me, skill, "", "close", "", None) == {panel.detail: ""}
+
+
+def test_turns_and_checks_are_written_edited_and_taken_out(panel: TrainPanel):
+    me = arrived(None)
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    book = panel.training.book
+    id_ = book.add(owner_of(me), skill, "Last?", "done").id
+
+    def do(what: str, place: str = "", value: object = None) -> tuple[Example, dict]:
+        shown = panel._edited(me, skill, "", what, f"{id_} {place}".strip(), value)
+        return panel._example(owner_of(me), skill, id_)[1], shown
+
+    now, shown = do("exchange", value={"prompt": "First?", "answer": "Begun."})
+    assert [turn["content"] for turn in now.messages] == ["First?", "Begun."]
+    assert "Begun." in shown[panel.detail] and "2 earlier turns" in shown[panel.table]
+    now, shown = do("system", value="Be brief.")
+    assert [turn["role"] for turn in now.messages] == ["system", "user", "assistant"]
+    assert panel.detail not in shown and panel.table not in shown  # drawn anew, the field would lose the focus
+    now, _ = do("turn", "2", "Started.")
+    assert now.messages[2]["content"] == "Started." and (now.prompt, now.answer) == ("Last?", "done")
+    with pytest.raises(ExampleError, match="is empty"):
+        do("turn", "2", " ")
+    with pytest.raises(TurnError, match="no longer there"):
+        do("turn", "9", "text")
+    now, _ = do("remove turn", "1")
+    assert [turn["role"] for turn in now.messages] == ["system"]
+    now, _ = do("system", value="")
+    assert now.messages == ()
+
+    now, shown = do("check", value={"kind": "contains", "value": "do"})
+    now, _ = do("check", value={"kind": "line_count", "value": "1"})
+    now, shown = do("check", value={"kind": "json", "value": "passed over"})
+    assert now.checks == (Assertion("contains", "do"), Assertion("line_count", 1), Assertion("json"))
+    assert "does not pass its own check" in shown[panel.faults]  # the answer is no JSON
+    now, shown = do("uncheck", now.checks[2].text())
+    assert len(now.checks) == 2 and "does not pass" not in shown[panel.faults]
+    with pytest.raises(EvalError, match="Write a whole number"):
+        do("check", value={"kind": "line_count", "value": "some"})
+    with pytest.raises(EvalError, match="no regular expression"):
+        do("check", value={"kind": "regex", "value": "("})
+
+
+def test_arguments_of_a_call_are_edited_as_json_and_a_call_goes_with_its_results(panel: TrainPanel, tmp_path: Path):
+    me = arrived(None)
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    call = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": {"path": "a"}}}
+    chat = [
+        {"role": "user", "content": "Read."},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "text", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "text"},
+    ]
+    (tmp_path / "a.jsonl").write_text(json.dumps({"messages": chat, "skill": ""}) + "\n")
+    panel._import(me, skill, "", [str(tmp_path / "a.jsonl")])
+    id_ = panel.training.book.examples(owner_of(me), skill)[-1].id
+    panel._edited(me, skill, "", "call", f"{id_} 1 0", '{"path": "b"}')
+    now = panel._example(owner_of(me), skill, id_)[1]
+    assert now.steps[0]["tool_calls"][0] == {**call, "function": {"name": "read", "arguments": {"path": "b"}}}
+    for text, said in (("{", "this is no JSON"), ("[]", "are a JSON object")):
+        with pytest.raises(TurnError, match=said):
+            panel._edited(me, skill, "", "call", f"{id_} 1 0", text)
+    panel._edited(me, skill, "", "remove turn", f"{id_} 1", None)
+    assert panel._example(owner_of(me), skill, id_)[1].steps == ()
 
 
 def test_with_no_disk_left_a_download_says_so_and_later_succeeds(panel: TrainPanel, tmp_path: Path):
