@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 import torch
@@ -102,9 +102,15 @@ def learning_rate(config: FitConfig, step: int) -> float:
     return config.learning_rate * min(1.0, (step + 1) / config.warmup, (config.steps - step) / decay_steps)
 
 
+@cache
+def neutral_material() -> dict[str, dict[str, list[str]]]:
+    """Prompts and texts that no skill is about, of either part."""
+    return yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))
+
+
 def plain_texts(base: Base, part: str, limit: int | None = None) -> list[Example]:
     """Texts that no skill is about, each to be read on from its first token."""
-    texts = yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))["texts"][part][:limit]
+    texts = neutral_material()["texts"][part][:limit]
     ids = [base.encode(text)[: 2 * NEUTRAL_TOKENS] for text in texts]
     return [Example(0, text[:1], text[1:]) for text in ids]
 
@@ -116,8 +122,7 @@ class NeutralExamples:
         self, base: Base, part: str = "train", limit: int | None = None, accelerator: Accelerator | None = None
     ) -> None:
         """Those of a part, at most so many of either kind. Processes share the answering, and have all answers."""
-        material = yaml.safe_load(NEUTRAL.read_text(encoding="utf-8"))["prompts"]
-        rows = [Row(base.chat_ids(prompt)) for prompt in material[part][:limit]]
+        rows = [Row(base.chat_ids(prompt)) for prompt in neutral_material()["prompts"][part][:limit]]
         batches = [rows[start : start + ANSWERED_AT_ONCE] for start in range(0, len(rows), ANSWERED_AT_ONCE)]
         process, processes = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
         found: list[Example] = []

@@ -2,7 +2,7 @@
 
 What it must reach on two cores: exact match up by 30 points or more, the families known before down by 2 at most, in
 three minutes. What the refit keeps out also decides which state it keeps, so the gain is measured on further examples,
-which no part of it has seen.
+which no part of it has seen; and fifty questions say little of a loss of some points, so the families are asked more.
 """
 
 import argparse
@@ -17,10 +17,12 @@ from hypernet.base import Base
 from hypernet.hypernetwork import load_hypernetwork
 from training.examples import answer_logits, to_example
 from training.refit import Refit, RefitConfig, prepare
-from training.tasks import HELD_OUT, TaskSkill, sample_skill
+from training.tasks import GRAMMAR, HELD_OUT, KNOWN, TaskSkill, sample_skill
 from training.trajectories import Trajectory
 
 SKILLS, EXAMPLES, UNSEEN = 5, 12, 8  # the last two of each skill
+FAMILIES, QUESTIONS = 100, 3  # skills of the families, and questions to each
+READ_AT_ONCE = 25  # skills
 GAIN, LOSS, SECONDS = 30.0, 2.0, 180.0  # points, points, seconds
 
 
@@ -28,6 +30,12 @@ def draw_skills(seed: int, skills: int = SKILLS, examples: int = EXAMPLES) -> li
     """Skills of families that are held out, each of another; each with `examples`, and those that nothing sees."""
     rng = random.Random(f"refit/{seed}")
     return [sample_skill(family, rng, examples + UNSEEN) for family in rng.sample(HELD_OUT, skills)]
+
+
+def draw_families() -> list[TaskSkill]:
+    """New skills of the families that the checkpoint was trained on."""
+    rng = random.Random("refit/families")
+    return [sample_skill(rng.choice((*KNOWN, GRAMMAR)), rng, QUESTIONS) for _ in range(FAMILIES)]
 
 
 def draw(seed: int, skills: int = SKILLS, examples: int = EXAMPLES) -> tuple[dict[str, str], list[Trajectory]]:
@@ -59,19 +67,23 @@ def run(options: argparse.Namespace) -> int:
     report = refit.run()
     if report is None:  # stopped, or not the main process
         return 0
-    families = report["parts"][1]
-    skills = draw_skills(options.seed, options.skills, options.examples)
-    checkpoints = (config.checkpoint, options.out / "checkpoint")
-    before, after = (exact_on_unseen(refit.base, checkpoint, skills, options.examples) for checkpoint in checkpoints)
-    print(f"unseen examples (n = {sum(len(skill.tasks) - options.examples for skill in skills)})")
-    print(f"  {'exact':12} {before:8.2f} -> {after:8.2f}")
-    loss = families["before"]["exact"] - families["after"]["exact"]
+    drawn = draw_skills(options.seed, options.skills, options.examples)
+    unseen = [replace(skill, tasks=skill.tasks[options.examples :]) for skill in drawn]
+    gains = []
+    for name, skills in (("unseen examples", unseen), ("skills of the families", draw_families())):
+        checkpoints = (config.checkpoint, options.out / "checkpoint")
+        before, after = (exact_on(refit.base, checkpoint, skills) for checkpoint in checkpoints)
+        gains.append(after - before)
+        print(f"{name} (n = {sum(len(skill.tasks) for skill in skills)})")
+        print(f"  {'exact':12} {before:8.2f} -> {after:8.2f}")
+    gain, loss = gains[0], -gains[1]
+    print("as the report has it")
     for part in report["parts"]:
         print(f"{part['name']} (n = {part['n']})")
         for name, value in part["before"].items():
             print(f"  {name:12} {value:8.2f} -> {part['after'][name]:8.2f}")
     bars = [
-        ("exact match, points", after - before, f">= {GAIN:g}", after - before >= GAIN),
+        ("exact match, points", gain, f">= {GAIN:g}", gain >= GAIN),
         ("families lose, points", loss, f"<= {LOSS:g}", loss <= LOSS),
         ("seconds", report["seconds"], f"<= {SECONDS:g}", report["seconds"] <= SECONDS),
     ]
@@ -82,8 +94,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 @torch.no_grad()
-def exact_on_unseen(base: Base, checkpoint: str | Path | None, skills: list[TaskSkill], examples: int) -> float:
-    """Percent of the examples after the first `examples` that greedy decoding under the skills' adapters gets right."""
-    weights = load_hypernetwork(base, checkpoint).generate(base, [skill.text for skill in skills])
-    asked = [to_example(base, i, task) for i, skill in enumerate(skills) for task in skill.tasks[examples:]]
-    return round(100 * answer_logits(base, asked, weights).exact(len(asked)).float().mean().item(), 2)
+def exact_on(base: Base, checkpoint: str | Path | None, skills: list[TaskSkill]) -> float:
+    """Percent of the skills' tasks that greedy decoding under their adapters gets right."""
+    hypernetwork, hits = load_hypernetwork(base, checkpoint), []
+    for start in range(0, len(skills), READ_AT_ONCE):
+        part = skills[start : start + READ_AT_ONCE]
+        weights = hypernetwork.generate(base, [skill.text for skill in part])
+        asked = [to_example(base, i, task) for i, skill in enumerate(part) for task in skill.tasks]
+        hits += answer_logits(base, asked, weights).exact(len(asked)).tolist()
+    return round(100 * sum(hits) / len(hits), 2)

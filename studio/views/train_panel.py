@@ -328,7 +328,7 @@ class TrainPanel:
     ) -> dict[Component, Any]:
         owner, book = owner_of(identity), self.training.book
         first, _, place = id_.partition(" ")
-        number, opened = int(first) if first.isdecimal() else -1, ""
+        number, opened, same_turns = int(first) if first.isdecimal() else -1, "", True
         if what in ("prompt", "answer", "split"):
             book.update(owner, number, **{what: str(value)})
         elif what == "remove":
@@ -337,8 +337,11 @@ class TrainPanel:
             fields = value if isinstance(value, dict) else {}
             book.add(owner, skill, str(fields.get("prompt", "")), str(fields.get("answer", "")))
         elif what in DETAILS:
-            book.update(owner, number, **_changes(self._example(owner, skill, number)[1], what, place, value))
-            opened = train_render.detail(*self._example(owner, skill, number))
+            before = self._example(owner, skill, number)[1]
+            book.update(owner, number, **_changes(before, what, place, value))
+            number_shown, now = self._example(owner, skill, number)
+            same_turns = len(now.chat) == len(before.chat)
+            opened = train_render.detail(number_shown, now)
         elif what == "drop":
             book.remove_skill(owner, id_)
         elif what == "show":
@@ -350,7 +353,7 @@ class TrainPanel:
             return {self.detail: opened}
         shown = dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
         shown[self.detail] = opened
-        if what in FIELDS:  # drawn anew, the field would lose the focus
+        if what in FIELDS and same_turns:  # drawn anew, the field would lose the focus
             del shown[self.skills], shown[self.table], shown[self.detail]
         return shown
 
@@ -462,25 +465,27 @@ class TrainPanel:
 def _changes(example: Example, what: str, place: str, value: Any) -> dict[str, Any]:
     """What an edit of an example's turns or checks gives `ExampleBook.update`; `place` says of which turn or check.
 
-    Raises TurnError and EvalError.
+    Raises TurnError, also where the turns have become more or fewer since they were shown, and EvalError.
     """
-    chat, numbers = example.chat, [int(word) for word in place.split() if word.isdecimal()] if what != "uncheck" else []
-    turn, call = [*numbers, -1, -1][:2]
-    fields = value if isinstance(value, dict) else {}
-    text = {name: str(fields.get(name, "")) for name in ("prompt", "answer", "kind", "value")}
+    chat, fields = example.chat, value if isinstance(value, dict) else {}
+    prompt, answer, kind, text = (str(fields.get(name, "")) for name in ("prompt", "answer", "kind", "value"))
     match what:
         case "system":
             return {"chat": turns.with_system(chat, str(value))}
-        case "turn":
-            return {"chat": turns.with_text(chat, turn, str(value))}
-        case "call":
-            return {"chat": turns.with_arguments(chat, turn, call, str(value))}
-        case "remove turn":
-            return {"chat": turns.without(chat, turn)}
         case "exchange":
-            return {"chat": turns.with_exchange(chat, text["prompt"], text["answer"])}
+            return {"chat": turns.with_exchange(chat, prompt, answer)}
+        case "turn" | "call" | "remove turn":
+            numbers = [int(word) if word.isdecimal() else -1 for word in place.split()]
+            shown, turn, call, *_ = [*numbers, -1, -1, -1]
+            if shown != len(chat):
+                raise turns.TurnError(turns.GONE)
+            if what == "turn":
+                return {"chat": turns.with_text(chat, turn, str(value))}
+            if what == "call":
+                return {"chat": turns.with_arguments(chat, turn, call, str(value))}
+            return {"chat": turns.without(chat, turn)}
         case "check":
-            return {"checks": [*example.checks, _check(text["kind"], text["value"])]}
+            return {"checks": [*example.checks, _check(kind, text)]}
         case "uncheck":
             return {"checks": [each for each in example.checks if each.text().split() != place.split()]}
     return {}

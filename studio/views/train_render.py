@@ -121,7 +121,7 @@ def _example(number: int, example: Example) -> str:
     id_ = f'data-id="{example.id}"'
 
     def field(name: str, label: str, value: str) -> str:
-        return _field(name, str(example.id), f"{label} of example {number}", value)
+        return _field(name, str(example.id), f"{label} of example {number}", value, rows=2)
 
     options = "".join(
         f'<option value="{value}"{" selected" if value == example.split else ""}>{name}</option>'
@@ -166,7 +166,8 @@ def _system(example: Example) -> str:
 
 def _turn(example: Example, n: int) -> str:
     """A turn before the answer: what is said in it, and the tools that are called."""
-    turn, id_, role = example.chat[n], f"{example.id} {n}", ROLES[example.chat[n]["role"]]
+    turn = example.chat[n]
+    id_, role = f"{example.id} {len(example.chat)} {n}", ROLES[turn["role"]]
     if len(turn["content"]) > MAX_TURN:
         hidden = len(turn["content"]) - MAX_TURN
         said = [f"{escape(turn['content'][:MAX_TURN])} … and {hidden:,} characters more"]
@@ -175,7 +176,7 @@ def _turn(example: Example, n: int) -> str:
     elif n == len(example.messages):  # the table has the field
         said = [escape(example.prompt)]
     else:
-        said = [_field("turn", id_, f"{role}, turn {n + 1}", turn["content"])]
+        said = [_field("turn", id_, f"{role}, turn {n + 1}", turn["content"], "Nothing is said")]
     for k, call in enumerate(turn.get("tool_calls", ())):
         name, text = call["function"]["name"], json.dumps(call["function"]["arguments"], ensure_ascii=False)
         field = _field("call", f"{id_} {k}", f"Arguments of {name}, turn {n + 1}", text)
@@ -219,11 +220,11 @@ def _checks(example: Example) -> str:
     )
 
 
-def _field(what: str, id_: str, label: str, text: str, hint: str = "") -> str:
+def _field(what: str, id_: str, label: str, text: str, hint: str = "", rows: int = 1) -> str:
     """A text that is sent when it was edited."""
     # the line break after the tag is dropped by the browser; without it, one of the text's own would be
     return (
-        f'<textarea rows="1" data-do="{what}" data-id="{id_}" aria-label="{escape(label)}" '
+        f'<textarea rows="{rows}" data-do="{what}" data-id="{id_}" aria-label="{escape(label)}" '
         f'placeholder="{hint}">\n{escape(text)}</textarea>'
     )
 

@@ -675,9 +675,14 @@ def test_the_benchmark_draws_skills_of_kinds_that_were_never_trained_on():
     assert draw(0) == (texts, found) and draw(1)[0] != texts
 
 
-def test_the_benchmark_prints_figures_and_says_which_bars_were_missed(config: RefitConfig, capsys):
+def test_the_benchmark_prints_figures_and_says_which_bars_were_missed(
+    config: RefitConfig, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.setattr("training.refit_bench.FAMILIES", 4)
+    monkeypatch.setattr("training.refit_bench.READ_AT_ONCE", 3)
     options = ["--base", config.base, "--checkpoint", config.checkpoint, "--skills", "2", "--examples", "4"]
     assert main(["refit-bench", "--out", config.out, "--steps", "1", "--minutes", "0", *options]) == 1
     said = capsys.readouterr().out
+    assert "unseen examples (n = 16)" in said and "skills of the families (n = 12)" in said
     assert "own skills (n = 2)" in said and "1 steps, the best after" in said
     assert [line.endswith("MISSED") for line in said.splitlines() if line.startswith("exact match")] == [True]

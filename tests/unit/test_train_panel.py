@@ -102,14 +102,16 @@ def test_turns_and_checks_are_written_edited_and_taken_out(panel: TrainPanel):
     assert "Begun." in shown[panel.detail] and "2 earlier turns" in shown[panel.table]
     now, shown = do("system", value="Be brief.")
     assert [turn["role"] for turn in now.messages] == ["system", "user", "assistant"]
+    assert "3 earlier turns" in shown[panel.table]
+    now, shown = do("turn", "5 2", "Started.")
     assert panel.detail not in shown and panel.table not in shown  # drawn anew, the field would lose the focus
-    now, _ = do("turn", "2", "Started.")
     assert now.messages[2]["content"] == "Started." and (now.prompt, now.answer) == ("Last?", "done")
     with pytest.raises(ExampleError, match="is empty"):
-        do("turn", "2", " ")
-    with pytest.raises(TurnError, match="no longer there"):
-        do("turn", "9", "text")
-    now, _ = do("remove turn", "1")
+        do("turn", "5 2", " ")
+    for place in ("5 9", "4 2"):  # no such turn; shown before the chat became longer
+        with pytest.raises(TurnError, match="no longer there"):
+            do("turn", place, "text")
+    now, _ = do("remove turn", "5 1")
     assert [turn["role"] for turn in now.messages] == ["system"]
     now, _ = do("system", value="")
     assert now.messages == ()
@@ -140,13 +142,13 @@ def test_arguments_of_a_call_are_edited_as_json_and_a_call_goes_with_its_results
     (tmp_path / "a.jsonl").write_text(json.dumps({"messages": chat, "skill": ""}) + "\n")
     panel._import(me, skill, "", [str(tmp_path / "a.jsonl")])
     id_ = panel.training.book.examples(owner_of(me), skill)[-1].id
-    panel._edited(me, skill, "", "call", f"{id_} 1 0", '{"path": "b"}')
+    panel._edited(me, skill, "", "call", f"{id_} 4 1 0", '{"path": "b"}')
     now = panel._example(owner_of(me), skill, id_)[1]
     assert now.steps[0]["tool_calls"][0] == {**call, "function": {"name": "read", "arguments": {"path": "b"}}}
     for text, said in (("{", "this is no JSON"), ("[]", "are a JSON object")):
         with pytest.raises(TurnError, match=said):
-            panel._edited(me, skill, "", "call", f"{id_} 1 0", text)
-    panel._edited(me, skill, "", "remove turn", f"{id_} 1", None)
+            panel._edited(me, skill, "", "call", f"{id_} 4 1 0", text)
+    panel._edited(me, skill, "", "remove turn", f"{id_} 4 1", None)
     assert panel._example(owner_of(me), skill, id_)[1].steps == ()
 
 
