@@ -16,8 +16,11 @@ class TurnError(ValueError):
 
 
 def with_text(chat: Chat, n: int, text: str) -> Chat:
-    """The turn `n` says another text."""
-    return _replaced(chat, n, {**_turn(chat, n), "content": text})
+    """The turn `n` says another text. Raises TurnError where it would say nothing at all."""
+    turn = _turn(chat, n)
+    if not text.strip() and turn["role"] != "tool" and not turn.get("tool_calls"):
+        raise TurnError("A turn can't be empty. Write it, or remove it with the prompt that it belongs to.")
+    return _replaced(chat, n, {**turn, "content": text})
 
 
 def with_arguments(chat: Chat, n: int, call: int, text: str) -> Chat:

@@ -114,7 +114,9 @@ def examples(skill_name: str, found: Sequence[Example]) -> str:
     )
     title = f"<h3>Examples of {escape(skill_name)}</h3>"
     kinds = '<p class="hint">A file may be JSONL, evals.json, CSV (prompt, answer) or an OpenCode export.</p>'
-    return f'{title}<div class="scroll"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>{kinds}'
+    return (
+        f'{title}<div class="scroll fields"><table><thead>{head}</thead><tbody>{rows}{new}</tbody></table></div>{kinds}'
+    )
 
 
 def _example(number: int, example: Example) -> str:
@@ -149,7 +151,7 @@ def detail(number: int, example: Example) -> str:
     hidden = f'<p class="quiet">{counted(first, "turn")} before</p>' if first > 0 else ""
     turns = "".join(_turn(example, n) for n in range(max(first, 0), len(example.chat) - 1))
     return (
-        f'<section class="sample detail"><h4>Example {number}'
+        f'<section class="sample detail fields"><h4>Example {number}'
         '<button type="button" class="drop" data-do="close" aria-label="Close" title="Close">✕</button></h4>'
         f"{hidden}<dl>{_system(example)}{turns}</dl>{_new_exchange(example)}{_checks(example)}</section>"
     )
@@ -170,17 +172,17 @@ def _turn(example: Example, n: int) -> str:
     id_, role = f"{example.id} {len(example.chat)} {n}", ROLES[turn["role"]]
     if len(turn["content"]) > MAX_TURN:
         hidden = len(turn["content"]) - MAX_TURN
-        said = [f"{escape(turn['content'][:MAX_TURN])} … and {hidden:,} characters more"]
+        said = [_said(f"{turn['content'][:MAX_TURN]} … and {hidden:,} characters more")]
     elif role == "System":
         return ""
     elif n == len(example.messages):  # the table has the field
-        said = [escape(example.prompt)]
+        said = [_said(example.prompt)]
     else:
         said = [_field("turn", id_, f"{role}, turn {n + 1}", turn["content"], "Nothing is said")]
     for k, call in enumerate(turn.get("tool_calls", ())):
         name, text = call["function"]["name"], json.dumps(call["function"]["arguments"], ensure_ascii=False)
         field = _field("call", f"{id_} {k}", f"Arguments of {name}, turn {n + 1}", text)
-        said.append(f"<span>calls {escape(name)}</span>{field if len(text) <= MAX_TURN else escape(text[:MAX_TURN])}")
+        said.append(_said(f"calls {name} with") + (field if len(text) <= MAX_TURN else _said(text[:MAX_TURN])))
     is_earlier_prompt = role == "User" and n < len(example.messages)
     taken_with = "and what follows it" if role == "User" else "and what came of it"
     drop = (
@@ -192,10 +194,15 @@ def _turn(example: Example, n: int) -> str:
     return f"<div><dt>{role}</dt><dd>{''.join(said)}</dd>{drop}</div>"
 
 
+def _said(text: str) -> str:
+    return f'<span class="said">{escape(text)}</span>'
+
+
 def _new_exchange(example: Example) -> str:
+    new = f'data-id="{example.id} {len(example.chat)}"'  # of another form once the turns are there
     return (
-        '<div class="form"><textarea rows="1" data-field="prompt" aria-label="An earlier prompt" '
-        'placeholder="An earlier prompt"></textarea><textarea rows="1" data-field="answer" '
+        f'<div class="form"><textarea rows="1" data-field="prompt" {new} aria-label="An earlier prompt" '
+        f'placeholder="An earlier prompt"></textarea><textarea rows="1" data-field="answer" {new} '
         'aria-label="What was answered to it" placeholder="What was answered to it"></textarea>'
         f'<button type="button" class="add" data-do="exchange" data-id="{example.id}">Add turns</button></div>'
     )
@@ -214,8 +221,8 @@ def _checks(example: Example) -> str:
     return (
         f'<p class="quiet">Checks of the answer{"" if listed else ": none, so that the right answer alone passes"}</p>'
         f'<ul>{listed}</ul><div class="form"><select data-field="kind" aria-label="Kind of check">{kinds}</select>'
-        '<input data-field="value" aria-label="Text, pattern or number that is meant" '
-        'placeholder="Text, pattern or number">'
+        f'<input data-field="value" data-id="{example.id} {len(example.checks)}" '
+        'aria-label="Text, pattern or number that is meant" placeholder="Text, pattern or number">'
         f'<button type="button" class="add" data-do="check" data-id="{example.id}">Add check</button></div>'
     )
 

@@ -19,7 +19,24 @@ LIVE_REGION = "element.setAttribute('role', 'status'); element.setAttribute('ari
 
 # Markup that answers to clicks and edits: `data-do` says what, `data-id` of what. A button with `data-sure` asks first,
 # in its own place; one in a row, card or form with `data-field`s sends what they hold along, as Enter in an input does.
+# Gradio updates markup by patching the elements that are there, and a field that was typed in keeps its text through
+# that: where it has become another one's field, or its own text is another, it is made to show that.
 ACTIONS = """
+const shown = new WeakMap();
+const settle = () => {
+  for (const field of element.querySelectorAll("input, select, textarea")) {
+    const chosen = field.matches("select") ? field.querySelector("option[selected]") ?? field.options[0] : null;
+    const text = field.type === "checkbox" ? String(field.defaultChecked) : chosen?.value ?? field.defaultValue;
+    const is = JSON.stringify([field.dataset.do, field.dataset.field, field.dataset.id, text]);
+    if (shown.has(field) && shown.get(field) !== is) {
+      if (field.type === "checkbox") field.checked = field.defaultChecked;
+      else field.value = text;
+    }
+    shown.set(field, is);
+  }
+};
+settle();
+new MutationObserver(settle).observe(element, {subtree: true, childList: true, attributes: true, characterData: true});
 let asked = null, was = "";
 const calm = () => { if (asked) asked.innerHTML = was; asked = null; };
 element.addEventListener("focusout", calm);

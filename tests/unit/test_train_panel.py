@@ -106,7 +106,7 @@ def test_turns_and_checks_are_written_edited_and_taken_out(panel: TrainPanel):
     now, shown = do("turn", "5 2", "Started.")
     assert panel.detail not in shown and panel.table not in shown  # drawn anew, the field would lose the focus
     assert now.messages[2]["content"] == "Started." and (now.prompt, now.answer) == ("Last?", "done")
-    with pytest.raises(ExampleError, match="is empty"):
+    with pytest.raises(TurnError, match="can't be empty"):
         do("turn", "5 2", " ")
     for place in ("5 9", "4 2"):  # no such turn; shown before the chat became longer
         with pytest.raises(TurnError, match="no longer there"):
@@ -123,6 +123,8 @@ def test_turns_and_checks_are_written_edited_and_taken_out(panel: TrainPanel):
     assert "does not pass its own check" in shown[panel.faults]  # the answer is no JSON
     now, shown = do("uncheck", now.checks[2].text())
     assert len(now.checks) == 2 and "does not pass" not in shown[panel.faults]
+    with pytest.raises(ExampleError, match="is empty"):
+        do("exchange", value={"prompt": "What?", "answer": ""})
     with pytest.raises(EvalError, match="Write a whole number"):
         do("check", value={"kind": "line_count", "value": "some"})
     with pytest.raises(EvalError, match="no regular expression"):
