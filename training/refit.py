@@ -76,14 +76,14 @@ SAVE_SECONDS = 30  # between two saves of the state
 FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so far
 WARMUP = 3  # steps
 MEAN = 0.8  # how much of the running mean of the weights a step leaves; the mean is what is looked at and kept
-HOLD = 1.0  # weight of the KL to what was said before, a token
+HOLD = 4.0  # weight of the KL to what was said before, a token
 REPLAYED = 40  # skills of the families that are held to, read once
 NEUTRAL = 8  # neutral prompts, and plain texts
 LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
 MEASURED = 160  # kept-out examples of the report, at most
 MEASURING = 0.2  # of a bound in time, at most, for the figures before, and as much for those after
 TOGETHER = 32  # conversations that are measured between two looks at the clock
-AT_ONCE = 8  # own skills of which adapters are made together
+AT_ONCE = 8  # skills of which adapters are made together
 LOCK_FILE = ".lock"  # in the run's folder: held by the process that trains there
 
 
@@ -101,14 +101,14 @@ class RefitConfig:
     minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
-    learning_rate: float = 2e-3  # falls to zero over the second half of the run
+    learning_rate: float = 1.5e-3  # falls to zero over the second half of the run
     replay: int = 4  # skills of the families that a step asks beside the own ones
     skills_per_step: int = 5  # own skills that a step asks
     tasks_per_skill: int = 4
     texts: int = 3  # ways in which a skill's text is written: as it is, and in other words
     look_every: int = 5  # steps between two looks at the kept-out examples
     patience: int = 4  # looks without a better kept-out loss or exact match after which it stops
-    families: int = 25  # skills of the families that the report asks, two questions each
+    families: int = 12  # skills of the families that the report asks, four questions each
     context: int = CONTEXT  # tokens of a chat that are read: of a longer one its end
     seed: int = 0
     track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
@@ -229,7 +229,6 @@ class Refit:
         self._own_skills()
         self._family_skills()
         self._to_hold()
-        self.optimizer = HoldingMuon(self.hypernetwork, config.learning_rate, lambda: self._own_part(self.replay_read))
         self.progress = _Progress()
         self.mean, self.best = self._weights(), self._weights()
         if (self.out / "state.safetensors").exists():
@@ -320,8 +319,8 @@ class Refit:
 
     def _family_skills(self) -> None:
         rng, families = random.Random("refit"), (*KNOWN, GRAMMAR)
-        drawn = [sample_skill(rng.choice(families), rng, 2) for _ in range(self.config.families)]
-        self.family_texts = [skill.text for skill in drawn]
+        drawn = [sample_skill(rng.choice(families), rng, 4) for _ in range(self.config.families)]
+        self.family_read = self.hypernetwork.read(self.base, [skill.text for skill in drawn])
         self.family_asked = [
             Asked(i, skill.family, task.prompt, task.answer, (to_example(self.base, i, task),))
             for i, skill in enumerate(drawn)
@@ -329,7 +328,8 @@ class Refit:
         ]
 
     def _to_hold(self) -> None:
-        """Skills of the families and neutral prompts, and what is said there before anything is learned."""
+        """Skills of the families and neutral prompts, what is said there before anything is learned, and the optimiser,
+        which watches as the skills' adapters are made."""
         rng, style, base = random.Random(f"{self.config.seed}/replay"), Style(noisy=0.15, longest=120), self.base
         drawn = [
             sample_skill(rng.choice((*KNOWN, GRAMMAR)), rng, self.config.tasks_per_skill, style)
@@ -337,7 +337,16 @@ class Refit:
         ]
         examples = [[to_example(base, i, task) for task in skill.tasks] for i, skill in enumerate(drawn)]
         self.replay_read = self.hypernetwork.read(base, [skill.text for skill in drawn])
-        self.replayed = self._held(examples, self._adapters(self.replay_read))
+        by_length = self.replay_read.mask.sum(1).argsort(stable=True).tolist()
+        parts: list[LoraWeights] = []
+
+        def make_adapters() -> None:  # those of like length together: little of what is watched is padding
+            for start in range(0, REPLAYED, AT_ONCE):
+                parts.append(self._adapters(self._replayed(by_length[start : start + AT_ONCE])))
+
+        self.optimizer = HoldingMuon(self.hypernetwork, self.config.learning_rate, make_adapters)
+        back = sorted(range(REPLAYED), key=by_length.__getitem__)
+        self.replayed = self._held(examples, stack_skills(parts).rows(back))
         self.neutral = self._held([[each] for each in NeutralExamples(base, limit=NEUTRAL).examples], None)
 
     @torch.no_grad()
@@ -557,7 +566,7 @@ class Refit:
         `counts` says of how many of each; without it, of as many as there is time for.
         """
         began, own = time.perf_counter(), self._own_adapters()
-        families = self._adapters(self.hypernetwork.read(self.base, self.family_texts))
+        families = self._adapters(self.family_read)
         asked = {
             "own skills": (own, others(own) if own.skills > 1 else families.rows([0]), self.measured),
             "families": (families, others(families), self.family_asked),

@@ -295,10 +295,15 @@ def test_another_tab_and_a_server_that_was_killed_and_came_back_show_the_trainin
     address = start_studio(*arguments, port=port, **settings)
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.set_default_timeout(WAIT)
-    first = context.new_page()
-    first.goto(address)
+
+    def another_tab() -> Page:
+        opened = context.new_page()
+        opened.goto(address)
+        tab(opened, "Train")
+        return opened
+
+    first = another_tab()
     first.locator('#status [data-state="ready"]').wait_for()
-    tab(first, "Train")
     add_from_library(first, SKILL)
     first.get_by_role("button", name="More settings").click()
     set_number(first, "Looks without a gain before it stops", "20")
@@ -307,25 +312,23 @@ def test_another_tab_and_a_server_that_was_killed_and_came_back_show_the_trainin
     first.locator("#start").click()
     state(first, "running")
 
-    second = context.new_page()
-    second.goto(address)
-    tab(second, "Train")
+    second = another_tab()
     state(second, "running")
     expect(second.locator("#job-progress .steps")).to_be_visible()
 
+    first.close()
+    second.close()  # a page that is open loads itself anew once its server is back
     start_studio.kill(address)
     start_studio(*arguments, port=port, **settings)
-    second.reload()
-    tab(second, "Train")
-    state(second, "running")
+    third = another_tab()
+    state(third, "running")
     reached = last_step(tmp_path / "data")
-    second.wait_for_function("at => +document.querySelector('#job-progress dd').textContent > at", arg=reached)
-    second.locator("#job-stop").click()
-    state(second, "stopped")
-    first.reload()
-    tab(first, "Train")
-    state(first, "stopped")
-    expect(first.locator("#job-resume")).to_be_visible()
+    third.wait_for_function("at => +document.querySelector('#job-progress dd').textContent > at", arg=reached)
+    third.locator("#job-stop").click()
+    state(third, "stopped")
+    fourth = another_tab()
+    state(fourth, "stopped")
+    expect(fourth.locator("#job-resume")).to_be_visible()
     context.close()
 
 

@@ -113,7 +113,7 @@ def test_the_kept_out_loss_falls_and_the_report_holds_what_was_measured(config: 
     looks = [(-line["exact"], line["kept_out"]) for line in lines if "kept_out" in line]
     assert (-own["after"]["exact"], own["after"]["loss"]) == min(looks)
     assert {"exact", "f1", "checks", "wrong_skill"} <= own["after"].keys()
-    assert (own["n"], families["n"], len(report["answers"])) == (4, 4, 4)
+    assert (own["n"], families["n"], len(report["answers"])) == (4, 8, 4)
     assert families["name"] == "families" and neutral["after"].keys() == {"loss"}
     assert all(line["tokens_per_second"] > 0 for line in lines[1:])
     shown = [line["samples"] for line in lines if "samples" in line]
@@ -248,7 +248,7 @@ def test_in_little_time_as_much_is_measured_as_there_is_time_for_and_afterwards_
     assert before["counts"] == {"own skills": 2, "families": 2, "neutral text": 2}
     assert [item.name for item in run.measured[:2]] == ["code-aa", "code-bb"]  # of all skills, as far as it goes
     whole = run._measure(math.inf)
-    assert whole["counts"] == {"own skills": 6, "families": 4, "neutral text": 2}
+    assert whole["counts"] == {"own skills": 6, "families": 8, "neutral text": 2}
     assert whole["answers"][:2] == before["answers"]
     assert run._measure(math.inf, before["counts"]) == before
     run._measure = lambda seconds, counts=None: before  # what took so long before
@@ -428,7 +428,7 @@ def test_one_skill_alone_is_held_against_the_adapter_of_another(config: RefitCon
     own = report["parts"][0]
     assert all(0 <= own[when]["wrong_skill"] <= 100 for when in ("before", "after"))
     run = Refit(replace(config, checkpoint=f"{config.out}/checkpoint", out=config.out), load_base(config.base))
-    families = run._adapters(run.hypernetwork.read(run.base, run.family_texts))
+    families = run._adapters(run.family_read)
     assert own["after"]["wrong_skill"] == percent(read(run.base, families.rows([0]), run.kept).exact(run.kept))
 
 
