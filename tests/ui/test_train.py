@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from stand_in_hub import Fault, Person, StandIn, serve
-from studios import Studios, free_port
+from studios import Studios
 from token_sweep import assert_no_token, server_folders
 
 TOKEN = "hf_annSecret0123456789"
@@ -82,6 +82,13 @@ def set_number(page: Page, label: str, value: str) -> None:
 def last_step(data: Path) -> int:
     (curve,) = (data / "jobs").glob("*/curve.jsonl")
     return max(json.loads(line)["step"] for line in curve.read_text().splitlines() if line.endswith("}"))
+
+
+def running_trainer(data: Path) -> int:
+    """The process of the training that runs."""
+    with sqlite3.connect(data / "jobs.sqlite3") as db:
+        (pid,) = db.execute("SELECT pid FROM jobs WHERE state = 'running'").fetchone()
+    return pid
 
 
 def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
@@ -269,9 +276,7 @@ def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(
     page.locator("#start").click()
     state(page, "running")
     expect(page.locator("#job-progress .steps")).to_be_visible()
-    with sqlite3.connect(data / "jobs.sqlite3") as db:
-        (pid,) = db.execute("SELECT pid FROM jobs WHERE state = 'running'").fetchone()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(running_trainer(data), signal.SIGKILL)
     state(page, "failed")
     expect(page.locator("#job-progress .log")).to_contain_text("SIGKILL")
     expect(page.locator("#job-resume")).to_be_visible()
@@ -283,52 +288,6 @@ def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(
     expect(other.locator("#own-skills")).to_contain_text("Add the skill that is open")
     expect(other.locator("#job-state .chip")).to_have_count(0)
     assert not re.search(SKILL + r"</h3>", other.content())
-    context.close()
-
-
-def test_another_tab_and_a_server_that_was_killed_and_came_back_show_the_training_as_it_stands(
-    browser: Browser, start_studio: Studios, tiny_folder: Path, checkpoint: Path, tmp_path: Path
-) -> None:
-    port = free_port()
-    arguments = ("--base", tiny_folder, "--checkpoint", checkpoint)
-    settings = {"SKILL_STUDIO_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1"}
-    address = start_studio(*arguments, port=port, **settings)
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(WAIT)
-
-    def another_tab() -> Page:
-        opened = context.new_page()
-        opened.goto(address)
-        tab(opened, "Train")
-        return opened
-
-    first = another_tab()
-    first.locator('#status [data-state="ready"]').wait_for()
-    add_from_library(first, SKILL)
-    first.get_by_role("button", name="More settings").click()
-    set_number(first, "Looks without a gain before it stops", "20")
-    set_number(first, "Minutes", "20")
-    expect(first.locator("#estimate")).to_contain_text("20\N{NO-BREAK SPACE}min")
-    first.locator("#start").click()
-    state(first, "running")
-
-    second = another_tab()
-    state(second, "running")
-    expect(second.locator("#job-progress .steps")).to_be_visible()
-
-    first.close()
-    second.close()  # a page that is open loads itself anew once its server is back
-    start_studio.kill(address)
-    start_studio(*arguments, port=port, **settings)
-    third = another_tab()
-    state(third, "running")
-    reached = last_step(tmp_path / "data")
-    third.wait_for_function("at => +document.querySelector('#job-progress dd').textContent > at", arg=reached)
-    third.locator("#job-stop").click()
-    state(third, "stopped")
-    fourth = another_tab()
-    state(fourth, "stopped")
-    expect(fourth.locator("#job-resume")).to_be_visible()
     context.close()
 
 
