@@ -41,7 +41,7 @@ DETAILS = ("detail", "system", "turn", "call", "remove turn", "exchange", "check
 FIELDS = ("prompt", "answer", "split", "choose", "system", "turn", "call")
 
 # How much a training may change, in words -> learning rate
-CHANGES = {"A little": 6e-4, "Normal": 2e-3, "A lot": 5e-3}
+CHANGES = {"A little": 5e-4, "Normal": 1.5e-3, "A lot": 4e-3}
 NORMAL = "Normal"
 
 # The zip is made when it is asked for; then this clicks on the link to it.
