@@ -19,8 +19,8 @@ from training.trajectories import examples_of
 
 LEAST_GAIN, MOST_LOSS = 30, 10  # points; the families are asked so few questions that one of them is 8
 SMALL = {"minutes": 0, "steps": 15, "families": 3, "replay": 1, "texts": 2}
-# Of two skills, one drawing gains 62 points and others 6 and 12 (training/RESULTS.md): the one that tells a refit that learns
-# from one that does not.
+# One drawing of two skills gains 62 points, others 6 and 12 (training/RESULTS.md): the one that tells a refit that
+# learns from one that does not.
 DRAWN = 1
 
 

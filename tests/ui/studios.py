@@ -15,22 +15,22 @@ ROOT = Path(__file__).parents[2]
 class Studios:
     """Starts `python app.py` with arguments and settings of the environment, and gives its address once it answers.
 
-    `log` is where it writes what it prints; a file of its own otherwise.
+    `log` is where it writes what it prints; a file of its own otherwise. `port` is a free one, unless it is named.
     """
 
     def __init__(self, new_folder: Callable[[str], Path]) -> None:
         self.new_folder = new_folder
-        self.running: list[subprocess.Popen] = []
+        self.running: dict[str, subprocess.Popen] = {}
 
-    def __call__(self, *arguments: object, log: Path | None = None, **settings: str) -> str:
-        port = free_port()
+    def __call__(self, *arguments: object, log: Path | None = None, port: int = 0, **settings: str) -> str:
+        port = port or free_port()
         log = log or self.new_folder("server") / "log.txt"
         own = {"GRADIO_TEMP_DIR": "gradio", "SKILL_STUDIO_DATA": "data"}
         environment = os.environ | {name: str(self.new_folder(folder)) for name, folder in own.items()} | settings
         command = [sys.executable, "app.py", "--port", str(port), *map(str, arguments)]
         address = f"http://127.0.0.1:{port}"
         with log.open("w") as file:
-            self.running.append(subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=environment))
+            self.running[address] = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=environment)
         for _ in range(960):
             try:
                 urllib.request.urlopen(address, timeout=5).read()
@@ -39,11 +39,17 @@ class Studios:
                 time.sleep(0.25)
         raise AssertionError(f"the studio did not start:\n{log.read_text()}")
 
+    def kill(self, address: str) -> None:
+        """End the server at an address at once, as a crash would."""
+        process = self.running.pop(address)
+        process.kill()
+        process.wait()
+
     def close(self) -> None:
         """End all that still run."""
-        for process in self.running:
+        for process in self.running.values():
             process.terminate()
-        for process in self.running:
+        for process in self.running.values():
             process.wait(30)
 
 

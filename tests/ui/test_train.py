@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from stand_in_hub import Fault, Person, StandIn, serve
-from studios import Studios
+from studios import Studios, free_port
 from token_sweep import assert_no_token, server_folders
 
 TOKEN = "hf_annSecret0123456789"
@@ -222,6 +222,17 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     for said in ("1 imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
         expect(page.locator("#prepare-line")).to_contain_text(said)
 
+    # a row that was edited goes, and the next one in its place shows what is its own
+    prompts = page.locator('#own-examples [data-do="prompt"]')
+    next_prompt, count = prompts.nth(1).input_value(), prompts.count()
+    prompts.first.fill("typed over")
+    prompts.first.blur()
+    drop = page.locator("#own-examples button.drop").first
+    drop.click()
+    drop.click()
+    expect(prompts).to_have_count(count - 1)
+    expect(prompts.first).to_have_value(next_prompt)
+
     # the checks of an example are read, one is removed and another added
     page.locator("#own-examples .more").first.click()
     detail = page.locator("#own-example")
@@ -288,6 +299,48 @@ def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(
     expect(other.locator("#own-skills")).to_contain_text("Add the skill that is open")
     expect(other.locator("#job-state .chip")).to_have_count(0)
     assert not re.search(SKILL + r"</h3>", other.content())
+    context.close()
+
+
+def test_another_tab_and_a_server_that_was_killed_and_came_back_show_the_training_as_it_stands(
+    browser: Browser, start_studio: Studios, tiny_folder: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments, port = ("--base", tiny_folder, "--checkpoint", checkpoint), free_port()
+    settings = {"SKILL_STUDIO_DATA": str(tmp_path / "data"), "OMP_NUM_THREADS": "1"}
+    address = start_studio(*arguments, port=port, **settings)
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(WAIT)
+
+    def another_tab() -> Page:
+        opened = context.new_page()
+        opened.goto(address)
+        opened.locator('#status [data-state="ready"]').wait_for()
+        tab(opened, "Train")
+        return opened
+
+    first = another_tab()
+    add_from_library(first, SKILL)
+    first.locator("#start").click()
+    state(first, "running")
+    second = another_tab()
+    state(second, "running")
+    expect(second.locator("#job-progress .steps")).to_be_visible()
+
+    trainer = running_trainer(tmp_path / "data")
+    os.kill(trainer, signal.SIGSTOP)  # so that it does not end meanwhile
+    first.close()
+    second.close()  # a page that is open loads itself anew once its server is back
+    start_studio.kill(address)
+    start_studio(*arguments, port=port, **settings)
+    third = another_tab()
+    state(third, "running")
+    expect(third.locator("#job-progress .steps")).to_be_visible()
+    os.kill(trainer, signal.SIGCONT)
+    third.locator("#job-stop").click()
+    state(third, "stopped")
+    fourth = another_tab()
+    state(fourth, "stopped")
+    expect(fourth.locator("#job-resume")).to_be_visible()
     context.close()
 
 
