@@ -139,9 +139,13 @@ class LibraryPanel:
         shown = library_render.cards(found, bool(self.shelf and owner), whose, values[self.query])
         return {self.limit: limit, self.count: library_render.count(found), self.cards: shown}
 
-    def _sift(self, values: dict) -> dict[Component, Any]:
+    def renew(self, values: dict) -> dict[Component, Any]:
+        """Updates for `found`: as many cards as now, of what is asked for now."""
+        return self._sift(values, int(values[self.limit]))
+
+    def _sift(self, values: dict, limit: int = library_render.MORE) -> dict[Component, Any]:
         try:
-            return self.find(values, library_render.MORE)
+            return self.find(values, limit)
         except SHOWN as error:
             return {self.cards: render.notice(str(error))}
 

@@ -379,7 +379,10 @@ def _wire_library(
         acted = part.edit(act, asked, {*library.edited, *opening.target, rooms}, **each)
         skill.remember(acted).then(None, js=SHOW_CHOSEN, api_visibility="private")
         compare.renew(acted.then)
-    tab.select(library.open, library.asked, library.opened, **QUICK)
+    # the first answer may come after one to a click that was made meanwhile, and show what was asked for before that
+    tab.select(library.open, library.asked, library.opened, **QUICK).then(
+        library.renew, library.asked, library.found, **QUICK
+    )
     if library.identity:
         asked = {library.identity, *skill.source, skill.chosen, skill.own, opening.brought}
         kept = skill.keep.click(keep, asked, [skill.kept, skill.own, *skill.brought], **each)

@@ -33,6 +33,7 @@ from studio.service import (
     StudioError,
 )
 from training.properties.material import own_parts
+from training.refit import CONTEXT
 
 SKILL = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd every line with a full stop.\n"
 OTHER = "---\nname: write-loud\ndescription: Writes loud.\n---\n\nWrite every word in capitals.\n"
@@ -62,7 +63,7 @@ def test_how_much_a_training_reads_is_known_once_the_base_is_loaded(service: Stu
     assert Studio().reach() is None
     reach, loaded = service.reach(), service._model()
     assert reach.skill == loaded.shipped.hypernetwork.config.max_tokens
-    assert reach.chat == loaded.base.context_length
+    assert reach.chat == min(CONTEXT, loaded.base.context_length)
     chat = ({"role": "user", "content": "Which?"}, {"role": "assistant", "content": "aa"})
     assert reach.count_chat(chat) >= len(loaded.base.chat_ids("Which?")) + reach.count("aa")
 
