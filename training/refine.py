@@ -4,7 +4,7 @@ The hypernetwork stays as it is. Minutes of a refit buy every skill; seconds her
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -13,14 +13,15 @@ import torch.nn.functional as F
 from hypernet.adapter import Adapter
 from hypernet.base import Base
 from hypernet.lora import LoraWeights
-from training.examples import answer_logits
-from training.refit import RefitError
+from training.examples import Example, answer_logits
+from training.refit import CONTEXT, RefitError
 from training.trajectories import Trajectory, examples_of
 
 SECONDS = 40.0  # ten examples are well learned by then on two cores
 STEPS = 60
 LEARNING_RATE = 2e-3
 LEARNED = 0.02  # loss a token below which nothing is left to learn
+TOKENS_AT_ONCE = 4_000  # of the examples that are run together: a gradient holds what every one of them made
 
 
 def refine(
@@ -34,14 +35,18 @@ def refine(
 ) -> Adapter:
     """The adapter after gradient steps on the examples' answers; its provenance says on how many it was refined.
 
-    Ends at the first of the two bounds, or when nothing is left to learn. Raises RefitError for no examples, or a base
-    in NF4, through which no gradient passes.
+    Ends at the first of the two bounds, or when nothing is left to learn; of a chat over CONTEXT tokens its end
+    is read.
+    Raises RefitError for no examples, or a base in NF4, through which no gradient passes; TrajectoryError where the end
+    of a chat is too long as well.
     """
     if not trajectories:
         raise RefitError("There are no examples to refine the adapter with. Add some of the skill in use.")
     if base.quantization == "nf4":
         raise RefitError("No gradient passes an NF4 base. Load it with quantization='dequantized'.")
-    examples = [example for trajectory in trajectories for example in examples_of(base, 0, trajectory)]
+    chats = [examples_of(base, 0, trajectory, max_tokens=CONTEXT) for trajectory in trajectories]
+    parts = list(_parts([example for chat in chats for example in chat]))
+    tokens = sum(len(example.answer_ids) for part in parts for example in part)
     # copies: in float32 the shared part of an adapter is the hypernetwork's own
     given = adapter.weights.modules
     factors = {m: tuple(x.detach().float().clone().requires_grad_() for x in ab) for m, ab in given.items()}
@@ -49,13 +54,16 @@ def refine(
     optimizer = torch.optim.AdamW([x for pair in factors.values() for x in pair], lr=LEARNING_RATE, weight_decay=0.0)
     started = time.perf_counter()
     for step in range(1, steps + 1):
-        scored = answer_logits(base, examples, weights)
-        loss = F.cross_entropy(scored.logits.float(), scored.right)
         optimizer.zero_grad()
-        loss.backward()
+        loss = 0.0
+        for part in parts:
+            scored = answer_logits(base, part, weights)
+            of_part = F.cross_entropy(scored.logits.float(), scored.right, reduction="sum") / tokens
+            of_part.backward()
+            loss += of_part.item()
         optimizer.step()
-        say(step, loss.item())
-        if loss.item() < LEARNED or time.perf_counter() - started > seconds:
+        say(step, loss)
+        if loss < LEARNED or time.perf_counter() - started > seconds:
             break
     detached = {m: tuple(x.detach().to(given[m][0].dtype) for x in pair) for m, pair in factors.items()}
     return replace(
@@ -63,3 +71,16 @@ def refine(
         weights=LoraWeights(weights.layers, detached),
         provenance=replace(adapter.provenance, refined_on=len(trajectories)),
     )
+
+
+def _parts(examples: list[Example]) -> Iterator[list[Example]]:
+    """The examples in parts to run at once, of TOKENS_AT_ONCE at most, or a single one."""
+    part, size = [], 0
+    for example in examples:
+        length = len(example.prompt_ids) + len(example.answer_ids)
+        if part and size + length > TOKENS_AT_ONCE:
+            yield part
+            part, size = [], 0
+        part, size = [*part, example], size + length
+    if part:
+        yield part

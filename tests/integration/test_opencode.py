@@ -34,7 +34,7 @@ from studio.serve import listen
 from studio.service import Studio
 from studio.views import page
 from training import opencode, synthesize, teacher
-from training.__main__ import main
+from training.commands import main
 from training.opencode import Workspace, find_opencode, run_session, workspace
 from training.opencode_export import messages_of
 from training.trajectories import Trajectory, examples_of, read_trajectories

@@ -23,7 +23,7 @@ from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights
 from skills.evals import Assertion
 from skills.library import SUBTASKS
-from training.__main__ import main
+from training.commands import main
 from training.evaluate import Column, _answers, _wrong_skills, evaluate, find_reader, spread
 from training.examples import answer_logits, to_example
 from training.lines import (

@@ -20,7 +20,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights, apply_lora
-from training.__main__ import main, read_config
+from training.commands import main, read_config
 from training.evaluate import family_lines
 from training.examples import Example, Scored, answer_logits, to_example
 from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate
@@ -283,7 +283,7 @@ def test_the_rate_warms_up_stays_and_falls_to_zero():
 # for the run in a folder of its own, of which one alone holds a state; then both train in one folder
 TWO_PROCESSES = """
 import os, sys, torch, hypernet.base
-from training.__main__ import main
+from training.commands import main
 hypernet.base.compute_dtype = lambda _device: torch.float32
 apart, together, base = sys.argv[1:]
 os.chdir(os.environ["RANK"])

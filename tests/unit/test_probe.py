@@ -9,7 +9,7 @@ from tiny import MODULES, load_base
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for
 from training import probe
-from training.__main__ import main
+from training.commands import main
 from training.probe import KINDS, ProbeConfig, draw_skill
 
 

@@ -18,11 +18,15 @@ import torch
 from tiny import LAUNCH_TWO, full_disk, load_base, snapshot
 
 from hypernet.adapter import Adapter, Provenance, layers_path, make_adapter, read_weights, text_sha256
+from hypernet.base import Base
 from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import load_hypernetwork
+from hypernet.lora import LoraWeights
 from skills.evals import Assertion
+from training import refine as refine_module
 from training import refit as refit_module
-from training.__main__ import main
+from training.commands import main
+from training.examples import Example, Scored
 from training.measure import CUT, Asked, answers_of, figures_of, judge, others, percent, read, verdict
 from training.progress import TrackerError
 from training.refine import refine
@@ -176,7 +180,7 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
 WITH_LITTLE_TO_HOLD_TO = """
 import sys
 from training import refit
-from training.__main__ import main
+from training.commands import main
 refit.NEUTRAL, refit.REPLAYED = 2, 8
 sys.exit(main(["refit", "--config", sys.argv[1]]))
 """
@@ -487,6 +491,28 @@ def test_an_adapter_refined_on_examples_answers_them_and_says_so(config: RefitCo
         refine(base, adapter, [])
 
 
+def test_examples_are_refined_on_in_parts_as_if_they_ran_together(
+    config: RefitConfig, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    base = load_base(config.base)
+    adapter = make_adapter(load_hypernetwork(base, checkpoint), base, skill_text("aa"), "code-aa")
+    long = Trajectory(3 * turn("word " * 900, "aa"), examples()[0].skill)
+    chats, sizes, run = [*examples()[:4], long], [], refine_module.answer_logits
+
+    def watched(base: Base, part: list[Example], weights: LoraWeights) -> Scored:
+        sizes.append(sum(len(example.prompt_ids) + len(example.answer_ids) for example in part))
+        return run(base, part, weights)
+
+    monkeypatch.setattr(refine_module, "answer_logits", watched)
+    losses: list[list[float]] = []
+    for at_once in (1, 40, 10_000):
+        monkeypatch.setattr(refine_module, "TOKENS_AT_ONCE", at_once)
+        losses.append([])
+        refine(base, adapter, chats, lambda _, loss: losses[-1].append(loss), steps=4)
+    assert losses[0] == pytest.approx(losses[2], rel=1e-3) and losses[1] == pytest.approx(losses[2], rel=1e-3)
+    assert len(sizes) > 3 * 4 and max(sizes[: 5 * 4]) <= refit_module.CONTEXT
+
+
 def options_of(config: RefitConfig) -> list[str]:
     return ["--base", config.base, "--checkpoint", config.checkpoint, "--out", config.out]
 
@@ -620,7 +646,7 @@ def test_a_refined_adapter_is_written_for_peft_and_for_llama_cpp(config: RefitCo
 TWO_PROCESSES = """
 import sys, torch, hypernet.base
 from training import refit
-from training.__main__ import main
+from training.commands import main
 hypernet.base.compute_dtype = lambda _device: torch.float32
 refit.NEUTRAL, refit.REPLAYED = 2, 8
 sys.exit(main(["refit", "--config", sys.argv[1]]))

@@ -20,7 +20,7 @@ from waiting import eventually, runs
 from skills.archive import SkillFiles, read_folder
 from skills.evals import Assertion, Eval, EvalError
 from training import opencode, sandbox, synthesize, teacher
-from training.__main__ import main
+from training.commands import main
 from training.opencode import OpenCodeError, environment, find_opencode, loaded_skills
 from training.opencode_export import OPENCODE_VERSION
 from training.sandbox import Check, TaskError, check_path, seeded_files

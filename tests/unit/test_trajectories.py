@@ -19,7 +19,7 @@ from hypernet.adapter import text_sha256
 from hypernet.base import PLAIN_CHAT_TEMPLATE, Base
 from skills.evals import Assertion
 from skills.library import SkillLibrary
-from training.__main__ import main
+from training.commands import main
 from training.conversation import as_printed, check_messages, cut, rough_tokens
 from training.examples import answer_logits, to_example
 from training.opencode_export import OPENCODE_VERSION
