@@ -186,8 +186,7 @@ class Fit:
         self.base = base or Base.load(config.base, quantization="dequantized", device=str(self.accelerator.device))
         if self.base.quantization == "nf4":
             raise FitError("An NF4 base can't be trained through. Load it with quantization='dequantized'.")
-        # with rows this short, plain matmuls beat the fused kernel's backward; with skills in them they take gigabytes
-        if on_cpu and not config.reading:
+        if on_cpu:  # with rows this short, plain matmuls beat the fused kernel's backward
             self.base.model.set_attn_implementation("eager")
         torch.manual_seed(config.seed)
         if config.start:
