@@ -219,7 +219,7 @@ def _wire(
     def typed(made_from: str, checked: str, *source: str) -> str:
         text, form = source_text(*source), source[1:4]
         followed = form if source[-1] == "form" else form_values(text)
-        shown = [text, *followed, skill.live_line(text), *stale(text, made_from, checked), ""]
+        shown = [text, *followed, skill.live_line(text), *stale(text, made_from, checked)]
         return json.dumps({"typed": source, "shown": shown})
 
     page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
@@ -283,7 +283,7 @@ def _wire(
     demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
 
     seen = [compare.made_from, compare.checked]
-    told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale, skill.kept]
+    told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale]
     for paused in (skill.form_typed.input, skill.raw_typed.input):
         said = paused(typed, [*seen, *skill.source], skill.said, **QUICK)
         said.success(None, [skill.said, *skill.source, *told], told, js=SHOW_TYPED, api_visibility="private")

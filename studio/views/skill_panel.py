@@ -175,8 +175,10 @@ class SkillPanel:
         for typed in (self.form_typed, self.raw_typed):
             for moment in (typed.edit, typed.input):
                 moment(None, self.remembered, js=_REMEMBER, api_visibility="private")
-        self.form_typed.edit(None, outputs=self.edited, js="() => 'form'", api_visibility="private")
-        self.raw_typed.edit(None, outputs=self.edited, js="() => 'raw'", api_visibility="private")
+        # before anything else that is clicked: what is said of a save comes after it
+        at_once = [self.edited, self.kept]
+        self.form_typed.edit(None, outputs=at_once, js="() => ['form', '']", api_visibility="private")
+        self.raw_typed.edit(None, outputs=at_once, js="() => ['raw', '']", api_visibility="private")
         gr.on(
             [self.query_typed.input, self.subtask.input],
             self._find,

@@ -478,6 +478,16 @@ def test_hostile_markup_in_a_saved_skill_is_shown_as_text(page: Page) -> None:
     assert page.title() == "Parametric Skills"
 
 
+def test_what_is_said_of_a_save_stays_though_the_text_was_typed_just_before(page: Page) -> None:
+    write_raw(page, "---\nname: quick\ndescription: Saved at once.\n---\n\n# Quick\n\nAnswer `ok`.\n")
+    page.locator("#keep-skill").click()
+    expect(page.locator("#kept-skill")).to_contain_text("version 1 of quick")
+    page.wait_for_timeout(2_000)  # what the server says of the typed text has come by then
+    expect(page.locator("#kept-skill")).to_contain_text("version 1 of quick")
+    page.locator("#skill-raw textarea").press_sequentially("More.")
+    expect(page.locator("#kept-skill .line")).to_have_count(0)
+
+
 def add_to_stack(page: Page, name: str) -> None:
     page.locator("#stack-add input").fill(name)
     page.get_by_role("option", name=name, exact=True).click()
