@@ -35,10 +35,9 @@ def refine(
 ) -> Adapter:
     """The adapter after gradient steps on the examples' answers; its provenance says on how many it was refined.
 
-    Ends at the first of the two bounds, or when nothing is left to learn; of a chat over CONTEXT tokens its end
-    is read.
-    Raises RefitError for no examples, or a base in NF4, through which no gradient passes; TrajectoryError where the end
-    of a chat is too long as well.
+    Ends at the first of the two bounds, or when nothing is left to learn. A chat over CONTEXT tokens loses its beginning.
+    Raises RefitError for no examples, or a base in NF4, through which no gradient passes; TrajectoryError for a chat
+    whose last question and answer alone are longer.
     """
     if not trajectories:
         raise RefitError("There are no examples to refine the adapter with. Add some of the skill in use.")
