@@ -35,7 +35,7 @@ def refine(
 ) -> Adapter:
     """The adapter after gradient steps on the examples' answers; its provenance says on how many it was refined.
 
-    Ends at the first of the two bounds, or when nothing is left to learn. A chat over CONTEXT tokens loses its beginning.
+    Ends at the first of the two bounds, or when nothing is left to learn. A chat over CONTEXT tokens loses its start.
     Raises RefitError for no examples, or a base in NF4, through which no gradient passes; TrajectoryError for a chat
     whose last question and answer alone are longer.
     """
