@@ -113,18 +113,18 @@ def _of_like_length(rows: list[_Row]) -> Iterator[list[_Row]]:
 
 def _rows(examples: list[Example]) -> Iterator[_Row]:
     """The examples in rows."""
-    groups: dict[tuple, list[list[int]]] = {}
+    groups: dict[tuple, list[tuple[list[int], list[int]]]] = {}  # of each row, the common beginning and its examples
     for i, example in enumerate(examples):
-        parts = groups.setdefault((example.skill, *example.prompt_ids[:SAME_START]), [[]])
-        size = len(example.prompt_ids) + len(example.answer_ids)
-        if (
-            parts[-1]
-            and sum(len(examples[j].prompt_ids) + len(examples[j].answer_ids) for j in parts[-1]) + size > ROW_TOKENS
-        ):
-            parts.append([])
-        parts[-1].append(i)
-    for part in (part for parts in groups.values() for part in parts):
-        prompts = [examples[i].prompt_ids[:-1] for i in part]
+        rows = groups.setdefault((example.skill, *example.prompt_ids[:SAME_START]), [])
         # a token of each prompt stays behind, so that every answer has a position before it in its own segment
-        common = len(list(takewhile(lambda column: len(set(column)) == 1, zip(*prompts, strict=False))))
-        yield common, [(i, (examples[i].prompt_ids + examples[i].answer_ids)[common:]) for i in part]
+        common, members = example.prompt_ids[:-1], []
+        if rows:
+            shared = [a for a, b in takewhile(lambda pair: pair[0] == pair[1], zip(rows[-1][0], common, strict=False))]
+            joined = [*rows[-1][1], i]
+            tails = (len(examples[j].prompt_ids) + len(examples[j].answer_ids) - len(shared) for j in joined)
+            if len(shared) + sum(tails) <= ROW_TOKENS:
+                common, members = shared, rows.pop()[1]
+        rows.append((common, [*members, i]))
+    for common, members in (row for rows in groups.values() for row in rows):
+        start = len(common)
+        yield start, [(i, (examples[i].prompt_ids + examples[i].answer_ids)[start:]) for i in members]
