@@ -7,12 +7,12 @@ import argparse
 import contextlib
 import logging
 
-from studio.jobs import JobError
+from studio.jobs import JobError, Limits
 from studio.service import Studio, StudioError
 from studio.shelf import ShelfError
 from studio.views import page
 from studio.views.gpu import ZERO_GPU
-from studio.views.visitor import Keeping, Training
+from studio.views.visitor import OFF, Keeping, Training, open_jobs
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,17 @@ def main() -> None:
     arguments = parser.parse_args()
 
     studio = Studio(arguments.base, arguments.checkpoint)
-    training, why_not = None, ""
+    jobs, training, why_not = None, None, ""
     try:
-        training = Training.open()
-        training.jobs.start()
+        if Limits.from_environment().enabled:
+            training = Training.open()
+            jobs = training.jobs
+        else:  # what an earlier server left running is stopped
+            why_not = OFF
+            jobs = open_jobs()
+        jobs.start()
     except JobError as error:  # the page says why, and the rest of it works
-        why_not = str(error)
+        why_not = why_not or str(error)
     keeping = None
     try:
         keeping = Keeping.open()
@@ -55,8 +60,8 @@ def main() -> None:
             studio.start()
         demo.block_thread()
     finally:
-        if training:
-            training.jobs.close()
+        if jobs:
+            jobs.close()
         studio.close()
 
 

@@ -130,14 +130,35 @@ class Adapter:
         return (
             f"---\nlibrary_name: peft\nbase_model: {p.base_name}\nbase_model_relation: adapter\n"
             "pipeline_tag: text-generation\ntags: [lora, skill, parametric-skills]\n---\n\n"
-            f"# {p.skill_name}\n\nThe skill `{p.skill_name}` as a LoRA adapter: the base acts by the skill without\n"
-            "the skill in its prompt. A hypernetwork made it from the skill's text in one forward pass.\n\n"
+            f"# {p.skill_name}\n\n{self._what()}\n\n"
             f"| | |\n|---|---|\n| base | {p.base_name} |\n| base fingerprint | `{p.base_fingerprint}` |\n"
             f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n"
             f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n"
             f"| rank | {self.weights.rank} |\n\n"
             f"```python\n{peft_snippet(p.base_name)}\n```\n"
         )
+
+    def _what(self) -> str:
+        """What the adapter does, and how it came."""
+        p = self.provenance
+        if not p.skill_sha256:
+            return (
+                "A LoRA adapter under which the base acts by the skill that stands in its prompt. It was trained by\n"
+                "gradient, as the rival that adapters made from a skill's text are measured against."
+            )
+        if p.stack:
+            names = ", ".join(f"`{part['skill_name']}`" for part in p.stack)
+            return (
+                f"Several skills as one LoRA adapter: {names}. The base acts by them without their texts in its\n"
+                "prompt. A hypernetwork made an adapter from each text in one forward pass; this is their sum."
+            )
+        what = (
+            f"The skill `{p.skill_name}` as a LoRA adapter: the base acts by the skill without\n"
+            "the skill in its prompt. A hypernetwork made it from the skill's text in one forward pass."
+        )
+        if p.refined_on:
+            return f"{what[:-1]};\nthen it was trained on {p.refined_on} examples of the skill in use."
+        return what
 
 
 def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: str) -> Adapter:

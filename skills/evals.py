@@ -1,6 +1,6 @@
 """The evals of a skill: prompts with the answer that the skill asks for, and assertions that code can check.
 
-`load_evals` reads an evals.json, `passes` judges an answer, `word_diff` shows where an answer differs.
+`load_evals` reads an evals.json, `Assertion.holds` judges an answer, `word_diff` shows where an answer differs.
 The file may come from anywhere, so its size, its counts and the time of its patterns are limited.
 """
 
@@ -156,11 +156,6 @@ def renamed_evals(data: bytes, skill_name: str) -> bytes:
     return (json.dumps(content | {"skill_name": skill_name}, indent=2, ensure_ascii=False) + "\n").encode(
         "utf-8", "replace"
     )
-
-
-def passes(ev: Eval, answer: str) -> bool:
-    """Whether all assertions of the eval hold of the answer."""
-    return all(assertion.holds(answer) for assertion in ev.assertions)
 
 
 def word_diff(expected: str, answer: str) -> list[tuple[Literal["same", "add", "del"], str]]:

@@ -108,11 +108,6 @@ class Skill:
         body = _canonical_body(self.body)
         return f"---\n{front}---\n" + (f"\n{body}\n" if body else "")
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the canonical text, in hex."""
-        return hashlib.sha256(self.render().encode("utf-8", "replace")).hexdigest()
-
 
 def is_valid_name(name: str) -> bool:
     """Whether a name is to the specification. It then holds no '/' and no '.': it can't climb out of a folder."""

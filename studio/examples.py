@@ -379,13 +379,14 @@ def _too_much(skills: list[OwnSkill], reach: Reach | None) -> list[Fault]:
     """What the length of all skills together means for the training."""
     from training.refit import READ_ONCE, RefitConfig  # imports torch
 
-    tokens = sum(reach.count(skill.text) for skill in skills) if reach else 0
+    longest = max((reach.count(skill.text) for skill in skills), default=0) if reach else 0
     most = READ_ONCE // RefitConfig.texts
-    if tokens <= most:
+    if len(skills) * longest <= most:
         return []
     message = (
-        f"The chosen skills have {tokens:,} tokens together. Above {most:,} they are read anew at every step, which "
-        "takes longer: give it more minutes, choose fewer, or train in turns, each going on from the one before."
+        f"The chosen skills have up to {longest:,} tokens each. Above {most // len(skills):,} they are read anew at "
+        "every step, which takes longer: give it more minutes, choose fewer, or train in turns, each going on from the "
+        "one before."
     )
     return [Fault("", None, message, "warning")]
 

@@ -34,6 +34,7 @@ from skills.skill import MAX_TEXT, SkillError
 from studio import bundle
 from studio.bundle import CARD, ORIGIN, PROVENANCE, REQUIRED, SKILL, TAGS, BundleError, Mismatch
 
+LIBRARY = "parametric-skills"  # that the card of every hypernetwork names
 SKILL_TAGS = TAGS[:2]  # the first alone is also that of hypernetworks
 SILENCE = 30.0  # seconds without a byte after which the Hub is given up
 LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
@@ -169,7 +170,7 @@ class Hub:
     def __init__(self, token: str | None = None, endpoint: str | None = None, is_visitor: bool = False) -> None:
         self._token = usable_token(token, is_visitor)
         self._way_in = "Sign in, or type a token." if is_visitor else "Set HF_TOKEN, or give a token with --token."
-        self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name="parametric-skills")
+        self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name=LIBRARY)
 
     def whoami(self) -> str:
         """The name of the account. Raises HubError."""
@@ -241,10 +242,11 @@ class Hub:
                 f"{name} is {now} already. Make it {wanted} in its settings on the Hub, or choose another name."
             )
         theirs = {each.rfilename for each in info.siblings or ()}
-        if theirs - {".gitattributes", CARD} and _kind(theirs) != _kind(files):
-            raise HubError(
-                f"{name} holds something else than a {_kind(files)}. Choose another name for the repository."
-            )
+        kind, card = _kind(files), info.card_data or {}
+        # the files of any other model are called as a hypernetwork's: only the card tells them apart
+        is_alike = _kind(theirs) == kind and (kind != "hypernetwork" or card.get("library_name") == LIBRARY)
+        if theirs - {".gitattributes", CARD} and not is_alike:
+            raise HubError(f"{name} holds something else than a {kind}. Choose another name for the repository.")
         old = {each for each in theirs - files.keys() if each.startswith(OURS) or HYPERNETWORK_WEIGHTS.fullmatch(each)}
         operations = [CommitOperationAdd(each, files[each]) for each in sorted(files)]
         operations += [CommitOperationDelete(each) for each in sorted(old)]

@@ -88,11 +88,6 @@ def find_skill(source: str, token: str | None = None, network: Network | None = 
         raise IntakeError(f"{nowhere}{error}") from error
 
 
-def take_folder(path: Path) -> Arrival:
-    """The skill in a folder of this computer. Raises IntakeError."""
-    return Arrival.of(*_folder(path))
-
-
 def take_files(paths: Sequence[Path]) -> Arrival:
     """The skill in one file, a text or a .skill or .zip, or in several that lie in one folder: SKILL.md among them.
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from studio.bundle import SKILL, BundleError, Mismatch
 from studio.fidelity import Fidelity
 from studio.hub import Hub, HubError, Kind, Pushed, Shared
 from studio.service import MAX_SESSIONS, Studio, StudioError
+from studio.shelf import ShelfError
 
 OPEN, WAITING = "open", "waiting"  # folders of a desk
 
@@ -68,6 +69,7 @@ class Brought:
     evals: tuple[Eval, ...] = ()
     files: tuple[str, ...] = ()  # their paths in the skill's folder, the evals' among them
     place: str = ""  # of the files on the desk; '' where the evals are all there is
+    saved: Callable[[], dict[str, bytes]] | None = None  # gives the files of a skill that is saved; raises ShelfError
 
 
 NOTHING = Brought()
@@ -133,11 +135,17 @@ class Sharing:
 
     # ---- what comes with a skill ----
 
-    def bring(self, session: str, files: Mapping[str, bytes], waits: bool = False) -> Brought:
+    def bring(
+        self,
+        session: str,
+        files: Mapping[str, bytes],
+        waits: bool = False,
+        saved: Callable[[], dict[str, bytes]] | None = None,
+    ) -> Brought:
         """Lay the files beside a text on the session's desk, in place of those of the skill that was open before.
 
-        With `waits` they lie apart from these until they are `accept`ed. Raises StudioError, and SkillError for paths
-        that no archive may hold.
+        With `waits` they lie apart from these until they are `accept`ed. `saved` is where they come from once the desk
+        is gone. Raises StudioError, and SkillError for paths that no archive may hold.
         """
         kept = {path: data for path, data in files.items() if path != SKILL and not bundle.is_added(path)}
         evals: tuple[Eval, ...] = ()
@@ -146,7 +154,7 @@ class Sharing:
                 evals = parse_evals(kept[EVALS], EVALS)
         if not kept:
             return NOTHING
-        brought = Brought(evals, tuple(sorted(kept)), secrets.token_hex(16))
+        brought = Brought(evals, tuple(sorted(kept)), secrets.token_hex(16), saved)
         with self._registry:
             folder = self._desk(session).folder
         target = _place(folder, WAITING if waits else OPEN, brought)
@@ -170,14 +178,23 @@ class Sharing:
     def beside(self, session: str, text: str, brought: Brought) -> dict[str, bytes]:
         """The files that the skill with this text brought along, by their paths in its folder.
 
-        Raises SkillError for a text that is none of a skill, and StudioError.
+        A desk is cleared when its page falls silent for a while, or for newer visitors: then they are those that were
+        saved. Raises SkillError for a text that is none of a skill, and StudioError.
         """
         if not brought.place:
             return {EVALS: render_evals(Skill.parse(text).name, brought.evals)} if brought.evals else {}
         with self._registry:
             path = _place(self._desk(session).folder, OPEN, brought)
         if not path.is_file():
-            raise StudioError("The files that came with this skill are there no more. Open or import it again.")
+            if brought.saved is None:
+                raise StudioError(
+                    "The files that came with this skill are there no more. Reload the page, which keeps your text, or "
+                    "import the skill again."
+                )
+            try:
+                return brought.saved()
+            except ShelfError as error:
+                raise StudioError(str(error)) from error
         with _disk("The files of the skill can't be read"):
             files = read_archive(path).files
         return {name: data for name, data in files.items() if name != SKILL}

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from hypernet.files import write_atomically
 from studio.fidelity import Score
-from studio.neighbours import Neighbours
 from studio.service import Studio
 
 FILE = Path(__file__).parent / "assets" / "library.json"
@@ -39,11 +38,6 @@ class Survey:
     hypernetwork: str  # its fingerprint
     skills: dict[str, Surveyed]  # by name
     cosines: tuple[tuple[float, ...], ...]  # of their adapters' own parts, in the same order
-
-    @property
-    def neighbours(self) -> Neighbours:
-        """The skills and how near they are."""
-        return Neighbours(tuple(self.skills), self.cosines)
 
 
 def measure(studio: Studio, known: Survey | None = None, say: Callable[[str], None] = print) -> Iterator[Survey]:

@@ -211,10 +211,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self.answer(206 if start else 200, content[start:], headers)
 
     def info(self, name: str, commit: str) -> dict:
-        tags = _tags(self.hub.repositories[name].get("README.md", b""))
+        card = _card(self.hub.repositories[name].get("README.md", b""))
         counts = {"downloads": 3, "likes": 1, "lastModified": "2026-01-02T03:04:05.000Z"}
         private = name in self.hub.private
-        return {"id": name, "author": name.split("/")[0], "sha": commit, "tags": tags, "private": private, **counts}
+        return {"id": name, "author": name.split("/")[0], "sha": commit, "private": private, **card, **counts}
 
     def listed(self, query: dict[str, list[str]]) -> list[dict]:
         person, found = self.person(), []
@@ -350,11 +350,13 @@ def _listing(file: str, content: bytes) -> dict:
     return about | {"oid": etag(content), "blobId": etag(content)} | (large if file.endswith(LARGE) else {})
 
 
-def _tags(card: bytes) -> list[str]:
-    """The tags in a card's metadata, one a line below `tags:`."""
+def _card(card: bytes) -> dict:
+    """What is told of a card's metadata: its library, and its tags, one a line below `tags:`."""
     lines = card.decode("utf-8", "replace").split("---")[1].splitlines() if card.count(b"---") > 1 else []
     start = lines.index("tags:") + 1 if "tags:" in lines else len(lines)
-    return [line.removeprefix("- ") for line in lines[start:] if line.startswith("- ")]
+    tags = [line.removeprefix("- ") for line in lines[start:] if line.startswith("- ")]
+    library = [line.removeprefix("library_name: ") for line in lines if line.startswith("library_name: ")]
+    return {"tags": tags, "cardData": {"library_name": library[0]} if library else {}}
 
 
 def etag(content: bytes) -> str:

@@ -36,6 +36,7 @@ ROWS_AT_ONCE = 32  # that are generated together
 SKILLS_AT_ONCE = 16  # that are read, or scored, together
 TOKENS_AT_ONCE = 32_768  # that are scored together, padding counted
 SKILLS_TRAINED_AT_ONCE = 4
+TIMED = 4  # answers of a column
 MAX_NEW_TOKENS = 48
 
 Adapters = Callable[[list[str]], LoraWeights]  # texts of skills -> the adapter for each
@@ -54,6 +55,10 @@ class Column:
         """Tokens of the prompt, up to where the answer starts."""
         turns = [turn for task in line.others[: self.examples] for turn in _as_turns(task)]
         return base.chat_ids(line.prompt, line.skill if self.skill_in_prompt else None, (*turns, *line.messages))
+
+    def row(self, base: Base, line: Line) -> Row:
+        """A line to be answered."""
+        return Row(self.prompt_ids(base, line), self.adapters([line.skill]) if self.adapters else None)
 
 
 def evaluate(
@@ -101,10 +106,9 @@ def evaluate(
         scores: Scores = {}
         numbers |= {"prompt_tokens": {}, "seconds": {}}
         for name, (column, asked) in columns.items():
-            started = time.perf_counter()
             answers, tokens = _answers(base, column, [of_split[i] for i in asked], exact_only)
             if not exact_only:
-                numbers["seconds"][name] = round((time.perf_counter() - started) / len(asked), 4)
+                numbers["seconds"][name] = round(_seconds(base, column, [of_split[i] for i in asked]), 4)
             numbers["prompt_tokens"][name] = round(tokens / len(asked), 1)
             scores[name] = _scores(of_split, asked, answers, bertscore, judge)
             if exact_only:
@@ -119,7 +123,7 @@ def answer_column(base: Base, lines: list[Line], made: Adapters, name: str) -> l
     """The answers of one of the columns MEANS, as in the table; None where the prompt does not fit the base."""
     column = _means(made)[name]
     texts, _ = _answers(base, column, lines)
-    fits = [len(column.prompt_ids(base, line)) + MAX_NEW_TOKENS <= base.context_length for line in lines]
+    fits = [_fits(base, column.prompt_ids(base, line)) for line in lines]
     return [text if fit else None for text, fit in zip(texts, fits, strict=True)]
 
 
@@ -245,7 +249,7 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
     prompt and answer shows it; only the others are generated, and none with `exact_only`.
     """
     prompts = [column.prompt_ids(base, line) for line in lines]
-    fitting = [i for i, ids in enumerate(prompts) if len(ids) + MAX_NEW_TOKENS <= base.context_length]
+    fitting = [i for i, ids in enumerate(prompts) if _fits(base, ids)]
     texts = [""] * len(lines)
     for rank in range(1 + max((len(line.also) for line in lines), default=0)):
         open_ = [i for i in fitting if not texts[i] and rank <= len(lines[i].also)]
@@ -257,10 +261,23 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
     missing = sorted((i for i in fitting if not texts[i]), key=lambda i: len(prompts[i]))
     for start in range(0, len(missing), ROWS_AT_ONCE):
         part = missing[start : start + ROWS_AT_ONCE]
-        rows = [Row(prompts[i], column.adapters([lines[i].skill]) if column.adapters else None) for i in part]
+        rows = [column.row(base, lines[i]) for i in part]
         for i, answer in zip(part, answer_all(base, rows, Sampling(max_new_tokens=MAX_NEW_TOKENS)), strict=True):
             texts[i] = base.decode(answer.ids)
     return texts, sum(map(len, prompts))
+
+
+def _seconds(base: Base, column: Column, lines: list[Line]) -> float:
+    """Seconds that an answer takes, from its prompt to its end: the mean of some, each generated alone."""
+    timed = [row for row in (column.row(base, line) for line in spread(lines, TIMED)) if _fits(base, row.prompt_ids)]
+    started = time.perf_counter()
+    for row in timed:
+        answer_all(base, [row], Sampling(max_new_tokens=MAX_NEW_TOKENS))
+    return (time.perf_counter() - started) / max(1, len(timed))
+
+
+def _fits(base: Base, prompt_ids: list[int]) -> bool:
+    return len(prompt_ids) + MAX_NEW_TOKENS <= base.context_length
 
 
 @torch.no_grad()

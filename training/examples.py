@@ -4,7 +4,7 @@ The questions to one skill share a row: what their prompts begin with is read on
 beginning and itself alone. So an adapter is applied to one long row instead of many short ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -31,6 +31,19 @@ class Example:
     skill: int
     prompt_ids: list[int]
     answer_ids: list[int]  # ends with the end-of-turn token
+
+
+def in_parts(examples: Sequence[Example], tokens: int) -> Iterator[list[Example]]:
+    """The examples in parts to run at once, of so many tokens at most, or a single one."""
+    part, size = [], 0
+    for example in examples:
+        length = len(example.prompt_ids) + len(example.answer_ids)
+        if part and size + length > tokens:
+            yield part
+            part, size = [], 0
+        part, size = [*part, example], size + length
+    if part:
+        yield part
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,15 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
+COUNTS = "skills_per_step tasks_per_skill noisy_from warmup save_every evaluate_every held_out_skills".split()
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
+SKILLS_AT_ONCE = 16  # that are looked at together
 ANSWERED_AT_ONCE = 32  # neutral prompts
 NEUTRAL_TOKENS = 24  # of a base's answer to a neutral prompt, and twice as many of a plain text
+
+
+class FitError(ValueError):
+    """A run that can't start or go on; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,16 @@ class FitConfig:
     held_out_skills: int = 2  # a family, for the look on the way
     track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
 
-
-class FitError(ValueError):
-    """A run that can't start or go on; the message says what to do."""
+    def check(self) -> None:
+        """Raise FitError for a family that there is not, or a number below its least."""
+        if unknown := set(self.families) - set(FAMILIES) - {GRAMMAR}:
+            names = ", ".join((*FAMILIES, GRAMMAR))
+            raise FitError(f"There are no families {', '.join(sorted(unknown))}. There are: {names}.")
+        if not self.families:
+            raise FitError("families is empty. Name one or more, or leave it out.")
+        for name in COUNTS:
+            if getattr(self, name) < 1:
+                raise FitError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
 
 
 def draw_batch(config: FitConfig, step: int) -> list[TaskSkill]:
@@ -138,10 +151,12 @@ class NeutralExamples:
 
 @torch.no_grad()
 def glance(base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill]) -> dict[str, float]:
-    """Exact match on held-out skills, teacher-forced: in all, per family, and for the two controls."""
+    """Exact match on held-out skills, teacher-forced: in all, per family, and for the two controls; and the loss a
+    token."""
     hits: dict[str, list[float]] = {}
-    for start in range(0, len(skills), 16):
-        part = skills[start : start + 16]
+    loss, tokens, parts = 0.0, 0, -(-len(skills) // SKILLS_AT_ONCE)
+    for i in range(parts):  # of one size: a skill that is left alone would have no other one's adapter as control
+        part = skills[i * len(skills) // parts : (i + 1) * len(skills) // parts]
         weights = hypernetwork.generate(base, [skill.text for skill in part])
         shared = hypernetwork.shared().to(base.dtype)
         modes: dict[str, LoraWeights] = {
@@ -155,10 +170,12 @@ def glance(base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill]) -> d
             exact = scored.exact(len(examples)).float().tolist()
             hits.setdefault(mode, []).extend(exact)
             if mode == "parametric":
-                hits.setdefault("loss", []).append(F.cross_entropy(scored.logits, scored.right).item())
+                loss += F.cross_entropy(scored.logits.float(), scored.right, reduction="sum").item()
+                tokens += len(scored.right)
                 for example, hit in zip(examples, exact, strict=True):
                     hits.setdefault(part[example.skill].family, []).append(hit)
-    return {name: round(sum(values) / len(values), 4) for name, values in hits.items()}
+    shares = {name: round(sum(values) / len(values), 4) for name, values in hits.items()}
+    return shares | {"loss": round(loss / tokens, 4)}
 
 
 class Fit:
@@ -167,13 +184,11 @@ class Fit:
     def __init__(self, config: FitConfig, base: Base | None = None) -> None:
         """Start anew, or go on where the folder's state was saved.
 
-        Raises FitError where a family is unknown, a process would have no skill, the folder holds a run with other
-        settings, or no gradient passes the base; TrackerError where the tracker is missing; HypernetworkError where the
-        checkpoint to start with can't be read or belongs to another base.
+        Raises FitError where a setting is out of range, a process would have no skill, the folder holds a run with
+        other settings, or no gradient passes the base; TrackerError where the tracker is missing; HypernetworkError
+        where the checkpoint to start with can't be read or belongs to another base.
         """
-        if unknown := set(config.families) - set(FAMILIES) - {GRAMMAR}:
-            names = ", ".join((*FAMILIES, GRAMMAR))
-            raise FitError(f"There are no families {', '.join(sorted(unknown))}. There are: {names}.")
+        config.check()
         self.config, self.out = config, Path(config.out)
         on_cpu = base.device.type == "cpu" if base else not torch.cuda.is_available()
         self.accelerator = make_accelerator(self.out, on_cpu, config.track)

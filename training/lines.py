@@ -8,6 +8,7 @@ Four splits are drawn, each by how it is made: `known` (new skills of the famili
 import gzip
 import json
 import random
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -163,7 +164,7 @@ def _objects(path: Path) -> Iterator[tuple[str, dict]]:
                 yield f"{path}:{number}", item
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{number}: is no JSON ({error.msg}). Write one object a line.") from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(f"{path} can't be read as a text file: {error}.") from error
     if empty:
         raise DataError(f"{path} has no lines.")

@@ -12,14 +12,14 @@ from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.lora import LoraWeights
 from skills.evals import Assertion
-from training.examples import Example, answer_logits
+from training.examples import Example, answer_logits, in_parts
 from training.metrics import exact_match, token_f1
 
 LONGER = 4  # tokens by which an answer may be longer than the right one: then it is wrong anyway
 CHECKED = 128  # tokens, at least, that an answer may have where checks decide: it may be right in other words
 WRITTEN = 256  # tokens of an answer that are written, at most; where checks decide, as many as the right one has
 CUT = "…"  # stands where an answer was cut
-AT_ONCE = 64  # examples that are read together
+TOKENS_AT_ONCE = 16_000  # of the examples that are read together
 WRITTEN_AT_ONCE = 16  # answers that are written together: those of like length
 TOLERATED = 2.0  # points that the families may lose
 
@@ -60,8 +60,7 @@ def read(base: Base, weights: LoraWeights, asked: Sequence[Asked]) -> Reading:
     """Run all right answers under the weights of their skills."""
     examples = [turn for item in asked for turn in item.turns]
     losses, followed = [], []
-    for start in range(0, len(examples), AT_ONCE):
-        part = examples[start : start + AT_ONCE]
+    for part in in_parts(examples, TOKENS_AT_ONCE):
         scored = answer_logits(base, part, weights)
         lengths = [len(example.answer_ids) for example in part]
         of_tokens = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")
@@ -86,12 +85,19 @@ def answers_of(base: Base, weights: LoraWeights, asked: Sequence[Asked], followe
     ended = [len(ids) == len(whole) for ids, whole in zip(begun, right, strict=True)]
     room = [max(len(ids) + LONGER, CHECKED if item.checks else 0) for ids, item in zip(right, asked, strict=True)]
     most = [max(WRITTEN, len(ids)) if item.checks else WRITTEN for ids, item in zip(right, asked, strict=True)]
-    left = {i: min(most[i], room[i] - len(begun[i])) for i in range(len(asked)) if not ended[i]}
-    order = sorted(left, key=left.__getitem__)
-    for start in range(0, len(order), WRITTEN_AT_ONCE):
-        part = order[start : start + WRITTEN_AT_ONCE]
-        rows = [Row([*asked[i].turns[-1].prompt_ids, *begun[i]], weights.rows([asked[i].skill])) for i in part]
-        written = answer_all(base, rows, Sampling(max_new_tokens=max(left[i] for i in part)))
+    left = {i: max(1, min(most[i], room[i] - len(begun[i]))) for i in range(len(asked)) if not ended[i]}
+    prompts = {i: [*asked[i].turns[-1].prompt_ids, *begun[i]] for i in left}
+    parts: list[list[int]] = []
+    for i in sorted(left, key=left.__getitem__):  # the last of a part is written for the longest
+        together = [*parts[-1], i] if parts else [i]
+        fits = max(len(prompts[j]) for j in together) + left[i] <= base.context_length
+        if parts and fits and len(together) <= WRITTEN_AT_ONCE:
+            parts[-1] = together
+        else:
+            parts.append([i])
+    for part in parts:
+        rows = [Row(prompts[i], weights.rows([asked[i].skill])) for i in part]
+        written = answer_all(base, rows, Sampling(max_new_tokens=left[part[-1]]))
         for i, answer in zip(part, written, strict=True):
             begun[i] = [*begun[i], *answer.ids[: left[i]]]
             ended[i] = answer.finished == "end" and len(answer.ids) <= left[i]
@@ -134,13 +140,15 @@ def judge(base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[
 
 
 def figures_of(judged: Sequence[Judged]) -> dict[str, float]:
-    """Exact match, token F1, checks passed (where there are any) and the control in percent, and the loss a token."""
+    """Exact match, token F1 and the control in percent, and the loss a token; where there are checks, also how many
+    pass them, and how many are right by either."""
     checked = [item.passes for item in judged if item.passes is not None]
+    right = percent([item.exact or bool(item.passes) for item in judged])
     return {
         "exact": percent([item.exact for item in judged]),
         "f1": percent([item.f1 for item in judged]),
         "loss": round(sum(item.loss for item in judged) / sum(item.tokens for item in judged), 4),
-        **({"checks": percent(checked)} if checked else {}),
+        **({"checks": percent(checked), "right": right} if checked else {}),
         "wrong_skill": percent([item.wrong for item in judged]),
     }
 
@@ -168,10 +176,13 @@ def others(weights: LoraWeights) -> LoraWeights:
 
 def verdict(parts: list[dict]) -> str:
     """What the report's figures mean for the person, and what to do."""
-    own, families = ({when: part[when]["exact"] for when in ("before", "after")} for part in parts[:2])
+    own, families = (
+        {when: part[when].get("right", part[when]["exact"]) for when in ("before", "after")} for part in parts[:2]
+    )
     n, wrong = parts[0]["n"], parts[0]["after"]["wrong_skill"]
     gained, lost = own["after"] - own["before"], families["before"] - families["after"]
-    said = f"On {n} kept-out examples of your skills {own['after']:.0f} % are exact now, {own['before']:.0f} % before"
+    right = "exact or pass their checks" if "checks" in parts[0]["after"] else "exact"
+    said = f"On {n} kept-out examples of your skills {own['after']:.0f} % are {right} now, {own['before']:.0f} % before"
     if gained <= 0 and parts[0]["after"]["loss"] >= parts[0]["before"]["loss"]:
         return f"{said}. Nothing was gained: add examples, or give it more time, and discard this one."
     if gained <= 0:

@@ -12,15 +12,19 @@ from torch import Tensor, nn
 MOMENTUM = 0.95  # of Muon
 RIDGE = 0.01  # of a layer's usual input: directions in which it moves less than that are all as free
 BETAS = (0.9, 0.98)  # of AdamW
+PLAIN = ("gate_", "scale", "input_gain")  # how the names of parameters begin that AdamW steps without weight decay
 
 
 class MuonAdamW:
-    """Steps all parameters of a module that want a gradient; gates, scales, norms and biases without weight decay."""
+    """Steps all parameters of a module that want a gradient; AdamW has no weight decay for gates, scales, norms and
+    biases."""
 
     def __init__(self, module: nn.Module, learning_rate: float, weight_decay: float) -> None:
         named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         linear = {f"{name}.weight" for name in _linear_layers(module)} & named.keys()
-        plain = {n for n, p in named.items() if p.dim() < 2 or "gate" in n or "scale" in n or "gain" in n}
+        plain = {n for n, p in named.items() if p.dim() < 2 or n.rpartition(".")[2].startswith(PLAIN)}
+        # the layers of the slots' gates begin at zero; both step them, as in all that was measured
+        plain |= {n for n in linear if ".gate_" in n}
         rest = [n for n in named if n not in linear | plain]
         groups = [
             {"params": [named[n] for n in rest], "weight_decay": weight_decay},

@@ -4,7 +4,7 @@ The hypernetwork stays as it is. Minutes of a refit buy every skill; seconds her
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from hypernet.adapter import Adapter
 from hypernet.base import Base
 from hypernet.lora import LoraWeights
-from training.examples import Example, answer_logits
+from training.examples import answer_logits, in_parts
 from training.refit import CONTEXT, RefitError
 from training.trajectories import Trajectory, examples_of
 
@@ -44,7 +44,7 @@ def refine(
     if base.quantization == "nf4":
         raise RefitError("No gradient passes an NF4 base. Load it with quantization='dequantized'.")
     chats = [examples_of(base, 0, trajectory, max_tokens=CONTEXT) for trajectory in trajectories]
-    parts = list(_parts([example for chat in chats for example in chat]))
+    parts = list(in_parts([example for chat in chats for example in chat], TOKENS_AT_ONCE))
     tokens = sum(len(example.answer_ids) for part in parts for example in part)
     # copies: in float32 the shared part of an adapter is the hypernetwork's own
     given = adapter.weights.modules
@@ -70,16 +70,3 @@ def refine(
         weights=LoraWeights(weights.layers, detached),
         provenance=replace(adapter.provenance, refined_on=len(trajectories)),
     )
-
-
-def _parts(examples: list[Example]) -> Iterator[list[Example]]:
-    """The examples in parts to run at once, of TOKENS_AT_ONCE at most, or a single one."""
-    part, size = [], 0
-    for example in examples:
-        length = len(example.prompt_ids) + len(example.answer_ids)
-        if part and size + length > TOKENS_AT_ONCE:
-            yield part
-            part, size = [], 0
-        part, size = [*part, example], size + length
-    if part:
-        yield part

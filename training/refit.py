@@ -37,9 +37,10 @@ from hypernet.hypernetwork import load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.conversation import TrajectoryError
-from training.examples import Example, answer_logits, to_example
+from training.examples import ROW_TOKENS, Example, answer_logits, in_parts, to_example
 from training.fit import NeutralExamples, plain_texts
 from training.measure import (
+    CHECKED,
     Asked,
     Judged,
     answers_of,
@@ -69,8 +70,9 @@ from training.variation import vary
 LEAST_EXAMPLES = 3  # of a skill: two to learn from, one to see whether it was learned
 MAX_SKILLS = 64
 KEPT_OUT = 64  # examples of a skill, at most: more of them are better learned from
-READ_ONCE = 12_000  # tokens of skill texts in all wordings that are kept when read; 80 kB each on the default base
-CONTEXT = 2_000  # tokens of a chat: what a step takes in memory grows with their square, to gigabytes at this length
+READ_ONCE = 12_000  # tokens of skill texts in all wordings, padding counted, that are kept when read; 0.1 MB each
+CONTEXT = 2_000  # tokens of a chat
+ASKED_AT_ONCE = 6_000  # tokens of chats that a step asks, at most: a gradient holds a megabyte or two for each
 SAMPLES = 3  # answers shown at every look
 SAVE_SECONDS = 30  # between two saves of the state
 FINISH_FILE = "finish"  # in the run's folder: end now, with the best state so far
@@ -221,8 +223,8 @@ class Refit:
             self._lock()
         # each process has a device of its own, which the accelerator knows
         self.base = base or Base.load(config.base, quantization="dequantized", device=str(self.accelerator.device))
-        if on_cpu:  # with rows this short, plain matmuls beat the fused kernel's backward
-            self.base.model.set_attn_implementation("eager")
+        # where an answer has its checks, it may be longer than the right one
+        self.context = min(config.context, self.base.context_length - CHECKED)
         torch.manual_seed(config.seed)
         self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
         self.begun_with = self.hypernetwork.fingerprint
@@ -246,7 +248,7 @@ class Refit:
             ) from error
 
     def _check_processes(self) -> None:
-        rows = min(self.config.skills_per_step, len(self.names)) + self.config.replay
+        rows = self.skills_per_step + self.config.replay
         if self.accelerator.num_processes > rows:
             raise RefitError(
                 f"{self.accelerator.num_processes} processes can't share {rows} skills a step. Start fewer, or raise "
@@ -273,10 +275,20 @@ class Refit:
             self.kept += [self._asked(i, name, trajectory) for trajectory in test]
         self.measured = in_turns(spread(self.kept, MEASURED))
         self._note_cuts(by_skill)
+        self._fit_memory()
         self._word_texts(list(texts.values()))
 
+    def _fit_memory(self) -> None:
+        """How many of the own skills a step asks, and with which attention, by the longest of the chats."""
+        config, chats = self.config, [turns for learned in self.learned for turns in learned]
+        longest = max(len(turns[-1].prompt_ids) + len(turns[-1].answer_ids) for turns in chats)
+        self.skills_per_step = max(1, min(config.skills_per_step, len(self.names), ASKED_AT_ONCE // longest))
+        if self.base.device.type == "cpu" and longest <= ROW_TOKENS:
+            # for short rows, plain matmuls beat the fused kernel's backward; for long ones they keep gigabytes
+            self.base.model.set_attn_implementation("eager")
+
     def _note_cuts(self, by_skill: dict[str, list[Trajectory]]) -> None:
-        limit = self.config.context
+        limit = self.context
         for name, trajectories in zip(self.names, by_skill.values(), strict=True):
             long = sum(chat_tokens(self.base, trajectory.messages) > limit for trajectory in trajectories)
             if long:
@@ -285,7 +297,7 @@ class Refit:
     def _turns(self, skill: int, name: str, trajectory: Trajectory) -> tuple[Example, ...]:
         """A chat as examples, one for each answer in it."""
         try:
-            return tuple(examples_of(self.base, skill, trajectory, max_tokens=self.config.context))
+            return tuple(examples_of(self.base, skill, trajectory, max_tokens=self.context))
         except TrajectoryError as error:
             raise RefitError(f"An example of {name} is too long: {error}") from error
 
@@ -308,7 +320,7 @@ class Refit:
             ids = [tokenize(self.base, way, self.hypernetwork.config) for way in self.wordings]
         except SkillTextError as error:
             raise RefitError(str(error)) from error
-        few = sum(len(text) for way in ids for text in way) <= READ_ONCE
+        few = sum(len(way) * max(map(len, way)) for way in ids) <= READ_ONCE
         self.reads = [self.hypernetwork.read(self.base, way) for way in self.wordings] if few else []
 
     def _read(self, wording: int, skills: list[int]) -> SkillStates:
@@ -363,16 +375,22 @@ class Refit:
 
         SIGTERM and Ctrl-C stop it after the step. Raises RefitError where something can't be written.
         """
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: self.stop.set())
         if (self.out / "report.json").exists():
             return json.loads((self.out / "report.json").read_text())
         log = RunLog(self.out, self.accelerator, self.config.steps or None, self.progress.step, asdict(self.config))
+        with self._stoppable(), log as self.log, self._written():
+            return self._run()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Within the block, signals stop the run after a step; the folder is free after it."""
+        numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+        before = {number: signal.signal(number, lambda *_: self.stop.set()) for number in numbers}
         try:
-            with log as self.log, self._written():
-                return self._run()
+            yield
         finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
             self.lock.release()
 
     def _run(self) -> dict | None:
@@ -465,15 +483,8 @@ class Refit:
         Beside it, of the whole step, the loss on the own skills' answers and the tokens that were run."""
         config, base = self.config, self.base
         # whatever is drawn is drawn for the whole step: it must not depend on who takes which share
-        chosen = rng.sample(range(len(self.names)), min(config.skills_per_step, len(self.names)))
-        asked = [
-            [
-                turn
-                for turns in rng.sample(self.learned[i], min(config.tasks_per_skill, len(self.learned[i])))
-                for turn in turns
-            ]
-            for i in chosen
-        ]
+        chosen = rng.sample(range(len(self.names)), self.skills_per_step)
+        asked = [self._some_turns(i, rng) for i in chosen]
         again = rng.sample(range(len(self.replayed)), min(config.replay, len(self.replayed)))
         asked += [self.replayed[i].examples for i in again]
         neutral, beside, told = rng.choice(self.neutral), rng.randrange(len(chosen)), rng.randrange(len(self.wordings))
@@ -509,6 +520,15 @@ class Refit:
         loss = entropy / own_tokens + HOLD * divergence[of_replay].sum() / replay_tokens.clamp_min(1)
         loss = loss + divergence[~of_replay].sum() / len(neutral.logits)
         return loss, ((own_sum / own_tokens).item(), int(run))
+
+    def _some_turns(self, skill: int, rng: random.Random) -> list[Example]:
+        """Answers in some of a skill's chats, to learn from in one step: as many as there is memory for."""
+        learned = self.learned[skill]
+        chats = rng.sample(learned, min(self.config.tasks_per_skill, len(learned)))
+        turns = [turn for chat in chats for turn in chat]
+        most = ASKED_AT_ONCE // self.skills_per_step
+        first, *others = list(in_parts(turns, most))
+        return first if not others else next(in_parts(rng.sample(turns, len(turns)), most))
 
     def _replayed(self, skills: list[int]) -> SkillStates:
         return _rows_of(self.replay_read, skills)

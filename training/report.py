@@ -124,6 +124,8 @@ def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[st
     if not split["seconds"]:
         yield "Nothing was generated: an answer counts where one pass over prompt and right answer gives its tokens."
     yield f"Exact match in percent, greedy; {split['seconds_per_adapter']:.2f} seconds to make an adapter."
+    if split["seconds"]:
+        yield "Seconds are those of a few answers, each generated alone."
     if READER not in columns:
         yield "The column *tuned reader* is left out: there is no folder `reader` beside the checkpoint."
     if "ceiling" in everything:

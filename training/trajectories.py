@@ -44,6 +44,8 @@ MAX_NAME = 200  # characters of a subtask or a source
 SPLITS = ("", "train", "test")
 NAMES = ("messages", "skill", "subtask", "split", "source", "checks")
 COLUMNS = ("prompt", "answer")  # of a CSV file
+CARD_TITLE = "# Skills in use"  # of a data set
+UNFINISHED = ".unfinished-"  # how a folder begins in which a data set is being written
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -335,11 +337,15 @@ def write_dataset(folder: str | Path, trajectories: Iterable[Trajectory]) -> int
 
     Says how many trajectories they hold. Arguments of calls and values of checks are texts there, since a column has
     one type; `read_trajectories` reads the files too. Those of no split are in train. Raises TrajectoryError where
-    there are none, OSError where the folder can't be written.
+    there are none, or the folder holds anything else, OSError where it can't be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch, ExitStack() as files:
+    card = folder / "README.md"
+    strange = [path for path in folder.iterdir() if not path.name.startswith(UNFINISHED)]
+    if strange and not (card.is_file() and CARD_TITLE in card.read_text(encoding="utf-8", errors="replace")):
+        raise TrajectoryError(f"{folder} is there already and was made otherwise. Choose another --out.")
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as scratch, ExitStack() as files:
         written: dict[str, IO[bytes]] = {}
         count = 0
         for trajectory in different(trajectories):
@@ -351,13 +357,14 @@ def write_dataset(folder: str | Path, trajectories: Iterable[Trajectory]) -> int
         files.close()
         if not written:
             raise TrajectoryError("there are no trajectories to write.")
+        # first: by its card the folder is known, also where this is interrupted
+        write_atomically(card, lambda path: path.write_text(_card(), encoding="utf-8"))
         for split in ("train", "test"):
             target = folder / f"{split}.jsonl"
             if split in written:
                 os.replace(Path(scratch, split), target)
             else:
                 target.unlink(missing_ok=True)  # of an earlier writing
-    write_atomically(folder / "README.md", lambda path: path.write_text(_card(), encoding="utf-8"))
     return count
 
 
@@ -383,7 +390,7 @@ def _card() -> str:
         {"name": "checks", "list": _texts("kind", "value")},
     ]
     return (
-        f"---\n{yaml.safe_dump({'dataset_info': {'features': features}}, sort_keys=False)}---\n\n# Skills in use\n\n"
+        f"---\n{yaml.safe_dump({'dataset_info': {'features': features}}, sort_keys=False)}---\n\n{CARD_TITLE}\n\n"
         "Chats in which a model acts by a skill, one a row: `skill` is the SHA-256 of the skill's text, `messages` the "
         "chat, and `checks` what must hold of its last answer.\n"
     )

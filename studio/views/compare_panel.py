@@ -5,6 +5,7 @@ What the service says, errors included, becomes updates of the page as it comes.
 
 import hashlib
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -31,15 +32,19 @@ from studio.views.wiring import LIVE_REGION, QUICK, typing
 MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
 MAX_LABEL = 36  # characters of an example's prompt on its button
 
+# What the panes answer: the skill's text, the prompt, the answers, and the evals that hold of the text.
+Given = tuple[str, str, tuple[str, ...], tuple[Eval, ...]]
+
 # No language: the colours that Gradio gives to code are too pale to read on white.
 _PLAIN = {"interactive": False, "show_line_numbers": False, "wrap_lines": True, "buttons": ["copy"]}
 
 # Shown in the browser before the server has answered: the place in the queue may be a while away.
-_BEGIN = """() => [
+_BEGIN = """(mark) => [
   '<p class="line" data-state="busy">Waiting for the model</p>',
   {visible: true, __type__: "update"},
   {interactive: false, __type__: "update"},
   {interactive: false, __type__: "update"},
+  mark,
 ]"""
 
 _START = """(run) => {
@@ -82,6 +87,11 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
+def new_mark() -> str:
+    """A value for `mark` that it never had: what runs, or waits to, was asked for before it."""
+    return secrets.token_hex(8)
+
+
 class ComparePanel:
     """The components of the right side and the handlers that belong to them alone."""
 
@@ -108,6 +118,8 @@ class ComparePanel:
         self.brought = gr.State(NOTHING)  # what an imported skill or one of one's own has beside its text
         self.linked = gr.State(None)  # the link that was opened
         self.run = gr.Textbox("", visible=False)  # whether a link that was opened is still to be compared
+        self.mark = gr.Textbox("", visible=False)  # another one as soon as skill, stack or hypernetwork is another
+        self.ran = gr.Textbox("", visible=False)  # what the mark was when the last run was asked for
         prompt = first.evals[0].prompt if first.evals else ""
         with gr.Column(elem_id="work"):
             self.prompt = gr.Textbox(
@@ -148,7 +160,7 @@ class ComparePanel:
                 self.link = gr.Textbox("", visible=False)  # from the '#' on
                 self.copy = gr.Button("Copy link", size="sm", min_width=90, elem_id="copy-link")
                 self.copied = gr.HTML("", elem_id="copied", js_on_load=LIVE_REGION)
-            self.given = gr.State(("", "", ("", "", "")))  # what the panes answer: skill text, prompt and answers
+            self.given = gr.State(("", "", ("", "", ""), ()))  # as `Given`
             with gr.Accordion(
                 "Keep an answer as an example to train on", open=False, visible=False, elem_id="keep"
             ) as self.keep:
@@ -187,13 +199,14 @@ class ComparePanel:
             self.check_stale,
             self.checked,
             self.brought,
+            self.mark,
         ]
         self.settings = [self.temperature, self.length, self.seed, self.strength]
         # what a link that was opened sets besides its skill and what belongs to that
         self.followed = [*self.settings, self.run, *self.stack.drawn, self.stack.panel]
         self.linking = [self.verdict, self.share]
         # what is on show of other skills once those of the stack have changed
-        self.others = [self.examples, self.expected, self.panes, self.keep, self.activity, *self.linking]
+        self.others = [self.examples, self.expected, self.panes, self.keep, self.activity, *self.linking, self.mark]
         # What follows a link that was opened: a click, as soon as the page has what it was asked for.
         self.start = {"fn": None, "inputs": self.run, "outputs": self.run, "js": _START, "api_visibility": "private"}
         self.made = [
@@ -210,7 +223,6 @@ class ComparePanel:
             self.gguf,
             self.use,
             self.made_from,
-            self.stack.meter,
         ]
         self._model_work, self._model_check = on_gpu(self._model_work), on_gpu(self._model_check)
         self._wire()
@@ -234,7 +246,7 @@ class ComparePanel:
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         expected = self.expected_line(chosen, prompt, brought, parts)
-        return [prompt, examples, expected, *check, NOTHING if chosen else brought]
+        return [prompt, examples, expected, *check, NOTHING if chosen else brought, new_mark()]
 
     def follow(self, link: Link, skill: Source) -> dict:
         """What a link that was opened sets besides its skill, whose texts are those here, and what is to say of it."""
@@ -259,12 +271,18 @@ class ComparePanel:
         """Values for `linking`: no link is open, and none is offered."""
         return ["", gr.Row(visible=False)]
 
-    def unmade(self, chosen: str, brought: Brought = NOTHING) -> list[Any]:
-        """Values for `made`: nothing is on show any more of what another hypernetwork made."""
+    def unmade(self, chosen: str, brought: Brought = NOTHING, parts: Stack = ALONE) -> list[Any]:
+        """Values for `made`: nothing is on show any more of what was made before."""
         found = render.fidelity(None, bool(evals_of(self.studio.library, chosen, brought)))
         hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
-        panes = [render.panes(None), gr.Accordion(visible=False), *self.unlinked()]
-        return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, "", ""]
+        panes = [render.panes(None, len(parts) > 1), gr.Accordion(visible=False), *self.unlinked()]
+        return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, ""]
+
+    def stale_lines(self, made_from: str, checked: str, *source: str) -> tuple[str, str]:
+        """The markup that says whether the adapter and the check on show are of another text than the editor's."""
+        now = digest(source_text(*source))
+        old, found_for_old = (bool(seen) and seen != now for seen in (made_from, checked))
+        return render.stale_line(old), render.stale_check(found_for_old)
 
     def expected_line(
         self,
@@ -291,7 +309,7 @@ class ComparePanel:
         """The examples of all skills; the answers on show were given for others."""
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         shown = [examples, self.expected_line(chosen, prompt, brought, parts), render.panes(None, len(parts) > 1)]
-        return [*shown, gr.Accordion(visible=False), "", *self.unlinked()]
+        return [*shown, gr.Accordion(visible=False), "", *self.unlinked(), new_mark()]
 
     def renew(self, event: Callable) -> None:
         """After an event, offer the visitor's own skills for the stack as they are now."""
@@ -326,7 +344,7 @@ class ComparePanel:
             event.then(self._restacked, [parts, self.chosen, self.prompt, self.brought], self.others, **QUICK)
 
         ends = [self.activity, self.stop, self.compare, self.check]
-        adapter = [self.stale, self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
+        adapter = [self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
         adapter += [self.made_from, self.stack.meter]
         answers = [self.panes, self.given, self.keep, self.pane, self.answer, self.kept]
         links = [*self.linking, self.link, self.copy, self.copied]
@@ -337,11 +355,12 @@ class ComparePanel:
                 [*ends, *answers, *links, *adapter],
                 {self.prompt, self.linked, parts, *self.settings, *identity},
             ),
-            self.check: (self._check, [*ends, self.fidelity, self.check_stale, self.checked, self.found], identity),
+            self.check: (self._check, [*ends, self.fidelity, self.checked, self.found], identity),
         }
+        began = [self.mark, self.ran, self.chosen, self.brought, parts]
         runs = []
         for button, (work, shown, asked) in works.items():
-            button.click(None, outputs=ends, js=_BEGIN, api_visibility="private")
+            button.click(None, self.mark, [*ends, self.ran], js=_BEGIN, api_visibility="private")
             run = button.click(
                 work,
                 {*self.source, self.chosen, self.brought, *asked},
@@ -352,23 +371,25 @@ class ComparePanel:
                 api_visibility="private",
                 **MODEL,
             )
+            run.then(self._overtaken, began, [*self.made, *ends[1:]], **QUICK)
             runs.append(run)
         # Only after the cancel: what was on its way until then would overwrite the message.
         self.stop.click(None, cancels=runs, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
+        self.mark.change(None, cancels=runs, api_visibility="private")
+        # Asked anew each time: what is in the editor by then may be another text than the one that was run.
+        seen = [self.made_from, self.checked]
+        told = [self.stale, self.check_stale]
+        gr.on([each.change for each in seen], self.stale_lines, [*seen, *self.source], told, **QUICK)
         if self.training:
             self.pane.input(self._take_answer, [self.given, self.pane], [self.answer, self.kept], **QUICK)
-            kept = [self.identity, self.given, self.answer, self.chosen, self.brought]
-            self.keep_it.click(self._keep, kept, self.kept, **QUICK)
+            self.keep_it.click(self._keep, [self.identity, self.given, self.answer], self.kept, **QUICK)
 
-    def _take_answer(self, given: tuple[str, str, tuple[str, ...]], pane: int) -> tuple[str, str]:
+    def _take_answer(self, given: Given, pane: int) -> tuple[str, str]:
         return given[2][pane], ""
 
-    def _keep(
-        self, identity: dict, given: tuple[str, str, tuple[str, ...]], answer: str, chosen: str, brought: Brought
-    ) -> str:
-        text, prompt, _ = given
+    def _keep(self, identity: dict, given: Given, answer: str) -> str:
+        text, prompt, _, evals = given
         try:
-            evals = evals_of_text(self.studio.library, chosen, brought, text)
             count = self.training.keep(identity, text, prompt, answer, evals)
         except ValueError as error:
             return render.activity(str(error), "failed")
@@ -377,6 +398,15 @@ class ComparePanel:
     def _stopped(self) -> list[Any]:
         message = "Stopped. The answers are as far as they came."
         return [render.activity(message), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
+
+    def _overtaken(self, mark: str, ran: str, chosen: str, brought: Brought, parts: Stack) -> Any:
+        """Values for `made` and the buttons after a run: none of it stays where the mark became another meanwhile.
+
+        What the run had sent before it was cancelled may have come after the page was cleared.
+        """
+        if ran == mark:
+            return gr.skip()
+        return [*self.unmade(chosen, brought, parts), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
 
     def _reported(self, work: Iterator[tuple[str, str, dict]], button: str) -> Iterator[dict]:
         """What a click on a button shows: the wait for the model, the (message, state, update) of the work, its end."""
@@ -430,23 +460,24 @@ class ComparePanel:
                 # an answer of several skills is an example of none of them
                 if self.training and not stacked and comparison.phase == "done":
                     answers = tuple(pane.text for pane in comparison.panes)
+                    evals = evals_of_text(self.studio.library, values[self.chosen], values[self.brought], text)
                     update |= {
-                        self.given: (text, prompt, answers),
+                        self.given: (text, prompt, answers, evals),
                         self.keep: gr.Accordion(visible=True),
                         self.pane: PANES[-1],
                         self.answer: answers[-1],
                         self.kept: "",
                     }
                 if comparison.adapter and not shown:
-                    update |= {self.stale: "", self.made_from: digest(text)}
-                    update |= {self.stack.meter: render.overlaps(comparison.adapter.overlaps)}
+                    meter = render.overlaps(comparison.adapter.overlaps)
+                    update |= {self.made_from: digest(text), self.stack.meter: meter}
                 if comparison.adapter and (not shown or saved):
                     update |= self._adapter(comparison, saved)
                     shown = True
                 yield comparison.message, "done" if comparison.phase == "done" else "busy", update
 
     def _check(self, values: dict, request: gr.Request) -> Iterator[dict]:
-        yield {self.activity: render.activity("Reading the examples", "busy"), self.fidelity: "", self.check_stale: ""}
+        yield {self.activity: render.activity("Reading the examples", "busy"), self.fidelity: "", self.checked: ""}
         yield from self._reported(self._checked(values, request.session_hash), self.check.value)
 
     def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:

@@ -173,6 +173,10 @@ class LibraryPanel:
         shown = library_render.versions(skill, found, old, new)
         return {self.versions: shown, **self._diff(values, id_, old, new), self.shown: id_}
 
+    def _no_versions(self) -> dict[Component, Any]:
+        """Updates for `versioned`: as before a skill was chosen."""
+        return dict.fromkeys(self.versioned, "") | {self.versions: library_render.no_versions(bool(self.shelf))}
+
     def _diff(self, values: dict, id_: str, old: int, new: int) -> dict[Component, Any]:
         owner = owner_of(values[self.identity])
         texts = [self.shelf.version(owner, id_, number).text for number in (old, new)]
@@ -208,11 +212,11 @@ class LibraryPanel:
         self.draw.click(
             self._draw,
             self.asked,
-            [*self.opened, self.drawing],
+            [*self.mapped, self.drawing],
             show_progress="hidden",
             api_visibility="private",
             **MODEL,
-        )
+        ).then(self.renew, self.asked, self.found, **QUICK)  # what is asked for by then: drawing takes its time
 
     def edit(self, values: dict, what: str, id_: str, value: Any) -> dict[Component, Any]:
         """Updates for `edited`: what a click or an edit asks for, but for what opens a skill."""
@@ -257,7 +261,9 @@ class LibraryPanel:
             )
         else:
             return {}
-        shown = self._versions(values, own) if own == values[self.shown] else {}
+        shown = {}
+        if own == values[self.shown]:
+            shown = self._no_versions() if what == "erase" else self._versions(values, own)
         return {**self.open(values), **shown, self.said: said}
 
     def newest(self, values: dict, id_: str) -> Version | None:
@@ -293,6 +299,7 @@ class LibraryPanel:
         while self.studio.status().state == "loading":  # not seen to end in a process with a GPU
             time.sleep(0.5)
         owner, said, state = self._owner(values), "", "done"
+        shown = {self.draw: gr.Button(interactive=True)}
         try:
             texts = self.catalogue.texts(owner, MAX_MAPPED)
             fitting = {key: text for key, text in texts.items() if not self.studio.examine(text).blocking}
@@ -308,12 +315,13 @@ class LibraryPanel:
                 self._maps.popitem(last=False)
             left = len(texts) - len(fitting)
             said = f"{left} left out: no adapter can be made of them." if left else ""
+            shown = self._map(values)
         except SHOWN as error:
             said, state = str(error), "failed"
         except Exception:
             logging.exception("drawing the map failed")
             said, state = "Something went wrong in the studio. Draw the map once more.", "failed"
-        yield {**self.open(values), self.drawing: render.activity(said, state)}
+        yield {**shown, self.drawing: render.activity(said, state)}
 
     def _model_likeness(self, session: str, checkpoint: Path | None, texts: list[str]) -> Iterator[Likeness]:
         self.studio.use(session, checkpoint)

@@ -6,7 +6,8 @@ A skill is chosen and its first example filled in, so that the first click on Co
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from studio.service import Source, Studio, StudioError
 from studio.sharing import NOTHING, PROBLEMS, Brought, Sharing
 from studio.views import api, render, train_render
 from studio.views.account import attempted, token_of
-from studio.views.compare_panel import ComparePanel, digest
+from studio.views.compare_panel import ComparePanel, digest, new_mark
 from studio.views.import_panel import FETCH
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
@@ -212,14 +213,10 @@ def _wire(
             return {share.pull_line: render.activity(str(error), "failed")}
         return [gr.Tabs(selected="compare"), "", *opened(text, "", *page, brought=brought)]
 
-    def stale(text: str, made_from: str, checked: str) -> tuple[str, str]:
-        old, found_for_old = (bool(seen) and digest(text) != seen for seen in (made_from, checked))
-        return render.stale_line(old), render.stale_check(found_for_old)
-
     def typed(made_from: str, checked: str, *source: str) -> str:
         text, form = source_text(*source), source[1:4]
         followed = form if source[-1] == "form" else form_values(text)
-        shown = [text, *followed, skill.live_line(text), *stale(text, made_from, checked)]
+        shown = [text, *followed, skill.live_line(text), *compare.stale_lines(made_from, checked, *source)]
         return json.dumps({"typed": source, "shown": shown})
 
     page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
@@ -274,7 +271,8 @@ def _wire(
         """(what was saved beside a skill of one's own, its id); else the evals that the browser has, and ''."""
         with suppress(*SHOWN):
             if own and compare.shelf:
-                return share.sharing.bring(session, compare.shelf.files(owner_of(identity), own)), own
+                saved = partial(compare.shelf.files, owner_of(identity), own)
+                return share.sharing.bring(session, saved(), saved=saved), own
         with suppress(EvalError):
             return Brought(parse_evals(evals.encode("utf-8", "replace"), EVALS)), ""
         return NOTHING, ""
@@ -354,7 +352,10 @@ def _wire_library(
     def opened(values: dict, session: str, what: str, id_: str) -> dict:
         text, chosen, own, files = library.text(values, what, id_)
         page = (values[component] for component in opening.page)
-        updates = opening.updates(text, chosen, *page, brought=sharing.bring(session, files), own=own)
+        number = int(id_) if what == "open-version" else None
+        saved = partial(library.shelf.files, owner_of(values[library.identity]), own, number) if own else None
+        brought = sharing.bring(session, files, saved=saved)
+        updates = opening.updates(text, chosen, *page, brought=brought, own=own)
         return dict(zip(opening.target, updates, strict=True))
 
     def keep(values: dict, request: gr.Request) -> dict:
@@ -370,8 +371,10 @@ def _wire_library(
         said = f"Kept as version {kept.newest.number} of {kept.name}, in your part of the library."
         if kept.id in known and known[kept.id].files and not files:
             said += " The files of the version before stay with that one."
+        brought = replace(brought, saved=partial(shelf.files, owner, kept.id))
         shown = dict(zip(skill.brought, skill.bring(text, brought, True), strict=True))
-        return {skill.kept: render.activity(said, "done"), skill.own: kept.id, **shown}
+        shown |= {skill.own: kept.id, opening.brought: brought}
+        return {skill.kept: render.activity(said, "done"), **shown}
 
     each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
     for part in (library.cards, library.said, library.map, library.versions):
@@ -385,7 +388,7 @@ def _wire_library(
     )
     if library.identity:
         asked = {library.identity, *skill.source, skill.chosen, skill.own, opening.brought}
-        kept = skill.keep.click(keep, asked, [skill.kept, skill.own, *skill.brought], **each)
+        kept = skill.keep.click(keep, asked, [skill.kept, skill.own, *skill.brought, opening.brought], **each)
         skill.remember(kept)
         compare.renew(kept.then)
 
@@ -430,7 +433,8 @@ def _wire_training(
 
     def switched(to: dict[str, str], chosen: str, brought: Brought) -> dict:
         shown = zip(compare.made, compare.unmade(chosen, brought), strict=True)
-        return dict(zip((identity, banner, in_use), [to, *tell(to)], strict=True)) | dict(shown) | {train.problem: ""}
+        values = dict(zip((identity, banner, in_use), [to, *tell(to)], strict=True)) | dict(shown)
+        return values | {compare.stack.meter: "", compare.mark: new_mark(), train.problem: ""}
 
     def discard(identity: Any, id_: str, chosen: str, brought: Brought, request: gr.Request) -> dict:
         try:
@@ -439,7 +443,7 @@ def _wire_training(
             return {train.problem: render.notice(str(error))}
         return go_back(identity, chosen, brought, request) if identity.get("using") == id_ else {train.problem: ""}
 
-    changed = [identity, banner, in_use, *compare.made, train.problem]
+    changed = [identity, banner, in_use, *compare.made, compare.stack.meter, compare.mark, train.problem]
     demo.load(arrive, identity, [identity, banner, in_use], **QUICK)
     for button, work, asked in (
         (train.use, use, [identity, train.job, compare.chosen, compare.brought]),

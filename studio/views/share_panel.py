@@ -260,7 +260,7 @@ class SharePanel:
         """The second step: what was made goes to the Hub."""
         ready: Ready | None = values[self.ready]
         if ready is None:
-            yield {}  # a generator that ends without a word empties what it could have changed
+            yield gr.skip()  # a generator that ends without a word empties what it could have changed
             return
         yield {self.line: render.activity("Pushing to the Hub", "busy")}
         hidden = bool(values[self.private])

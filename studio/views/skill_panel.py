@@ -30,9 +30,13 @@ _SAVE = """(...source) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }"""
 
-# What is being edited stays in the browser, so that a reload or a restart of the server takes nothing away.
+# What is being edited stays in the browser, so that a reload or a restart of the server takes nothing away. Then a link
+# in the address bar goes: a reload would open that.
 _REMEMBER = """(...edited) => {
-  try { localStorage.setItem("parametric-skills-draft", JSON.stringify(edited)); } catch {}
+  try {
+    localStorage.setItem("parametric-skills-draft", JSON.stringify(edited));
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  } catch {}
 }"""
 RECALL = """(_, ...page) => {
   let draft = "";

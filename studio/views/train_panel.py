@@ -44,6 +44,11 @@ FIELDS = ("prompt", "answer", "split", "choose", "system", "turn", "call")
 CHANGES = {"A little": 5e-4, "Normal": 1.5e-3, "A lot": 4e-3}
 NORMAL = "Normal"
 
+# The skills that are not ticked, as the page shows them now: what the server answers may be older than the last click.
+_LEFT_OUT = """
+  [...document.querySelectorAll("#own-skills input:not(:checked)")].map((box) => box.dataset.id).join(" ")"""
+_TICKED = f"(identity, skill, _, ...rest) => [identity, skill, {_LEFT_OUT}, ...rest]"
+
 # The zip is made when it is asked for; then this clicks on the link to it.
 _FETCH = """(problem) => { if (!problem) document.querySelector("#job-file")?.click(); }"""
 _TO_TRAININGS = """() => {
@@ -99,6 +104,7 @@ class TrainPanel:
             self.state,
             *self.buttons,
             self.confirm,
+            self.push.line,
             self.push.part,
             self.report,
             self.progress,
@@ -235,9 +241,10 @@ class TrainPanel:
             now,
             gr.Timer(active=active),
             train_render.jobs(found, job.id if job else ""),
-            train_render.state(job, self.training.limits.days),
+            train_render.state(job, self.training.limits.days, self.training.limits.gigabytes),
             *self._buttons(job, identity, any(line.get("step") for line in curve)),
-            gr.skip() if job and job.id == shown else gr.Row(visible=False),  # nobody's question is taken away
+            # nobody's question is taken away
+            *([gr.skip()] * 2 if job and job.id == shown else [gr.Row(visible=False), ""]),
             gr.Accordion(visible=bool(report)),
             train_render.report(report) if report else "",
             train_render.progress(job, curve) if job else "",
@@ -268,22 +275,23 @@ class TrainPanel:
         about = [self.identity, self.skill, self.left_out]
         about_time = [self.identity, self.left_out, self.minutes, self.kept_out]
         for part in (self.skills, self.table, self.detail):
-            part.edit(self._edit, about, [*self.prepared, self.said], **EACH).then(
+            part.edit(self._edit, about, [*self.prepared, self.said], js=_TICKED, **EACH).then(
                 self._estimate, about_time, self.estimate, **QUICK
             )
-        self.jobs.edit(self._choose, self.identity, self.watched, **EACH)
-        added = [*self.prepared, self.said]
-        self.add_open.click(self._add_open, [*about, self.chosen, self.brought, *self.source], added, **EACH)
-        self.library.input(self._add_library, [*about, self.library], [*added, self.library], **EACH)
-        self.upload.upload(self._import, [*about, self.upload], added, **EACH)
+        self.jobs.edit(self._choose, self.identity, [*self.watched, self.problem], **EACH)
+        added, editor = [*self.prepared, self.said], [self.chosen, self.brought, *self.source]
+        self.add_open.click(self._add_open, [*about, *editor], added, js=_TICKED, **EACH)
+        self.library.input(self._add_library, [*about, self.library], [*added, self.library], js=_TICKED, **EACH)
+        self.upload.upload(self._import, [*about, self.upload], added, js=_TICKED, **EACH)
 
         settings = {self.minutes, self.kept_out, self.change, self.replay, self.texts, self.patience, self.seed}
         asked = [self.identity, self.job]
+        ticked = self.start.click(None, outputs=self.left_out, js=f"() => {_LEFT_OUT}", api_visibility="private")
         self.then_watch(
-            self.start.click(
+            ticked.then(
                 self._start,
                 {self.identity, self.left_out, self.go_on, *settings},
-                [self.job, self.refused, self.problem],
+                [self.job, self.refused, self.confirm, self.problem, self.push.line],
                 **QUICK,
             )
         ).then(self._estimate, about_time, self.estimate, **QUICK).then(
@@ -326,6 +334,7 @@ class TrainPanel:
     def _edited(
         self, identity: Any, skill: str, left_out: str, what: str, id_: str, value: Any
     ) -> dict[Component, Any]:
+        """What `_edit` shows; a click on a skill's box is in `left_out` already."""
         owner, book = owner_of(identity), self.training.book
         first, _, place = id_.partition(" ")
         number, opened, same_turns = int(first) if first.isdecimal() else -1, "", True
@@ -346,9 +355,6 @@ class TrainPanel:
             book.remove_skill(owner, id_)
         elif what == "show":
             skill = id_
-        elif what == "choose":
-            others = [sha256 for sha256 in left_out.split() if sha256 != id_]
-            left_out = " ".join(others if value else [*others, id_])
         if what in ("detail", "close"):
             return {self.detail: opened}
         shown = dict(zip(self.prepared, self.prepare(identity, skill, left_out), strict=True))
@@ -364,8 +370,13 @@ class TrainPanel:
             raise ExampleError("This example is no longer in your book. Reload the page.")
         return numbered
 
-    def _choose(self, identity: Any, event: gr.EventData) -> list[Any]:
-        return self.watch(identity, str(event._data.get("id")), "")
+    def _choose(self, identity: Any, event: gr.EventData) -> dict[Component, Any]:
+        shown = zip(self.watched, self.watch(identity, str(event._data.get("id")), ""), strict=True)
+        return {**dict(shown), **self._calm()}
+
+    def _calm(self) -> dict[Component, Any]:
+        """Nothing is asked or said any more of the training that was on show."""
+        return {self.confirm: gr.Row(visible=False), self.problem: "", self.push.line: ""}
 
     def _add_open(
         self, identity: Any, skill: str, left_out: str, chosen: str, brought: Brought, *source: str
@@ -376,13 +387,15 @@ class TrainPanel:
 
         return self._answer(work, self.said)
 
-    def _add_library(self, identity: Any, skill: str, left_out: str, key: str | None) -> dict[Component, Any]:
+    def _add_library(self, identity: Any, skill: str, left_out: str, key: str | None) -> dict:
         def work() -> dict[Component, Any]:
             owner = owner_of(identity)
             text, _ = self.catalogue.text(owner, key)
             return self._added(identity, left_out, text, self.catalogue.evals(owner, key))
 
-        return {**self._answer(work, self.said), self.library: gr.Dropdown(value=None)} if key else {}
+        if not key:  # the field was emptied
+            return gr.skip()
+        return {**self._answer(work, self.said), self.library: gr.Dropdown(value=None)}
 
     def _added(self, identity: Any, left_out: str, text: str, evals: Sequence[Eval]) -> dict[Component, Any]:
         """Adds a skill with its examples."""
@@ -435,7 +448,7 @@ class TrainPanel:
             job = self.training.jobs.submit(
                 owner, _title([each.name for each in own]), settings, *book.trajectories(owner, digests)
             )
-            return {self.job: job.id, self.problem: ""}
+            return {self.job: job.id, **self._calm()}
 
         return self._answer(work, self.refused)
 

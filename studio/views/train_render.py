@@ -299,8 +299,11 @@ def jobs(found: Sequence[Job], shown: str) -> str:
     return f'<ul class="choices">{"".join(items)}</ul>'
 
 
-def state(job: Job | None, days: float = math.inf) -> str:
-    """What is announced of a training: its name and how it stands; one that has ended is kept for so many days."""
+def state(job: Job | None, days: float = math.inf, gigabytes: float = math.inf) -> str:
+    """What is announced of a training: its name and how it stands; one that has ended is kept for so many days.
+
+    Where `gigabytes`, of all trainings, are limited too, it may be deleted sooner.
+    """
     if job is None:
         return f'<p class="hint">{NO_JOBS}</p>'
     said = {
@@ -319,7 +322,8 @@ def state(job: Job | None, days: float = math.inf) -> str:
         "finished": "",
     }[job.state]
     if job.state in ("stopped", "failed", "finished") and not math.isinf(days):
-        said += f" Unless it is in use, this server keeps it for {days:g} days."
+        kept = f"{days:g} days" if math.isinf(gigabytes) else f"up to {days:g} days, less where room is short"
+        said += f" Unless it is in use, this server keeps it for {kept}."
     return f'<h3>{escape(job.title)}{_chip(job)}</h3><p class="quiet">{said}</p>'
 
 

@@ -50,6 +50,11 @@ def identity_kept_with(secret: str) -> gr.BrowserState:
     return gr.BrowserState({"owner": "", "using": ""}, storage_key="parametric-skills", secret=secret)
 
 
+def open_jobs() -> Jobs:
+    """The queue in the data folder. Raises JobError where that can't be."""
+    return Jobs(data_folder(), slices=on_gpu(run_slice, GPU_SECONDS) if ZERO_GPU else None)
+
+
 @dataclass(frozen=True)
 class Training:
     """What the page needs for training: the queue, people's examples, and what the server allows."""
@@ -67,8 +72,7 @@ class Training:
             raise JobError(OFF)
         folder = data_folder()
         try:
-            jobs = Jobs(folder, slices=on_gpu(run_slice, GPU_SECONDS) if ZERO_GPU else None)
-            return cls(jobs, ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
+            return cls(open_jobs(), ExampleBook(folder), limits, _secret(folder / SECRET_FILE))
         except ExampleError as error:
             raise JobError(str(error)) from error
 

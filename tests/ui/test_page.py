@@ -154,6 +154,34 @@ def test_an_edited_text_makes_the_adapter_stale_until_compared_again(page: Page)
     expect(page.locator("#stale")).not_to_contain_text("earlier text")
 
 
+def test_a_text_typed_while_another_is_compared_is_not_taken_for_that(page: Page) -> None:
+    choose(page, "checkout-latency-levels")
+    body = page.locator("#skill-body textarea")
+    with page.expect_request("**/queue/join**"):
+        page.locator("#compare").click()
+    body.fill(body.input_value() + "\n\nOne more line.")
+    page.locator(DONE).wait_for()
+    expect(page.locator("#stale")).to_contain_text("earlier text")
+
+
+def test_a_skill_picked_while_another_is_compared_or_checked_shows_nothing_of_that(page: Page) -> None:
+    choose(page, "commit-line-for-payments")
+    page.locator("#settings button").first.click()
+    page.locator("#settings input[type=number]").nth(1).fill("512")
+    page.locator("#prompt textarea").fill("Write a very long story about the sea.")
+    for button, shown, other in (
+        ("#compare", "#answers .cost", "checkout-latency-levels"),
+        ("#check", "#fidelity tr", "compact-log-lines"),
+    ):
+        page.locator(button).click()
+        page.locator(shown).first.wait_for()
+        choose(page, other)
+        expect(page.locator("#stop")).to_be_hidden()
+        expect(page.locator(button)).to_be_enabled()
+        expect(page.locator(f"{ANSWERS}, #fidelity tr, #activity .line")).to_have_count(0)
+        expect(page.locator("#card")).to_contain_text("No adapter yet")
+
+
 def test_a_skill_picked_while_the_server_still_reads_a_typed_one_is_not_overwritten(page: Page) -> None:
     choose(page, "commit-line-for-payments")
     late: list[Route] = []
@@ -326,6 +354,21 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(browser: Browser, se
     expect(visitor.locator("#from-link")).to_contain_text("is not the one that the link was made with")
     visitor.goto(server + "/#link=1&skill=release-train-commits")
     expect(visitor.locator("#from-link")).to_contain_text("damaged")
+    context.close()
+
+
+def test_what_is_typed_over_a_link_that_was_opened_outlives_a_reload(browser: Browser, server: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server}/#link=1&skill=compact-log-lines&prompt=Hi&length=8")
+    expect(page.locator("#prompt textarea")).to_have_value("Hi")
+    body = page.locator("#skill-body textarea")
+    edited = body.input_value() + "\n\nTyped over it."
+    body.fill(edited)
+    page.wait_for_function(REMEMBERED, arg="Typed over it.")
+    page.reload()
+    expect(body).to_have_value(edited)
     context.close()
 
 

@@ -5,15 +5,19 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from stand_in_hub import Fault, Person, StandIn, serve
 from studios import Studios, free_port
 from token_sweep import assert_no_token, server_folders
+
+from studio.jobs import Jobs
 
 TOKEN = "hf_annSecret0123456789"
 WAIT = 300_000  # milliseconds, of what takes seconds on a machine without other work
@@ -279,6 +283,18 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     expect(page.locator("#job-state")).to_contain_text("A training shows here how it goes")
 
 
+def test_two_skills_that_are_unticked_at_once_are_both_left_out(page: Page) -> None:
+    tab(page, "Train")
+    add_from_library(page, SKILL)
+    page.locator("#add-open").click()
+    boxes = page.locator("#own-skills input")
+    expect(boxes).to_have_count(2)
+    expect(page.locator("#start")).to_be_enabled()
+    boxes.evaluate_all("(boxes) => boxes.forEach((box) => box.click())")  # before the first is answered
+    expect(page.locator("#faults")).to_contain_text("No skill is chosen")
+    expect(page.locator("#start")).to_be_disabled()
+
+
 def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(
     page: Page, data: Path, browser: Browser, server: str
 ) -> None:
@@ -344,13 +360,23 @@ def test_another_tab_and_a_server_that_was_killed_and_came_back_show_the_trainin
     context.close()
 
 
-def test_where_training_is_off_the_tab_says_so_and_the_rest_works(
-    browser: Browser, start_studio: Studios, tiny_folder: Path, checkpoint: Path
+def test_where_training_is_off_what_runs_is_stopped_the_tab_says_so_and_the_rest_works(
+    browser: Browser, start_studio: Studios, tiny_folder: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
+    Jobs(tmp_path)  # makes the queue
+    running = subprocess.Popen(["sleep", "600"])
+    with sqlite3.connect(tmp_path / "jobs.sqlite3") as db:
+        db.execute(
+            "INSERT INTO jobs (id, owner, title, content, state, created, turn, pid, born) "
+            "VALUES ('1', 'owner', 'code-aa', '', 'running', 0, 1, ?, ?)",
+            (running.pid, psutil.Process(running.pid).create_time()),
+        )
     model = ("--base", tiny_folder, "--checkpoint", checkpoint)
+    settings = {"SKILL_STUDIO_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
     page = browser.new_page()
     page.set_default_timeout(WAIT)
-    page.goto(start_studio(*model, SKILL_STUDIO_TRAINING="off", OMP_NUM_THREADS="1"))
+    page.goto(start_studio(*model, SKILL_STUDIO_TRAINING="off", **settings))
+    assert running.wait(WAIT / 1000) == -signal.SIGTERM
     tab(page, "Train")
     expect(page.locator("#train-off")).to_contain_text("Training is switched off on this server")
     tab(page, "Compare")

@@ -167,6 +167,17 @@ def test_a_stack_says_what_it_was_made_of_and_comes_back(base: Base, stack: Adap
     assert same(Adapter.load(tmp_path, base), stack)
 
 
+def test_the_card_says_how_the_adapter_came(stack: Adapter, parts: list[Adapter]):
+    made = parts[0]
+    came = made.provenance
+    assert "`route-reports`, `" in stack.card() and "this is their sum" in stack.card()
+    assert made.card().count("in one forward pass.\n") == 1
+    refined = replace(made, provenance=replace(came, refined_on=4))
+    assert "in one forward pass;\nthen it was trained on 4 examples" in refined.card()
+    reader = replace(made, provenance=replace(came, skill_sha256=""))
+    assert "by the skill that stands in its prompt" in reader.card() and "forward pass" not in reader.card()
+
+
 def test_adapters_of_two_hypernetworks_or_refined_ones_are_not_stacked(
     base: Base, hypernetwork: Hypernetwork, adapter: Adapter, parts: list[Adapter], with_shared_modules: Hypernetwork
 ):

@@ -11,7 +11,7 @@ from gradio.helpers import special_args
 from stand_in_hub import Person, StandIn, serve
 
 from skills.archive import EVALS, write_archive
-from skills.evals import Assertion, Eval, render_evals
+from skills.evals import Assertion, Eval, parse_evals, render_evals
 from studio import bundle
 from studio.bundle import SKILL
 from studio.service import Studio
@@ -161,7 +161,8 @@ def test_the_examples_that_a_skill_brought_are_trained_on_beside_answers_that_we
     visit.do("_add_open")
     assert prompts() == ["Mine?", "Say it."]
     training.book.remove_skill(me["owner"], skill)
-    visit.held[visit.handler("_keep").inputs[1]] = (TEXT, "Mine?", ("", "", "y."))
+    visit.held[visit.handler("_keep").inputs[1]] = (TEXT, "Mine?", ("", "", "y."), parse_evals(EVALS_FILE, EVALS))
+    visit.do("new")  # what is open by then has others
     assert "this skill has 2 to train on" in visit.do("_keep", kept="y.")["kept-line"]
     assert prompts() == ["Mine?", "Say it."]
 

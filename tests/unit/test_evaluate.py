@@ -24,7 +24,7 @@ from hypernet.lora import LoraWeights
 from skills.evals import Assertion
 from skills.library import SUBTASKS
 from training.commands import main
-from training.evaluate import Column, _answers, _wrong_skills, evaluate, find_reader, spread
+from training.evaluate import Column, _answers, _seconds, _wrong_skills, evaluate, find_reader, spread
 from training.examples import answer_logits, to_example
 from training.lines import (
     LEAST,
@@ -247,6 +247,9 @@ def test_an_answer_that_is_right_is_not_generated_and_would_have_been_the_same(
     assert answers[:2] == [line.answer for line in taught]
     assert answers == [greedy(base, prompt, weights) for prompt in prompts]
     assert generated == sorted(prompts[2:], key=len)
+    generated.clear()
+    assert _seconds(base, column, asked) > 0
+    assert generated == [prompts[i * len(asked) // 4] for i in range(4)]  # what is timed is generated, right or not
     assert tokens == sum(map(len, prompts))
 
     # without generating, any of the right answers is found
@@ -479,10 +482,12 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         read_lines(tmp_path / "none.jsonl")
 
 
-def test_a_file_that_is_no_gzip_is_refused(tmp_path: Path):
-    (tmp_path / "tasks.jsonl.gz").write_text("{}")
-    with pytest.raises(DataError, match=r"tasks\.jsonl\.gz can't be read"):
-        read_instructions(tmp_path / "tasks.jsonl.gz")
+def test_a_file_that_is_no_whole_gzip_is_refused(tmp_path: Path):
+    whole = gzip.compress(b'{"definition": "d"}\n' * 9)
+    for content in (b"{}", whole[:10] + b"\xff" * 8 + whole[18:], whole[:-9]):  # none at all, damaged, cut
+        (tmp_path / "tasks.jsonl.gz").write_bytes(content)
+        with pytest.raises(DataError, match=r"tasks\.jsonl\.gz can't be read"):
+            read_instructions(tmp_path / "tasks.jsonl.gz")
 
 
 def test_a_limit_spreads_evenly():

@@ -330,7 +330,7 @@ def test_what_is_too_long_to_be_read_is_told_with_the_limit_and_the_way_out(
     assert of_chats[over][0] == "error" and "5,900 tokens; 5,000 fit. Shorten them." in of_chats[over][1]
     assert any("the hypernetwork reads up to 4,000. Move" in f.message for f in faults if f.severity == "error")
     together = [fault for fault in faults if not fault.skill_name]
-    assert "tokens together. Above 4,000 they are read anew" in together[0].message
+    assert "tokens each. Above 2,000 they are read anew" in together[0].message
     assert together[0].severity == "warning"
     assert book.faults(ME, [skill]) == book.faults(ME, [skill], Reach(10**6, 10**6, len, lambda messages: 0))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -327,9 +328,16 @@ def test_two_processes_give_the_curve_of_one(dequantized: Base, tiny_folder: Pat
             torch.testing.assert_close(found[name], expected[name], rtol=1e-2, atol=1e-3)
 
 
-def test_more_processes_than_skills_are_refused(dequantized: Base, tmp_path: Path):
-    with pytest.raises(FitError, match=r"1 processes can't share 0 skills a step\. Start fewer, or raise"):
-        Fit(small(tmp_path, skills_per_step=0), dequantized)
+def test_more_processes_than_skills_are_refused(dequantized: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("training.fit.make_accelerator", lambda *_: SimpleNamespace(num_processes=2))
+    with pytest.raises(FitError, match=r"2 processes can't share 1 skills a step\. Start fewer, or raise"):
+        Fit(small(tmp_path, skills_per_step=1), dequantized)
+
+
+@pytest.mark.parametrize("name", ["skills_per_step", "noisy_from", "warmup", "save_every", "evaluate_every"])
+def test_a_setting_that_must_not_be_zero_is_named_before_anything_is_loaded(name: str, tmp_path: Path):
+    with pytest.raises(FitError, match=f"{name} is 0; it must be 1 or more"):
+        Fit(small(tmp_path, **{name: 0}))
 
 
 # ---- scoring -------------------------------------------------------------------------------------------------------
@@ -426,6 +434,25 @@ def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Ba
     scores = glance(dequantized, new, skills)
     assert set(scores) == {"parametric", "wrong skill", "shared only", "loss", "limits", "routing"}
     assert all(0 <= scores[name] <= 1 for name in scores.keys() - {"loss"})
+    examples = [to_example(dequantized, i, task) for i, skill in enumerate(skills) for task in skill.tasks]
+    scored = answer_logits(dequantized, examples, None)  # a new hypernetwork changes nothing
+    assert scores["loss"] == pytest.approx(
+        torch.nn.functional.cross_entropy(scored.logits, scored.right).item(), abs=1e-3
+    )
+
+
+def test_in_a_look_no_skill_is_its_own_control(dequantized: Base, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("training.fit.SKILLS_AT_ONCE", 4)
+    rng, sizes, generate = random.Random(0), [], Hypernetwork.generate
+    monkeypatch.setattr(
+        Hypernetwork, "generate", lambda self, base, texts: sizes.append(len(texts)) or generate(self, base, texts)
+    )
+    glance(
+        dequantized,
+        Hypernetwork(config_for(dequantized, ("mlp.down_proj",), width=32)),
+        [sample_skill("limits", rng, 2) for _ in range(5)],
+    )
+    assert sum(sizes) == 5 and min(sizes) > 1
 
 
 # ---- settings and the command line ---------------------------------------------------------------------------------

@@ -19,11 +19,12 @@ import pytest
 
 from hypernet.adapter import Provenance, text_sha256
 from skills.archive import ArchiveError, SkillFiles, read_archive, read_folder, write_folder
-from skills.evals import EvalError, parse_evals, passes
+from skills.evals import EvalError, parse_evals
 from skills.library import SHIPPED, SkillLibrary
 from skills.scan import KINDS, MAX_SIZE, SEVERITIES, fault_of_path, scan_text
 from skills.skill import Skill, SkillError, is_valid_name, validate
 from studio import bundle
+from studio.fidelity import passes
 from studio.intake import IntakeError, take_text
 from studio.links import Link, LinkedSkill, LinkError
 from training.conversation import TrajectoryError
@@ -255,7 +256,7 @@ def evals(rng: random.Random, _folder: Path) -> bool:
     data = json.dumps(replaced(rng, json.loads(data))).encode() if rng.random() < 0.5 else damaged(rng, data)
     try:
         for ev in parse_evals(data, "evals.json"):
-            passes(ev, "feature/till | round up Refs: 1")
+            passes("feature/till | round up Refs: 1", ev.expected_output, ev.assertions)
     except EvalError as error:
         assert str(error)
         return False

@@ -390,9 +390,18 @@ def test_a_hypernetwork_is_pushed_and_comes_back_the_same(
 
 def test_a_new_revision_of_a_hypernetwork_has_no_weights_of_the_old(there: StandIn, checkpoint: Path):
     old = {f"model-00000000-0000{i}-of-00002.safetensors": save({}) for i in (1, 2)}
-    there.repositories["ann/hyper"] = old | {"config.json": b"{}", "model.safetensors.index.json": b"{}"}
+    beside = {"config.json": b"{}", "model.safetensors.index.json": b"{}", CARD: (checkpoint / CARD).read_bytes()}
+    there.repositories["ann/hyper"] = old | beside
     Hub(ANN, there.url).push(checkpoint, "hyper")
     assert set(there.repositories["ann/hyper"]) == {"config.json", "model.safetensors", CARD}
+
+
+@pytest.mark.parametrize("card", [{}, {CARD: b"---\nlibrary_name: transformers\n---\nMine.\n"}])
+def test_the_weights_of_another_kind_of_model_are_never_replaced(there: StandIn, checkpoint: Path, card: Files):
+    theirs = {"config.json": b"{}", "model.safetensors": save({}), **card}
+    there.repositories["ann/model"] = dict(theirs)
+    assert "holds something else" in str(refused(lambda: Hub(ANN, there.url).push(checkpoint, "model")))
+    assert there.repositories["ann/model"] == theirs
 
 
 def test_a_folder_that_is_neither_is_not_pushed(there: StandIn, tmp_path: Path):

@@ -11,7 +11,7 @@ from skills.fetch import Network
 from studio import intake
 from studio.__main__ import main
 from studio.hub import Hub
-from studio.intake import IntakeError, take, take_address, take_files, take_folder, take_text
+from studio.intake import IntakeError, take, take_address, take_files, take_text
 
 TEXT = "---\nname: greet\ndescription: Says hi.\n---\n\nAnswer with hi.\n"
 EVALS = (
@@ -52,7 +52,6 @@ def packed(folder: Path, name: str) -> Path:
 def test_a_folder_a_zip_and_its_files_give_the_same_skill(folder: Path):
     parts = [folder / "SKILL.md", folder / "evals" / "evals.json", folder / "scripts" / "run.sh"]
     for came in (
-        take_folder(folder),
         take(str(folder)),
         take(str(folder / "SKILL.md")),
         take_files([packed(folder, "greet.skill")]),

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from hypernet.base import Base
+from hypernet.hypernetwork import Hypernetwork, config_for
 from training.optimizer import HoldingMuon, MuonAdamW
 
 
@@ -48,3 +50,14 @@ def test_what_belongs_to_no_linear_layer_is_frozen_and_no_hook_stays():
     changed = {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
     assert changed == {"1.weight"}
     assert not network[1]._forward_pre_hooks
+
+
+def test_every_parameter_is_stepped_by_one_optimiser_and_the_slots_gates_by_both(base: Base):
+    network = Hypernetwork(config_for(base, ("mlp.gate_proj", "mlp.down_proj"), width=32, slots=4))
+    parts = MuonAdamW(network, 0.02, 0.1)._parts
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    muon = {names[p] for group in parts["muon"].param_groups for p in group["params"]}
+    decaying, plain = ({names[p] for p in group["params"]} for group in parts["adamw"].param_groups)
+    assert muon | decaying | plain == set(names.values())
+    assert muon & (decaying | plain) == {"slots.gate_say.weight", "slots.gate_put.weight"}
+    assert {"shared_a.mlp-gate_proj", "shared_b.mlp-gate_proj", "latents"} <= decaying

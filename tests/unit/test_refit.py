@@ -27,7 +27,7 @@ from training import refine as refine_module
 from training import refit as refit_module
 from training.commands import main
 from training.examples import Example, Scored
-from training.measure import CUT, Asked, answers_of, figures_of, judge, others, percent, read, verdict
+from training.measure import CHECKED, CUT, Asked, answers_of, figures_of, judge, others, percent, read, verdict
 from training.progress import TrackerError
 from training.refine import refine
 from training.refit import KEPT_OUT, Refit, RefitConfig, RefitError, prepare, read_config, split_examples
@@ -283,6 +283,64 @@ def test_texts_that_are_too_much_to_keep_are_read_at_every_step(config: RefitCon
     assert again["parts"][0]["after"]["loss"] == pytest.approx(kept["parts"][0]["after"]["loss"], rel=0.02)
 
 
+def test_one_long_text_among_short_ones_is_too_much_to_keep_padded(
+    config: RefitConfig, monkeypatch: pytest.MonkeyPatch
+):
+    base = load_base(config.base)
+    long = skill_text("aa") + "w " * 300
+    texts = {text_sha256(text): text for text in (long, skill_text("bb"))}
+    asked = [replace(each, skill=digest) for digest, each in zip([*texts] * 6, examples(), strict=True)]
+    tokens = [base.count_tokens(text) for text in texts.values()]
+    monkeypatch.setattr(refit_module, "READ_ONCE", sum(tokens))
+    assert not start(replace(config, texts=1), texts, asked).reads
+    monkeypatch.setattr(refit_module, "READ_ONCE", 2 * max(tokens))
+    assert start(replace(config, texts=1, out=config.out + "-2"), texts, asked).reads
+
+
+def test_of_long_chats_a_step_asks_only_as_many_as_there_is_memory_for(
+    config: RefitConfig, monkeypatch: pytest.MonkeyPatch
+):
+    asked = [replace(t, messages=turn(f"{'word ' * 60}{i}?", "aa")) for i, t in enumerate(examples())]
+    whole = start(config, asked=asked)
+    longest = max(len(e.prompt_ids) + len(e.answer_ids) for chats in whole.learned for (e,) in chats)
+    assert whole.skills_per_step == 2 and len(whole._some_turns(0, random.Random(0))) == 4
+    for most, skills in ((5 * longest, 2), (longest, 1)):
+        monkeypatch.setattr(refit_module, "ASKED_AT_ONCE", most)
+        run = start(replace(config, out=f"{config.out}-{skills}", replay=0, steps=1), asked=asked)
+        assert run.skills_per_step == skills
+        for seed in range(8):
+            turns = run._some_turns(0, random.Random(seed))
+            assert 0 < sum(len(e.prompt_ids) + len(e.answer_ids) for e in turns) <= most // skills
+        assert run.run()["steps"] == 1
+
+
+def test_long_chats_are_trained_on_with_the_attention_that_keeps_little(config: RefitConfig):
+    assert start(config).base.model.config._attn_implementation == "eager"
+    asked = [*examples()[1:], replace(examples()[0], messages=turn("word " * 800, "aa"), split="train")]
+    run = start(replace(config, out=config.out + "-2"), asked=asked)
+    assert run.base.model.config._attn_implementation == "sdpa"
+
+
+def test_a_chat_as_long_as_the_base_reads_leaves_room_for_an_answer_with_checks(config: RefitConfig):
+    base = load_base(config.base)
+    room = base.context_length - CHECKED
+    prompt = "word " * room
+    while len(base.chat_ids(prompt)) > room - 8:
+        prompt = prompt[:-5]
+    asked = [replace(each, messages=turn(prompt, "aa"), split="test") for each in examples()[:1]] + examples()[1:]
+    run = start(replace(config, context=1_000_000), asked=asked)
+    long = [item for item in run.kept if len(item.turns[-1].prompt_ids) > room - 20]
+    assert len(long) == 1
+    judged = judge(run.base, run._own_adapters(), others(run._own_adapters()), run.kept)
+    assert len(judged) == len(run.kept)
+
+
+def test_signals_are_those_of_before_when_a_run_has_ended(config: RefitConfig):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    start(replace(config, steps=1)).run()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
 def test_a_text_as_long_as_can_be_read_is_trained_on_without_words_that_make_it_longer(config: RefitConfig):
     base = load_base(config.base)
     longest = load_hypernetwork(base, config.checkpoint).config.max_tokens
@@ -466,6 +524,11 @@ def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
         ((part(0), part(60, wrong=50)), (part(20), part(20)), "answers are alike"),
         ((part(10), part(10, loss=0.5)), (part(20), part(20)), "comes nearer"),
         ((part(10), part(5, loss=2)), (part(20), part(20)), "discard"),
+        (
+            (part(0) | {"checks": 10, "right": 10}, part(0) | {"checks": 90, "right": 90}),
+            (part(20), part(20)),
+            "90 % are exact or pass their checks now, 10 % before; what was known before stays",
+        ),
     ],
 )
 def test_the_sentence_says_what_to_do(own: tuple[dict, dict], families: tuple[dict, dict], said: str):

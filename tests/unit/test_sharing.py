@@ -4,6 +4,8 @@ import copy
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from studio.service import Studio, StudioError
 from studio.sharing import Brought, Sharing
 from studio.shelf import Shelf
 from studio.views import account, page, share_panel, share_render
+from studio.views.visitor import Keeping, arrived
 
 LIBRARY = "release-train-commits"
 TEXT = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd lines with a full stop.\n"
@@ -130,10 +133,23 @@ def test_what_waits_for_a_yes_takes_nothing_from_the_skill_that_is_open(desk: Sh
     for act in (lambda: desk.accept("one", waiting), lambda: desk.accept("two", waiting)):
         with pytest.raises(StudioError, match="Import it again"):
             act()
-    with pytest.raises(StudioError, match="Open or import it again"):
+    with pytest.raises(StudioError, match=r"there no more\. Reload the page, which keeps your text"):
         desk.beside("two", TEXT, waiting)  # another visitor
     desk.forget("one")
     assert files_of(desk) == []
+
+
+def test_files_whose_desk_is_gone_are_those_that_were_saved(desk: Sharing, tmp_path: Path):
+    shelf, me = Shelf(tmp_path), "me" * 20
+    kept = shelf.save(me, TEXT, files={"a.txt": b"x"})
+    brought = desk.bring("one", {"a.txt": b"x"}, saved=partial(shelf.files, me, kept.id))
+    desk.forget("one")
+    assert desk.beside("one", TEXT, brought) == {"a.txt": b"x"}
+    assert desk.source("one", "", TEXT, brought).files["a.txt"] == b"x"
+    shelf.delete(me, kept.id)
+    shelf.erase(me, kept.id)
+    with pytest.raises(StudioError, match="no longer among yours"):
+        desk.beside("one", TEXT, brought)
 
 
 def test_what_is_no_plain_path_is_not_laid_on_the_desk(desk: Sharing):
@@ -314,6 +330,35 @@ def test_the_page_has_a_sign_in_only_on_a_space_that_offers_it(
         monkeypatch.delenv(missing)
     demo = page.build(studio)
     assert demo.expects_oauth == (not missing)
+
+
+def test_a_skill_of_one_s_own_is_saved_with_its_files_though_its_desk_was_cleared(studio: Studio, tmp_path: Path):
+    shelf, me, request = Shelf(tmp_path), arrived(None), gr.Request(session_hash="one")
+    kept = shelf.save(me["owner"], TEXT, files={"a.txt": b"x"})
+    demo = page.build(studio, keeping=Keeping(shelf, "secret"))
+    handlers = {each.name: each for each in demo.fns.values()}
+    recall, keep, closed = (handlers[name] for name in ("recall", "keep", "closed"))
+    (brought,) = (each for each in keep.inputs if isinstance(getattr(each, "value", None), Brought))
+
+    def reloaded(text: str) -> dict:
+        """What Save is given once the page has opened the draft of the skill."""
+        draft = json.dumps([text, "", "", "", "raw", "", kept.id, ""])
+        shown = recall.fn(draft, request, me, *[each.value for each in recall.inputs[2:]])
+        held = dict(zip(recall.outputs, shown, strict=True))
+        return {each: held.get(each, me) for each in keep.inputs}
+
+    values = reloaded(TEXT + "More.\n")
+    closed.fn(request)  # the page fell silent
+    assert "version 2" in keep.fn(values, request)[keep.outputs[0]]
+
+    values = reloaded(TEXT)
+    imported = values | {brought: replace(values[brought], saved=None)}  # it was not saved yet when it came in
+    saved = keep.fn(imported, request)
+    assert "version 3" in saved[keep.outputs[0]]
+    closed.fn(request)
+    again = reloaded(TEXT + "And more.\n") | {brought: saved[brought]}
+    assert "version 4" in keep.fn(again, request)[keep.outputs[0]]
+    assert shelf.files(me["owner"], kept.id) == {"a.txt": b"x"}
 
 
 def test_what_a_person_does_on_the_hub_takes_their_sign_in_and_is_no_public_endpoint(studio: Studio):

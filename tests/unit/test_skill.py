@@ -77,13 +77,6 @@ def test_a_text_that_yaml_would_take_for_something_else_survives_the_round_trip(
     assert validate(skill.render()) == []
 
 
-def test_the_digest_is_that_of_the_canonical_text():
-    skill = Skill.parse(GOOD)
-    assert skill.digest == Skill.parse(GOOD.replace("\n", "\r\n")).digest
-    assert skill.digest != Skill.parse(GOOD.replace("fix/", "bug/")).digest
-    assert len(skill.digest) == 64
-
-
 def test_a_value_with_a_colon_and_no_quotes_is_read_and_its_line_is_told():
     text = front("name: ok", "description: Use this: when the build fails")
     assert Skill.parse(text).description == "Use this: when the build fails"

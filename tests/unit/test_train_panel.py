@@ -46,6 +46,7 @@ def test_a_visitor_is_offered_what_ships_and_their_own_saved_skills_alone(panel:
     assert len(panel.open(me, "", "", 3, 25, "")) == len(panel.opened)
     assert added(panel, me, OWN + kept.id) == kept.newest.sha256
     assert "no longer among yours" in panel._add_library(other, "", "", OWN + kept.id)[panel.said]
+    assert panel._add_library(me, "", "", None) == gr.skip()  # the field was emptied; {} would be an error on the page
 
 
 def test_a_saved_skill_is_trained_on_with_the_evals_that_lie_beside_it(panel: TrainPanel):
@@ -152,6 +153,22 @@ def test_arguments_of_a_call_are_edited_as_json_and_a_call_goes_with_its_results
             panel._edited(me, skill, "", "call", f"{id_} 4 1 0", text)
     panel._edited(me, skill, "", "remove turn", f"{id_} 4 1", None)
     assert panel._example(owner_of(me), skill, id_)[1].steps == ()
+
+
+def test_what_was_asked_and_said_of_one_training_goes_when_another_is_chosen_or_started(panel: TrainPanel):
+    me = arrived(None)
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    texts, examples = panel.training.book.trajectories(owner_of(me), [skill])
+    first = panel.training.jobs.submit(owner_of(me), "mine", {"minutes": 1}, texts, examples)
+    settings = [panel.go_on, panel.minutes, panel.kept_out, panel.change]
+    settings += [panel.replay, panel.texts, panel.patience, panel.seed]
+    values = {component: component.value for component in settings}
+    started = panel._start({panel.identity: me, panel.left_out: "", **values})
+    chosen = panel._choose(me, gr.EventData(None, {"id": first.id}))
+    assert started[panel.job] != first.id == chosen[panel.job]
+    for shown in (started, chosen):
+        assert shown[panel.confirm].visible is False
+        assert shown[panel.problem] == shown[panel.push.line] == ""
 
 
 def test_with_no_disk_left_a_download_says_so_and_later_succeeds(panel: TrainPanel, tmp_path: Path):

@@ -48,3 +48,8 @@ def test_how_long_it_is_kept_is_said_of_one_that_has_ended():
     assert "keeps it for 30 days" in train_render.state(job, 30.0)
     assert "keeps it" not in train_render.state(job)
     assert "measures the best" in train_render.state(Job("1", "o", "t", "running", None, 0.0, Path(), "", True))
+
+
+def test_where_room_on_disk_is_limited_too_it_is_said_that_it_may_go_sooner():
+    job = Job("1", "owner", "code-aa", "finished", None, 0.0, Path(), "")
+    assert "keeps it for up to 30 days, less where room is short." in train_render.state(job, 30.0, 10.0)

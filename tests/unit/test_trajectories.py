@@ -602,6 +602,17 @@ def test_writing_again_replaces_the_folder(tmp_path: Path):
     assert sorted(file.name for file in (tmp_path / "d").iterdir()) == ["README.md", "train.jsonl"]
 
 
+def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path):
+    (tmp_path / "README.md").write_text("# My project\n")
+    (tmp_path / "test.jsonl").write_text("mine\n")
+    with pytest.raises(TrajectoryError, match=r"was made otherwise\. Choose another --out"):
+        write_dataset(tmp_path, [PLAIN])
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {
+        "README.md": "# My project\n",
+        "test.jsonl": "mine\n",
+    }
+
+
 # ---- the command ---------------------------------------------------------------------------------------------------
 
 

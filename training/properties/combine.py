@@ -14,14 +14,19 @@ def averaged(own: LoraWeights) -> LoraWeights:
     return LoraWeights(own.layers, modules)
 
 
-def ema(old: LoraWeights, incoming: LoraWeights, beta: float, rank: int) -> LoraWeights:
-    """beta x old + (1 - beta) x incoming, on the deltas, at most of rank `rank`."""
-    return old.scaled(beta).join(incoming.scaled(1 - beta)).truncated(rank)
+def ema(old: LoraWeights, incoming: LoraWeights, beta: float) -> LoraWeights:
+    """beta x old + (1 - beta) x incoming, on the deltas, every module at the rank that it has in `incoming`."""
+    mixed = old.scaled(beta).join(incoming.scaled(1 - beta))
+    modules = {}
+    for module, pair in mixed.modules.items():
+        rank = incoming.modules[module][0].shape[2]
+        modules |= LoraWeights(mixed.layers, {module: pair}).truncated(rank).modules
+    return LoraWeights(mixed.layers, modules)
 
 
 def ema_in_order(own: LoraWeights, beta: float) -> LoraWeights:
-    """The skills merged one after another, at the rank of one."""
+    """The skills merged one after another, at the ranks of one."""
     merged = own.rows([0])
     for skill in range(1, own.skills):
-        merged = ema(merged, own.rows([skill]), beta, own.rank)
+        merged = ema(merged, own.rows([skill]), beta)
     return merged
