@@ -483,7 +483,7 @@ def test_a_missing_file_is_refused(tmp_path: Path):
 
 
 def test_a_file_that_is_no_whole_gzip_is_refused(tmp_path: Path):
-    whole = gzip.compress(b'{"definition": "d"}\n' * 9)
+    whole = gzip.compress(b'{"definition": "d", "instances": [{"input": "i", "output": ["o"]}]}\n' * 9)
     for content in (b"{}", whole[:10] + b"\xff" * 8 + whole[18:], whole[:-9]):  # none at all, damaged, cut
         (tmp_path / "tasks.jsonl.gz").write_bytes(content)
         with pytest.raises(DataError, match=r"tasks\.jsonl\.gz can't be read"):
