@@ -29,6 +29,7 @@ def base() -> Base:
     return Base.load(quantization="dequantized")
 
 
+@pytest.mark.timeout(1800)  # minutes on two cores with bfloat16, three times as long without
 def test_a_refit_of_own_skills_raises_their_kept_out_exact_match_and_keeps_what_was_known(base: Base, tmp_path: Path):
     config = RefitConfig(out=str(tmp_path / "run"), **SMALL)
     prepare(config, *draw(DRAWN, skills=2))
