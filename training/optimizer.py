@@ -4,15 +4,54 @@ Muon (Jordan et al. 2024; scaled as in Moonlight, arXiv 2502.16982, so that both
 the gradient's nearest orthogonal matrix. `HoldingMuon` does so in another metric, which keeps what was learned before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
+from hypernet.base import compute_dtype
+
 MOMENTUM = 0.95  # of Muon
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # the weights of X, X^3 and X^5 in an iteration
+ITERATIONS = 5
 RIDGE = 0.01  # of a layer's usual input: directions in which it moves less than that are all as free
 BETAS = (0.9, 0.98)  # of AdamW
 PLAIN = ("gate_", "scale", "input_gain")  # how the names of parameters begin that AdamW steps without weight decay
+
+
+class Muon(torch.optim.Optimizer):
+    """What `torch.optim.Muon` does with `adjust_lr_fn="match_rms_adamw"`, but orthogonalising in float32 where the
+    hardware lacks bfloat16: there matmuls in bfloat16, the only kind that torch's own knows, take most of a step."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step down the gradients [d_out, d_in] that the parameters hold."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(p.grad)
+                momentum = state["momentum_buffer"].lerp_(p.grad, 1 - MOMENTUM)
+                update = orthogonalized(p.grad.lerp(momentum, MOMENTUM), compute_dtype(p.device.type))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update.to(p.dtype), alpha=-group["lr"] * 0.2 * max(p.shape) ** 0.5)
+
+
+def orthogonalized(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Nearly U V^T of x = U S V^T [rows, columns], computed in `dtype`: singular values end at about 0.7 to 1.2
+    (Newton-Schulz iteration of Jordan et al. 2024)."""
+    wide = x.to(dtype) if x.shape[0] <= x.shape[1] else x.to(dtype).mT
+    wide = wide / wide.norm().clamp_min(1e-7)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(ITERATIONS):
+        gram = wide @ wide.mT
+        wide = torch.addmm(wide, torch.addmm(gram, gram, gram, beta=b, alpha=c), wide, beta=a)
+    return wide if x.shape[0] <= x.shape[1] else wide.mT
 
 
 class MuonAdamW:
@@ -35,13 +74,7 @@ class MuonAdamW:
         if groups:
             parts["adamw"] = torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS)
         if linear:
-            parts["muon"] = torch.optim.Muon(
-                [named[n] for n in named if n in linear],
-                lr=learning_rate,
-                weight_decay=weight_decay,
-                momentum=MOMENTUM,
-                adjust_lr_fn="match_rms_adamw",
-            )
+            parts["muon"] = Muon([named[n] for n in named if n in linear], learning_rate, weight_decay)
         self._parts = parts
 
     def step(self, learning_rate: float) -> None:

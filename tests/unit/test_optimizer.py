@@ -1,11 +1,13 @@
 """The optimiser of a refit: what a layer makes of inputs that it was shown stays, of others it may change."""
 
+import pytest
 import torch
 from torch import nn
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for
-from training.optimizer import HoldingMuon, MuonAdamW
+from training import optimizer as optimizers
+from training.optimizer import HoldingMuon, Muon, MuonAdamW
 
 
 def two_kinds_of_inputs() -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,6 +41,28 @@ def test_inputs_that_were_shown_keep_their_outputs_while_others_are_learned():
         assert learn(network, optimizer, new, wanted) < 0.5 * first, kind
         drift[kind] = (network(shown) - before).square().mean().item()
     assert drift["holding"] < 0.1 * drift["plain"], drift
+
+
+@pytest.mark.parametrize(("dtype", "apart"), [(torch.bfloat16, 0.0), (torch.float32, 0.02)])
+def test_muon_steps_as_the_one_of_torch_exactly_in_its_dtype_and_nearly_in_float32(dtype, apart, monkeypatch):
+    monkeypatch.setattr(optimizers, "compute_dtype", lambda _device: dtype)
+    generator = torch.Generator().manual_seed(0)
+    mine, theirs = ([nn.Parameter(torch.ones(shape)) for shape in ((24, 8), (8, 24))] for _ in range(2))
+    both = (
+        (mine, Muon(mine, 0.1, 0.01)),
+        (theirs, torch.optim.Muon(theirs, lr=0.1, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")),
+    )
+    for _ in range(3):
+        gradients = [torch.randn(p.shape, generator=generator) for p in mine]
+        for parameters, optimizer in both:
+            for p, gradient in zip(parameters, gradients, strict=True):
+                p.grad = gradient.clone()
+            optimizer.step()
+    for p, q in zip(mine, theirs, strict=True):
+        moved = (q - 1).norm()
+        assert moved > 0.1
+        assert (p - q).norm() <= apart * moved
+    assert [*both[0][1].state_dict()["state"][0]] == [*both[1][1].state_dict()["state"][0]]
 
 
 def test_what_belongs_to_no_linear_layer_is_frozen_and_no_hook_stays():
