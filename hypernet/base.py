@@ -83,6 +83,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SKILL_STUDIO_CACHE", default))
 
 
+def usual_device() -> str:
+    """A GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def compute_dtype(device: str) -> torch.dtype:
     """bf16 where the hardware has it, else float32."""
     if device.startswith("cuda"):
@@ -118,7 +123,7 @@ class Base:
         Raises BaseError where it can't be had, is no causal LM, or has no safetensors weights.
         """
         report = progress or _quiet
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device or usual_device()
         name, folder = locate(name_or_path or DEFAULT_BASE, report)
         report(f"Loading {name} ({quantization})", None)
         dtype = compute_dtype(device)

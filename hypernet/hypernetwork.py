@@ -435,7 +435,8 @@ def config_for(
     """The configuration of a new hypernetwork for `base`: LoRA on `modules` of its upper half and some layers below.
 
     `shared_modules` get the shared part alone.
-    Raises HypernetworkError where a decoder layer has no such linear module.
+    `options` are further fields of the configuration, or others than these.
+    Raises HypernetworkError where a decoder layer has no such linear module, or there is no such layer or head.
     """
     layers = decoder_layers(base.model)
     count = len(layers)
@@ -466,7 +467,17 @@ def config_for(
         # padded, a window must still fit the base
         window=min(HypernetworkConfig.window, base.context_length // PAD_TO * PAD_TO),
     )
-    return replace(config, **options)
+    config = replace(config, **options)
+    fits = [
+        ("layers", config.layers and set(config.layers) <= {*range(count)}, f"of 0 to {count - 1}"),
+        ("encoder_layers", config.encoder_layers[:1] == (0,), "with the embeddings, 0, as the first"),
+        ("encoder_layers", set(config.encoder_layers) <= {*range(count + 1)}, f"of 0 to {count}"),
+        ("width", config.heads and config.width % config.heads == 0, f"in {config.heads} equal heads"),
+    ]
+    for name, fit, how in fits:
+        if not fit:
+            raise HypernetworkError(f"{name} is {getattr(config, name)}. For {base.name} it must be {how}.")
+    return config
 
 
 def default_checkpoint(base: Base) -> Path:

@@ -27,7 +27,7 @@ from training.lines import SPLITS, DataError, Line, family_lines, library_lines,
 from training.metrics import ENCODER
 from training.progress import TRACKERS
 from training.refine import refine
-from training.refit import Refit, RefitConfig, RefitError, prepare
+from training.refit import Refit, RefitConfig, RefitError, prepare, usual_minutes
 from training.refit import read_config as read_refit
 from training.report import card, picture, table
 from training.trajectories import Trajectory, different, from_evals, read_examples, write_dataset, write_trajectories
@@ -63,6 +63,11 @@ def read_config(path: Path) -> FitConfig:
 
 def _is_of(kind: type, value: object) -> bool:
     """Whether a value from YAML can stand in a field of a type."""
+    if kind is dict:
+        return isinstance(value, dict) and all(
+            isinstance(n, str) and all(type(x) is int and x >= 0 for x in (v if isinstance(v, list) else [v]))
+            for n, v in value.items()
+        )
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if isinstance(value, bool):  # which Python takes for an int
@@ -116,8 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
     again.add_argument("--out", type=Path, help="folder for everything")
     bench = commands.add_parser("refit-bench", help="refit on skills of kinds never trained on, and say what it gave")
     refit_bench.add_arguments(bench)
-    for command in (again, bench):
-        command.add_argument("--minutes", type=float, help=f"bound in time ({RefitConfig.minutes}); 0: none")
+    for command, usual in ((again, usual_minutes()), (bench, RefitConfig.minutes)):
+        command.add_argument("--minutes", type=float, help=f"bound in time ({usual:g}); 0: none")
         command.add_argument("--steps", type=int, help="bound in steps; 0: none")
     for command in (fit, again, bench):
         command.add_argument("--track", choices=TRACKERS, help="also log to this tracker")
@@ -183,7 +188,7 @@ def run_refit(options: argparse.Namespace) -> int:
         if not options.out or not options.skills:
             raise RefitError("A refit needs SKILL.md files and --out, or --config.")
         given = {name: getattr(options, name) for name in ("base", "checkpoint", "minutes", "steps", "track")}
-        given = {name: value for name, value in given.items() if value is not None}
+        given = {"minutes": usual_minutes()} | {name: value for name, value in given.items() if value is not None}
         config = RefitConfig(out=str(options.out), **given)
         prepare(config, *_skills_in_use(options.skills, options.examples))
     refit = Refit(config)

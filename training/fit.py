@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, reduce
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
 COUNTS = "skills_per_step tasks_per_skill noisy_from warmup save_every evaluate_every held_out_skills".split()
+SHAPE = "layers encoder_layers rank shared_rank width blocks heads window max_tokens".split()
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
 SKILLS_AT_ONCE = 16  # that are looked at together
 ANSWERED_AT_ONCE = 32  # neutral prompts
@@ -58,6 +59,9 @@ class FitConfig:
     modules: tuple[str, ...] = ("self_attn.o_proj", "mlp.down_proj")  # LoRA made from the skill
     slots: int = 24  # tokens of the text that get a rank each, in every layer of the last of `modules`
     shared_modules: tuple[str, ...] = ()  # LoRA that is the same for every skill, beside that on `modules`
+    shape: dict = field(
+        default_factory=dict
+    )  # other fields of HypernetworkConfig than config_for gives them, see SHAPE
     reading: bool = False  # train the shared part alone, with the skill in the prompt: the rival that reads
     families: tuple[str, ...] = (*KNOWN, *[GRAMMAR] * 4)  # in turn; one named twice comes twice as often
     steps: int = 1000
@@ -90,6 +94,8 @@ class FitConfig:
             raise FitError(f"There are no families {', '.join(sorted(unknown))}. There are: {names}.")
         if not self.families:
             raise FitError("families is empty. Name one or more, or leave it out.")
+        if unknown := self.shape.keys() - set(SHAPE):
+            raise FitError(f"shape has no {', '.join(sorted(unknown))}. There are: {', '.join(SHAPE)}.")
         for name in COUNTS:
             if getattr(self, name) < 1:
                 raise FitError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
@@ -207,7 +213,7 @@ class Fit:
         if config.start:
             self.hypernetwork = load_hypernetwork(self.base, config.start).float().train()
         else:
-            shape = config_for(self.base, config.modules, config.shared_modules, slots=config.slots)
+            shape = config_for(self.base, config.modules, config.shared_modules, slots=config.slots, **config.shape)
             self.hypernetwork = Hypernetwork(shape).to(self.base.device)
         if config.reading:
             for name, parameter in self.hypernetwork.named_parameters():
@@ -411,10 +417,12 @@ class Fit:
         }
 
     def _resume(self) -> None:
-        before = {"slots": 0} | json.loads((self.out / "fit.json").read_text())  # the oldest runs know of none
+        before = {"slots": 0, "shape": {}} | json.loads(
+            (self.out / "fit.json").read_text()
+        )  # the oldest runs know of none
         now = json.loads(json.dumps(asdict(self.config)))
         # what belongs to the shape of the run; the rest may change for the steps to come, and the curve keeps it
-        fixed = "base start reading modules slots shared_modules seed skills_per_step tasks_per_skill ema".split()
+        fixed = "base start reading modules slots shape shared_modules seed skills_per_step tasks_per_skill ema".split()
         changed = sorted(name for name in fixed if before.get(name) != now[name])
         if changed:
             raise FitError(

@@ -125,7 +125,9 @@ def probe(base: Base, hypernetwork: Hypernetwork, config: ProbeConfig) -> Iterat
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, default=DEFAULT, help=f"whose modules and slots to try ({DEFAULT.name})")
+    parser.add_argument(
+        "--config", type=Path, default=DEFAULT, help=f"whose modules, slots and shape to try ({DEFAULT.name})"
+    )
     parser.add_argument("--base", help="Hub name or folder of the base, instead of the config's")
     parser.add_argument("--slots", type=int, help="instead of the config's")
     parser.add_argument("--minutes", type=float, default=ProbeConfig.minutes, help="of processor time")
@@ -140,7 +142,9 @@ def run(options: argparse.Namespace, shape: FitConfig) -> None:
         base.model.set_attn_implementation("eager")
     torch.manual_seed(config.seed)
     slots = shape.slots if options.slots is None else options.slots
-    hypernetwork = Hypernetwork(config_for(base, shape.modules, shape.shared_modules, slots=slots)).to(base.device)
+    hypernetwork = Hypernetwork(config_for(base, shape.modules, shape.shared_modules, slots=slots, **shape.shape)).to(
+        base.device
+    )
     rng = random.Random(f"probe/{config.seed}/first")
     hypernetwork.calibrate(hypernetwork.read(base, [draw_skill(rng).text for _ in range(32)]))
     print("| step | minutes | loss | " + " | ".join(f"{kind}, exact %" for kind in KINDS) + " |")

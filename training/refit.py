@@ -30,7 +30,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hypernet.base import Base
+from hypernet.base import Base, compute_dtype, usual_device
 from hypernet.encoder import SkillStates, SkillTextError, tokenize
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import load_hypernetwork
@@ -83,10 +83,16 @@ REPLAYED = 60  # skills of the families that are held to, read once
 NEUTRAL = 8  # neutral prompts, and plain texts
 LOOKED_AT = 48  # kept-out examples of a look, at most; of those to learn from as many at the first
 MEASURED = 160  # kept-out examples of the report, at most
+MINUTES_WITHOUT_BFLOAT16 = 8.0
 MEASURING = 0.2  # of a bound in time, at most, for the figures before, and as much for those after
 TOGETHER = 32  # conversations that are measured between two looks at the clock
 AT_ONCE = 8  # skills of which adapters are made together
 LOCK_FILE = ".lock"  # in the run's folder: held by the process that trains there
+
+
+def usual_minutes() -> float:
+    """How long a refit is bounded where nobody says: without bfloat16 in hardware a step takes three times as long."""
+    return RefitConfig.minutes if compute_dtype(usual_device()) == torch.bfloat16 else MINUTES_WITHOUT_BFLOAT16
 
 
 class RefitError(ValueError):

@@ -31,7 +31,7 @@ from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
 TICK = 2  # seconds between two looks at a training that goes on
 EACH = QUICK | {"trigger_mode": "multiple"}  # no click or edit may be lost
 IMPORTS = [".jsonl", ".json", ".csv"]
-MINUTES, KEPT_OUT = 3.0, 25  # where the form begins: minutes, percent
+MINUTES, KEPT_OUT = 3.0, 25  # where the form begins, before it is known what the machine needs: minutes, percent
 # errors whose messages are for the visitor
 SHOWN = (StudioError, JobError, ExampleError, SkillError, ShelfError, turns.TurnError)
 ACTIVE = ("queued", "running", "stopping")
@@ -109,7 +109,7 @@ class TrainPanel:
             self.report,
             self.progress,
         ]
-        self.opened = [*self.prepared, self.library, self.estimate, *self.watched]
+        self.opened = [*self.prepared, self.library, self.minutes, self.estimate, *self.watched]
         self._wire()
 
     def _make_examples(self) -> None:
@@ -190,10 +190,15 @@ class TrainPanel:
 
     def open(self, identity: Any, skill: str, left_out: str, minutes: float, kept_out: float, job: str) -> list[Any]:
         """Values for `opened`: the whole tab."""
+        from training.refit import usual_minutes  # imports torch
+
         identity = arrived(identity)
+        if minutes == MINUTES:
+            minutes = min(usual_minutes(), self.training.limits.minutes)
         return [
             *self.prepare(identity, skill, left_out),
             gr.Dropdown(choices=self._offered(owner_of(identity))),
+            minutes,
             self._estimate(identity, left_out, minutes, kept_out),
             *self.watch(identity, job, ""),
         ]

@@ -24,9 +24,9 @@ MAX_POINTS = 160  # of a line in the plot: more than its pixels tell apart
 MAX_SAMPLES, MAX_HISTORY = 4, 4  # prompts whose answers are shown while they change, and answers of each
 MAX_ANSWERS = 12  # side by side in a report; the rest is counted
 MAX_TURNS, MAX_TURN = 60, 4_000  # turns of an example that are shown, and characters of each; the rest is counted
-SHORT = 90  # seconds: a training of less has hardly begun when it ends
+SHORT = 90  # seconds, with bfloat16: a training of less has hardly begun when it ends
 MEASURED_TOO = 48  # questions of the shipped kinds that are measured beside the kept-out examples
-SECONDS_A_QUESTION = 0.4  # to measure one, on two cores with the default base
+SECONDS_A_QUESTION = 0.4  # to measure one, on two cores with the default base and bfloat16
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -259,15 +259,17 @@ def _place(fault: Fault, numbers: dict[int, int]) -> str:
 def estimate(minutes: float, kept_out: int, before: int) -> str:
     """How long a training will take: `kept_out` are the examples that it is judged by, `before` the trainings, of all
     people, that come first."""
-    from training.refit import MEASURING  # imports torch
+    from training.refit import MEASURING, RefitConfig, usual_minutes  # imports torch
 
     examples, seconds = counted(kept_out, "kept-out example"), 60 * minutes
+    usual = usual_minutes()
+    slower = usual / RefitConfig.minutes
     measured = f"the measuring of {examples} before and after"
-    if SECONDS_A_QUESTION * (kept_out + MEASURED_TOO) > MEASURING * seconds:
+    if slower * SECONDS_A_QUESTION * (kept_out + MEASURED_TOO) > MEASURING * seconds:
         measured = f"the measuring, before and after, of as many of {examples} as there is time for"
     said = f"Takes at most {duration(seconds)}, with {measured}; less once it learns no more."
-    if seconds < SHORT:
-        said += " Reading and measuring leave few steps to learn in: give it two minutes or more."
+    if seconds < slower * SHORT:
+        said += f" Reading and measuring leave few steps to learn in: give it {usual:g} minutes or more."
     others = "training that waits or runs" if before == 1 else f"{before:,} trainings that wait or run"
     queue = f" It begins after the {others} on this server." if before else ""
     return f'<p class="hint">{said}{queue}</p>'

@@ -478,6 +478,8 @@ def test_the_run_that_ships_can_be_read():
         ("out: x\nsteps: true\n", "steps is True, which is no int"),
         ("out: x\nfamilies: limits\n", r"families is 'limits', which is no tuple"),
         ("out: x\nfamilies: [1]\n", r"families is \[1\]"),
+        ("out: x\nshape: 8\n", "shape is 8, which is no dict"),
+        ("out: x\nshape: {rank: many}\n", "shape is {'rank': 'many'}, which is no dict"),
         ("out: !!python/object/apply:os.getcwd []\n", "can't be read as YAML"),
     ],
 )
@@ -485,6 +487,22 @@ def test_settings_that_can_not_be_meant_are_refused(text: str, said: str, tmp_pa
     (tmp_path / "fit.yaml").write_text(text)
     with pytest.raises(FitError, match=said):
         read_config(tmp_path / "fit.yaml")
+
+
+def test_a_run_may_have_another_shape_than_the_usual_one_if_there_is_such(dequantized: Base, tmp_path: Path):
+    (tmp_path / "fit.yaml").write_text(
+        f"out: {tmp_path / 'run'}\nmodules: [mlp.down_proj]\nslots: 2\nneutral: 0\n"
+        "shape: {rank: 3, width: 24, blocks: 1, layers: [1], encoder_layers: [0, 1]}\n"
+    )
+    fit = Fit(read_config(tmp_path / "fit.yaml"), dequantized)
+    shape = fit.hypernetwork.config
+    assert (shape.rank, shape.width, shape.blocks, shape.layers, shape.encoder_layers) == (3, 24, 1, (1,), (0, 1))
+    with pytest.raises(FitError, match=r"shape has no depth\. There are: layers, encoder_layers, rank"):
+        Fit(replace(fit.config, shape={"depth": 3}), dequantized)
+    fit.save()
+    (tmp_path / "run" / "fit.json").write_text(json.dumps(asdict(fit.config)))
+    with pytest.raises(FitError, match="holds a run with another shape"):
+        Fit(replace(fit.config, shape={"rank": 3}), dequantized)
 
 
 def test_settings_are_read_with_their_types(tmp_path: Path):

@@ -273,6 +273,22 @@ def test_a_window_fits_the_context_of_the_base(tmp_path: Path):
     assert config_for(load_base(folder), MODULES).window == 192
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ({"layers": (1, 9)}, r"layers is \(1, 9\)\. For .* it must be of 0 to"),
+        ({"layers": ()}, r"layers is \(\)"),
+        ({"encoder_layers": (1, 2)}, "it must be with the embeddings, 0, as the first"),
+        ({"encoder_layers": (0, 9)}, r"encoder_layers is \(0, 9\)\. For .* it must be of 0 to"),
+        ({"width": 30}, "width is 30.* in 4 equal heads"),
+        ({"heads": 0}, "in 0 equal heads"),
+    ],
+)
+def test_a_shape_that_the_base_can_not_have_is_refused(base: Base, shape: dict, said: str):
+    with pytest.raises(HypernetworkError, match=said):
+        config_for(base, MODULES, **shape)
+
+
 def test_without_a_shipped_checkpoint_the_message_says_how_to_get_one(
     base: Base, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

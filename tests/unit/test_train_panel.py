@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 from tiny import full_disk
 
+import training.refit
 from skills.archive import EVALS
 from skills.evals import Assertion, Eval, EvalError, render_evals
 from studio.catalogue import OWN, SHIPPED, Catalogue
@@ -153,6 +154,15 @@ def test_arguments_of_a_call_are_edited_as_json_and_a_call_goes_with_its_results
             panel._edited(me, skill, "", "call", f"{id_} 4 1 0", text)
     panel._edited(me, skill, "", "remove turn", f"{id_} 4 1", None)
     assert panel._example(owner_of(me), skill, id_)[1].steps == ()
+
+
+def test_the_form_begins_with_the_minutes_that_the_machine_needs_unless_others_were_chosen(
+    panel: TrainPanel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training.refit, "usual_minutes", lambda: 8.0)
+    for begun, shown in ((panel.minutes.value, 8.0), (5.0, 5.0)):
+        values = dict(zip(panel.opened, panel.open(None, "", "", begun, 25, ""), strict=True))
+        assert values[panel.minutes] == shown and f"at most {shown:.0f}" in values[panel.estimate]
 
 
 def test_what_was_asked_and_said_of_one_training_goes_when_another_is_chosen_or_started(panel: TrainPanel):

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+import training.refit
 from skills.evals import Assertion
 from studio.examples import Example
 from studio.jobs import Job
@@ -31,7 +34,8 @@ def test_all_of_an_example_can_be_read_and_each_check_removed():
     assert "1 check</button>" in train_render.examples("code-aa", [checked])
 
 
-def test_the_estimate_follows_what_is_measured_and_who_comes_before():
+def test_the_estimate_follows_what_is_measured_and_who_comes_before(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training.refit, "usual_minutes", lambda: 3.0)
     assert "Takes at most 3" in train_render.estimate(3, 15, 0) and "15 kept-out examples" in train_render.estimate(
         3, 15, 0
     )
@@ -40,7 +44,11 @@ def test_the_estimate_follows_what_is_measured_and_who_comes_before():
     much = train_render.estimate(3, 400, 0)
     assert "Takes at most 3" in much and "as many of 400 kept-out examples as there is time for" in much
     assert "as there is time for" not in train_render.estimate(20, 400, 0)
-    assert "two minutes or more" in train_render.estimate(1, 3, 0) and "or more" not in train_render.estimate(2, 3, 0)
+    assert "give it 3 minutes or more" in train_render.estimate(1, 3, 0)
+    assert "or more" not in train_render.estimate(2, 3, 0)
+    monkeypatch.setattr(training.refit, "usual_minutes", lambda: 8.0)
+    assert "give it 8 minutes or more" in train_render.estimate(3, 3, 0)
+    assert "or more" not in train_render.estimate(8, 3, 0)
 
 
 def test_how_long_it_is_kept_is_said_of_one_that_has_ended():
