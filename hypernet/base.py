@@ -101,8 +101,9 @@ def compute_dtype(device: str) -> torch.dtype:
 class Base:
     """A frozen causal language model with its tokenizer.
 
-    `quantization` is `nf4` (bitsandbytes, for inference), `dequantized` (the NF4 values as plain matrices: the same
-    function, and gradients flow through it) or `none` (the weights as published).
+    `quantization` is `nf4` (for inference: bitsandbytes' layers, or their values, packed once, on CPUs without
+    bfloat16), `dequantized` (the NF4 values as plain matrices: the same function, and gradients flow through it) or
+    `none` (the weights as published).
     """
 
     model: PreTrainedModel
