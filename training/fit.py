@@ -38,6 +38,7 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
 COUNTS = "skills_per_step tasks_per_skill noisy_from warmup save_every evaluate_every held_out_skills".split()
+# fields of HypernetworkConfig that a run may set
 SHAPE = "layers encoder_layers rank shared_rank width blocks heads window max_tokens".split()
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
 SKILLS_AT_ONCE = 16  # that are looked at together
@@ -59,9 +60,7 @@ class FitConfig:
     modules: tuple[str, ...] = ("self_attn.o_proj", "mlp.down_proj")  # LoRA made from the skill
     slots: int = 24  # tokens of the text that get a rank each, in every layer of the last of `modules`
     shared_modules: tuple[str, ...] = ()  # LoRA that is the same for every skill, beside that on `modules`
-    shape: dict = field(
-        default_factory=dict
-    )  # other fields of HypernetworkConfig than config_for gives them, see SHAPE
+    shape: dict = field(default_factory=dict)  # those of SHAPE that are to be otherwise than `config_for` has them
     reading: bool = False  # train the shared part alone, with the skill in the prompt: the rival that reads
     families: tuple[str, ...] = (*KNOWN, *[GRAMMAR] * 4)  # in turn; one named twice comes twice as often
     steps: int = 1000
@@ -417,9 +416,8 @@ class Fit:
         }
 
     def _resume(self) -> None:
-        before = {"slots": 0, "shape": {}} | json.loads(
-            (self.out / "fit.json").read_text()
-        )  # the oldest runs know of none
+        unknown_then = {"slots": 0, "shape": {}}  # to the oldest runs
+        before = unknown_then | json.loads((self.out / "fit.json").read_text())
         now = json.loads(json.dumps(asdict(self.config)))
         # what belongs to the shape of the run; the rest may change for the steps to come, and the curve keeps it
         fixed = "base start reading modules slots shape shared_modules seed skills_per_step tasks_per_skill ema".split()

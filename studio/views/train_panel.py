@@ -193,7 +193,7 @@ class TrainPanel:
         from training.refit import usual_minutes  # imports torch
 
         identity = arrived(identity)
-        if minutes == MINUTES:
+        if minutes == MINUTES:  # nobody has moved it
             minutes = min(usual_minutes(), self.training.limits.minutes)
         return [
             *self.prepare(identity, skill, left_out),
