@@ -7,7 +7,7 @@ matrix several times as slowly as the memory gives it. So they are unpacked once
 import torch
 from torch import Tensor, nn
 
-KINDS = ("AVX2", "AVX512")  # of CPUs
+INSTRUCTIONS = ("AVX2", "AVX512")  # of CPUs, for which oneDNN has kernels of its own
 FEW_ROWS = 4  # that are multiplied at once, as a hint: those that are decoded together
 
 
@@ -27,7 +27,7 @@ class PackedLinear(nn.Module):
 
 def can_pack(model: nn.Module) -> bool:
     """Whether the model's layers can be packed, and gain by it (measured with AVX2)."""
-    has_kernels = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() in KINDS
+    has_kernels = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() in INSTRUCTIONS
     return has_kernels and next(model.parameters()).device.type == "cpu" and model.dtype == torch.float32
 
 
@@ -44,4 +44,4 @@ def pack(model: nn.Module) -> None:
             weight = module.weight
         else:
             continue
-        model.set_submodule(name, PackedLinear(weight.float(), module.bias))
+        model.set_submodule(name, PackedLinear(weight, module.bias))
