@@ -16,7 +16,7 @@ from hypernet.lora import LoraWeights, decoder_layers
 from training import properties
 from training.evaluate import DataError
 from training.examples import Example
-from training.properties import accumulation, neutral, real, stacks, strength
+from training.properties import accumulation, material, neutral, real, stacks, strength
 from training.properties.combine import averaged, concatenated, ema, ema_in_order
 from training.properties.material import (
     READ_AT_ONCE,
@@ -305,6 +305,41 @@ def test_a_limit_takes_texts_of_all_lengths(base: Base, hypernetwork: Hypernetwo
     skills = [SkillText(line, "word and " * line) for line in range(1, 9)]
     report = real.measure(base, hypernetwork, 2, skills, quiet, MATERIAL)
     assert [row["line"] for row in report["rows"]] == [1, 5]
+
+
+def test_what_was_measured_before_is_not_measured_again(
+    base: Base, hypernetwork: Hypernetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept = tmp_path / "kept.jsonl"
+    skills = [SkillText(line, "word and " * 3**line) for line in range(1, 5)]
+    whole = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, kept)
+    lines = kept.read_text().splitlines(keepends=True)
+    assert len(lines) == 4
+    kept.write_text("".join(lines[:3]))
+    monkeypatch.setattr(material, "ADAPTERS_AT_ONCE", 1)
+    tried: list[int] = []
+    monkeypatch.setattr(real, "_speech", lambda base, weights, _: tried.append(weights.skills) or [True])
+    again = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, kept)
+    assert tried == [1]
+    assert again["rows"][:3] == whole["rows"][:3]
+    assert kept.read_text().splitlines(keepends=True)[:3] == lines[:3]
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ('{"sha256": "1", "hypernetwork": "another"}\n', "of another hypernetwork"),
+        ("word\n", "does not hold an earlier run's rows"),
+    ],
+)
+def test_a_file_of_other_rows_is_refused_and_stays(
+    base: Base, hypernetwork: Hypernetwork, tmp_path: Path, held: str, message: str
+):
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(held)
+    with pytest.raises(DataError, match=message):
+        real.measure(base, hypernetwork, None, [SkillText(1, "word")], quiet, MATERIAL, kept)
+    assert kept.read_text() == held
 
 
 def test_where_no_text_can_be_read_the_report_says_so(base: Base, hypernetwork: Hypernetwork):

@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, help="at most so many adapters, skills, stacks, series or texts a property"
     )
     parser.add_argument("--out", type=Path, help="also write the report as JSON, anew after each property")
+    parser.add_argument(
+        "--kept", type=Path, help="JSONL of what `real` has measured, text by text: the same command goes on from it"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
     hypernetwork = load_hypernetwork(base, options.checkpoint)
     report = about(base, hypernetwork)
     for name in names:
-        report[name] = measure(name, base, hypernetwork, options.limit, texts)
+        report[name] = measure(name, base, hypernetwork, options.limit, texts, kept=options.kept)
         if options.out:
             text = json.dumps(report, indent=2) + "\n"
             write_atomically(options.out, lambda path, text=text: path.write_text(text))
@@ -75,8 +78,11 @@ def measure(
     limit: int | None = None,
     texts: list[SkillText] | None = None,
     say: Callable[[str], None] = lambda message: print(message, file=sys.stderr, flush=True),
+    kept: Path | None = None,
 ) -> dict:
     """The report of one property."""
+    if name == REAL:
+        return real.measure(base, hypernetwork, limit, texts or [], say, kept=kept)
     if name in WITH_TEXTS:
         return PROPERTIES[name].measure(base, hypernetwork, limit, texts or [], say)
     return PROPERTIES[name].measure(base, hypernetwork, limit, say)
