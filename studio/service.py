@@ -4,6 +4,7 @@ Imports no Gradio, and the heavy libraries only where the base is loaded, so tha
 """
 
 import logging
+import math
 import secrets
 import shutil
 import tempfile
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
 STACK_PANES = ("No skill", "Skills in the prompt", "Skills as parameters")
 MAX_PROMPT = 20_000  # characters
+BETWEEN_VIEWS = 0.25  # seconds, at least: a page that is drawn anew for every token takes time from the next one
 MAX_STACK = 4  # skills at once: what stacks were measured for, and one more
 MAX_SHARE = 2.0
 # With the checkpoint that ships, most two skills of the library have 0.07 to 0.22, of one kind 0.2 to 0.34.
@@ -674,13 +676,15 @@ class Studio:
 
         started = time.perf_counter()
         sampling = Sampling(settings.temperature, settings.max_new_tokens, settings.seed)
-        views = (PaneView(), PaneView(), PaneView())
+        views, shown = (PaneView(), PaneView(), PaneView()), -math.inf
         try:
             for panes in compare(
                 loaded.base, prompt, _prompt_text(skill), adapter.weights, settings.strength, sampling
             ):
                 views = tuple(judged(PaneView(**vars(pane))) for pane in panes)
-                yield Comparison("answering", "Answering", info, views)
+                if time.perf_counter() - shown >= BETWEEN_VIEWS:
+                    yield Comparison("answering", "Answering", info, views)
+                    shown = time.perf_counter()
         except ValueError as error:
             raise StudioError(str(error)) from error
         yield Comparison("done", f"Done in {time.perf_counter() - started:.1f} s", info, views)

@@ -565,6 +565,18 @@ def test_a_comparison_goes_through_its_phases_and_fills_three_panes(service: Stu
     assert [pane.text for pane in again[-1].panes] == [pane.text for pane in last.panes]
 
 
+def test_a_quick_answer_is_told_now_and_then_and_whole_at_its_end(service: Studio, monkeypatch: pytest.MonkeyPatch):
+    def tokens_told() -> list[int]:
+        comparisons = run(service.compare("a", SKILL, "Write a line.", Settings(max_new_tokens=8)))
+        return [state.panes[0].tokens for state in comparisons if state.phase != "generating"]
+
+    monkeypatch.setattr(studio.service, "BETWEEN_VIEWS", 0.0)
+    each = tokens_told()
+    monkeypatch.setattr(studio.service, "BETWEEN_VIEWS", 60.0)
+    assert tokens_told() == [each[0], each[-1]]
+    assert len(each) > 3
+
+
 def test_strength_zero_answers_as_without_a_skill(service: Studio):
     panes = run(service.compare("a", SKILL, "Write a line.", Settings(max_new_tokens=12, strength=0.0)))[-1].panes
     assert panes[2].text == panes[0].text
