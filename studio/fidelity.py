@@ -106,10 +106,10 @@ def answer(
     base: "Base", skill_name: str, text: str, evals: Sequence[Eval], weights: "LoraWeights"
 ) -> Iterator[Fidelity]:
     """Answer the evals column by column, with the weights of the skill's adapter; the last state has the verdict."""
-    from training.evaluate import MAX_NEW_TOKENS, answer_column, spread
-    from training.lines import Line
+    from training.evaluate import MAX_NEW_TOKENS, answer_column
+    from training.lines import Line, spread_out
 
-    asked = spread(list(evals), MAX_CHECKED)
+    asked = spread_out(list(evals), MAX_CHECKED)
     lines = [Line(text, ev.prompt, ev.expected_output, checks=ev.assertions) for ev in asked]
     weights, started, unread = weights.to(base.dtype), time.perf_counter(), 0
     found = Fidelity(skill_name, base.name, tuple(ev.prompt for ev in asked), tuple(ev.expected_output for ev in asked))

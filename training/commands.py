@@ -21,9 +21,19 @@ from skills.evals import load_evals
 from skills.scan import text_of
 from skills.skill import Skill
 from training import probe, properties, refit_bench, synthesize
-from training.evaluate import evaluate, find_reader, spread
+from training.evaluate import evaluate, find_reader
 from training.fit import Fit, FitConfig, FitError
-from training.lines import SPLITS, DataError, Line, family_lines, library_lines, read_instructions, read_lines
+from training.kept import Kept
+from training.lines import (
+    SPLITS,
+    DataError,
+    Line,
+    family_lines,
+    library_lines,
+    read_instructions,
+    read_lines,
+    spread_out,
+)
 from training.metrics import ENCODER
 from training.progress import TRACKERS
 from training.refine import refine
@@ -105,6 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
     score.add_argument("--judge-url", help="also a judge: an OpenAI-compatible endpoint; the key is OPENAI_API_KEY")
     score.add_argument("--judge-model", help="the model that judges there")
     score.add_argument("--out", type=Path, help="also write the report as JSON")
+    score.add_argument(
+        "--kept", type=Path, help="JSONL of what was measured, column by column: the same command goes on from it"
+    )
     score.add_argument(
         "--card",
         action="store_true",
@@ -298,7 +311,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         if missing and getattr(options, option[2:].replace("-", "_")):
             names = ", ".join(missing)
             raise DataError(f"{option} needs {names}. Install it: pip install 'parametric-skills[proof]'")
-    lines = _lines(options)
+    lines, kept = _lines(options), Kept(options.kept)
     judge = None
     if options.judge_url:
         from training.judge import Judge  # needs an extra
@@ -320,6 +333,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         bertscore=options.bertscore,
         judge=judge,
         exact_only=options.exact_only,
+        kept=kept,
     )
     print(table(report))
     if options.out:
@@ -347,7 +361,9 @@ def _lines(options: argparse.Namespace) -> list[Line]:
         lines = read_lines(Path(options.data))
     if options.limit:
         splits = dict.fromkeys(line.split for line in lines)
-        lines = [x for split in splits for x in spread([line for line in lines if line.split == split], options.limit)]
+        lines = [
+            x for split in splits for x in spread_out([line for line in lines if line.split == split], options.limit)
+        ]
     return lines
 
 

@@ -1,13 +1,15 @@
 """The proof: what the base answers without the skill, with it in context, as parameters, and under the controls.
 
 The controls tell an effect of the skill from an effect of any adapter: another skill's adapter (of the same family
-where there is one), and the part that every adapter shares. The rivals are a LoRA that was trained to read skills in
-the prompt, and one that was trained by gradient for the one skill.
+where there is one, else of the same subtask), and the part that every adapter shares. The rivals are a LoRA that was
+trained to read skills in the prompt, and one that was trained by gradient for the one skill.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,8 @@ from hypernet.decode import Row, Sampling, answer_all
 from hypernet.hypernetwork import Hypernetwork, default_checkpoint
 from hypernet.lora import LoraWeights, stack_skills
 from training.examples import Example, answer_logits
-from training.lines import DataError, Line, family_lines
+from training.kept import Kept, key_of
+from training.lines import DataError, Line, family_lines, spread_out
 from training.metrics import bert_scores, exact_match, token_f1
 from training.own_lora import train_own_lora
 from training.report import OWN, READER, summary
@@ -34,7 +37,7 @@ MEANS = ("no skill", "in context", "parametric")  # the columns that ask for not
 EXAMPLES = 3  # solved questions that stand before the question
 ROWS_AT_ONCE = 32  # that are generated together
 SKILLS_AT_ONCE = 16  # that are read, or scored, together
-TOKENS_AT_ONCE = 32_768  # that are scored together, padding counted
+TOKENS_AT_ONCE = 32_768  # that are scored, or generated, together, padding counted
 SKILLS_TRAINED_AT_ONCE = 4
 TIMED = 4  # answers of a column
 MAX_NEW_TOKENS = 48
@@ -72,12 +75,14 @@ def evaluate(
     bertscore: bool = False,
     judge: "Judge | None" = None,
     exact_only: bool = False,
+    kept: Kept | None = None,
 ) -> dict:
     """Answer every line in every column, greedily; gives the report that `table` prints.
 
     `reader` is the LoRA of the column "tuned reader", which else is left out. For `ceiling` skills of each split a LoRA
     of their own is trained by gradient. With `exact_only` nothing is generated: one pass over prompt and right answer
-    says whether greedy decoding gives it, many times faster, and exact match is the only measure.
+    says whether greedy decoding gives it, many times faster, and exact match is the only measure. A column that `kept`
+    has, of the same questions to the same base and hypernetwork, is not asked again.
     Raises SkillTextError, HypernetworkError, DataError and JudgeError.
     """
     if exact_only and (bertscore or judge):
@@ -86,6 +91,7 @@ def evaluate(
         raise DataError("No LoRA can be trained through an NF4 base. Load it with quantization='dequantized'.")
     if judge:
         judge.check()
+    kept = kept or Kept()
     splits: dict[str, list[Line]] = {}
     for line in lines:
         splits.setdefault(line.split, []).append(line)
@@ -95,27 +101,36 @@ def evaluate(
         "hypernetwork_fingerprint": hypernetwork.fingerprint,
         "splits": {},
     }
+    how = (base.fingerprint, base.dtype, hypernetwork.fingerprint, reader and _digest(reader), exact_only, bertscore)
     for split, of_split in splits.items():
-        texts = list(dict.fromkeys(line.skill for line in of_split))
-        started = time.perf_counter()
-        made = _adapters(base, hypernetwork, texts)
-        numbers = {"skills": len(texts), "seconds_per_adapter": round((time.perf_counter() - started) / len(texts), 3)}
+        made = _Made(base, hypernetwork, list(dict.fromkeys(line.skill for line in of_split)))
         columns = _columns(base, hypernetwork, of_split, made, reader)
         if ceiling:
             columns[OWN] = _own_column(base, of_split, made, ceiling, say)
-        scores: Scores = {}
-        numbers |= {"prompt_tokens": {}, "seconds": {}}
+        rows = {}
         for name, (column, asked) in columns.items():
-            answers, tokens = _answers(base, column, [of_split[i] for i in asked], exact_only)
-            if not exact_only:
-                numbers["seconds"][name] = round(_seconds(base, column, [of_split[i] for i in asked]), 4)
-            numbers["prompt_tokens"][name] = round(tokens / len(asked), 1)
-            scores[name] = _scores(of_split, asked, answers, bertscore, judge)
-            if exact_only:
-                scores[name] = {"exact": scores[name]["exact"]}
-            exact = sum(scores[name]["exact"][i] for i in asked) / len(asked)
+            key = key_of(*how, judge and judge.model, name, asked, of_split)
+            if key not in kept:
+                of_column = [of_split[i] for i in asked]
+                answers, tokens = _answers(base, column, of_column, exact_only)
+                scores = _scores(of_split, asked, answers, bertscore, judge)
+                row = {
+                    "prompt_tokens": round(tokens / len(asked), 1),
+                    "seconds_per_adapter": made.seconds,
+                    "seconds": None if exact_only else round(_seconds(base, column, of_column), 4),
+                    "scores": {"exact": scores["exact"]} if exact_only else scores,
+                }
+                kept.add({key: row})
+            rows[name] = kept[key]
+            exact = sum(rows[name]["scores"]["exact"][i] for i in asked) / len(asked)
             say(f"{split}, {name}: {100 * exact:.1f} % exact of {len(asked)}")
-        report["splits"][split] = numbers | summary(of_split, scores)
+        report["splits"][split] = {
+            "skills": len(made.texts),
+            "seconds_per_adapter": rows["parametric"]["seconds_per_adapter"],
+            "prompt_tokens": {name: row["prompt_tokens"] for name, row in rows.items()},
+            "seconds": {name: row["seconds"] for name, row in rows.items() if row["seconds"]},
+            **summary(of_split, {name: row["scores"] for name, row in rows.items()}),
+        }
     return report
 
 
@@ -137,21 +152,43 @@ def find_reader(base: Base, checkpoint: str | Path | None = None) -> LoraWeights
     return Adapter.load(found[0], base).weights.to(base.dtype) if found else None
 
 
+def _digest(weights: LoraWeights) -> str:
+    """SHA-256 of the values."""
+    digest = hashlib.sha256()
+    for factor in (factor for pair in weights.modules.values() for factor in pair):
+        digest.update(memoryview(factor.float().cpu().contiguous().numpy()))
+    return digest.hexdigest()
+
+
 # ---- the columns ---------------------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
-def _adapters(base: Base, hypernetwork: Hypernetwork, texts: list[str]) -> Adapters:
-    """The adapter for each text, as `generate` gives them; only what is a skill's own is kept for each."""
-    own: dict[str, LoraWeights] = {}
-    for start in range(0, len(texts), SKILLS_AT_ONCE):
-        part = texts[start : start + SKILLS_AT_ONCE]
-        read = hypernetwork.read(base, part)
-        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-            made = hypernetwork(read)
-        own |= {text: made.rows([i]).to(base.dtype) for i, text in enumerate(part)}
-    shared = hypernetwork.shared().to(base.dtype)
-    return lambda skills: stack_skills([own[text] for text in skills]).join(shared)
+class _Made:
+    """The adapter for each of some texts, as `generate` gives them, made when the first is asked for."""
+
+    def __init__(self, base: Base, hypernetwork: Hypernetwork, texts: list[str]) -> None:
+        self.texts = texts
+        self.seconds: float | None = None  # that making one took, once they are made
+        self._base, self._hypernetwork = base, hypernetwork
+        self._own: dict[str, LoraWeights] = {}  # what is a skill's own
+        self._shared: LoraWeights | None = None
+
+    def __call__(self, skills: list[str]) -> LoraWeights:
+        if self._shared is None:
+            self._make()
+        return stack_skills([self._own[text] for text in skills]).join(self._shared)
+
+    @torch.no_grad()
+    def _make(self) -> None:
+        base, started = self._base, time.perf_counter()
+        for start in range(0, len(self.texts), SKILLS_AT_ONCE):
+            part = self.texts[start : start + SKILLS_AT_ONCE]
+            read = self._hypernetwork.read(base, part)
+            with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
+                made = self._hypernetwork(read)
+            self._own |= {text: made.rows([i]).to(base.dtype) for i, text in enumerate(part)}
+        self._shared = self._hypernetwork.shared().to(base.dtype)
+        self.seconds = round((time.perf_counter() - started) / len(self.texts), 3)
 
 
 def _means(made: Adapters) -> dict[str, Column]:
@@ -197,37 +234,35 @@ def _own_column(
             "No skill of this data has solved questions beside those that are asked, so no LoRA of its own can be "
             "trained. Leave --ceiling out, or use data that has them (--data families)."
         )
-    texts = spread(texts, count)
-    own: dict[str, LoraWeights] = {}
-    for start in range(0, len(texts), SKILLS_TRAINED_AT_ONCE):
-        part = texts[start : start + SKILLS_TRAINED_AT_ONCE]
-        trained = train_own_lora(base, made(part[:1]), [questions[text] for text in part])
-        own |= {text: trained.rows([i]) for i, text in enumerate(part)}
-        say(f"{OWN}: trained for {len(own)} of {len(texts)} skills")
-    column = Column(adapters=lambda skills: stack_skills([own[text] for text in skills]))
-    return column, [i for i, line in enumerate(lines) if line.skill in own]
+    texts = spread_out(texts, count)
 
+    @cache
+    def own() -> dict[str, LoraWeights]:
+        trained: dict[str, LoraWeights] = {}
+        for start in range(0, len(texts), SKILLS_TRAINED_AT_ONCE):
+            part = texts[start : start + SKILLS_TRAINED_AT_ONCE]
+            weights = train_own_lora(base, made(part[:1]), [questions[text] for text in part])
+            trained |= {text: weights.rows([i]) for i, text in enumerate(part)}
+            say(f"{OWN}: trained for {len(trained)} of {len(texts)} skills")
+        return trained
 
-def spread(items: list, count: int) -> list:
-    """At most so many of the items, evenly spread over them."""
-    count = min(count, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
+    column = Column(adapters=lambda skills: stack_skills([own()[text] for text in skills]))
+    return column, [i for i, line in enumerate(lines) if line.skill in texts]
 
 
 def _wrong_skills(lines: list[Line]) -> dict[str, str]:
-    """For each skill another one: the next of the same family, or the next of all."""
-    by_family: dict[str, list[str]] = {}
-    for line in lines:
-        if line.skill not in by_family.setdefault(line.family, []):
-            by_family[line.family].append(line.skill)
-    everything = list(dict.fromkeys(line.skill for line in lines))
-    if len(everything) < 2:
+    """For each skill the next one of its family; where it is alone there, of its subtask, or of all."""
+    lines_of = {line.skill: line for line in lines}
+    if len(lines_of) < 2:
         raise DataError("The data has a single skill, so there is no wrong skill as a control. Add lines of another.")
     others = {}
-    for family in by_family.values():
-        ring = family if len(family) > 1 else everything
-        for skill in family:
-            others[skill] = ring[(ring.index(skill) + 1) % len(ring)]
+    for text, line in lines_of.items():
+        family, subtask = (
+            [other for other in lines_of if getattr(lines_of[other], name) == getattr(line, name)]
+            for name in ("family", "subtask")
+        )
+        ring = next(ring for ring in (family, subtask, list(lines_of)) if len(ring) > 1)
+        others[text] = ring[(ring.index(text) + 1) % len(ring)]
     return others
 
 
@@ -259,8 +294,7 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
     if exact_only:
         return texts, sum(map(len, prompts))
     missing = sorted((i for i in fitting if not texts[i]), key=lambda i: len(prompts[i]))
-    for start in range(0, len(missing), ROWS_AT_ONCE):
-        part = missing[start : start + ROWS_AT_ONCE]
+    for part in _parts(missing, prompts):
         rows = [column.row(base, lines[i]) for i in part]
         for i, answer in zip(part, answer_all(base, rows, Sampling(max_new_tokens=MAX_NEW_TOKENS)), strict=True):
             texts[i] = base.decode(answer.ids)
@@ -269,7 +303,9 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
 
 def _seconds(base: Base, column: Column, lines: list[Line]) -> float:
     """Seconds that an answer takes, from its prompt to its end: the mean of some, each generated alone."""
-    timed = [row for row in (column.row(base, line) for line in spread(lines, TIMED)) if _fits(base, row.prompt_ids)]
+    timed = [
+        row for row in (column.row(base, line) for line in spread_out(lines, TIMED)) if _fits(base, row.prompt_ids)
+    ]
     started = time.perf_counter()
     for row in timed:
         answer_all(base, [row], Sampling(max_new_tokens=MAX_NEW_TOKENS))
@@ -300,14 +336,29 @@ def _batches(index: list[int], prompts: list[list[int]], lines: list[Line]) -> I
     of_skill: dict[str, list[int]] = {}
     for i in index:
         of_skill.setdefault(lines[i].skill, []).append(i)
-    part, skills, longest = [], 0, 0
+    part, skills = [], 0
     # skills of like length side by side, so that little is padding
     for group in sorted(of_skill.values(), key=lambda group: max(len(prompts[i]) for i in group)):
         longest = max(len(prompts[i]) for i in group) + MAX_NEW_TOKENS
-        if part and (skills == SKILLS_AT_ONCE or longest * (len(part) + len(group)) > TOKENS_AT_ONCE):
+        most = max(1, TOKENS_AT_ONCE // longest)
+        for piece in (group[start : start + most] for start in range(0, len(group), most)):
+            if part and (skills == SKILLS_AT_ONCE or longest * (len(part) + len(piece)) > TOKENS_AT_ONCE):
+                yield part
+                part, skills = [], 0
+            part, skills = part + piece, skills + 1
+    if part:
+        yield part
+
+
+def _parts(index: list[int], prompts: list[list[int]]) -> Iterator[list[int]]:
+    """Lines to generate together, the longest last: limited in rows and in tokens."""
+    part: list[int] = []
+    for i in index:
+        tokens = (len(part) + 1) * (len(prompts[i]) + MAX_NEW_TOKENS)
+        if part and (len(part) == ROWS_AT_ONCE or tokens > TOKENS_AT_ONCE):
             yield part
-            part, skills = [], 0
-        part, skills = part + group, skills + 1
+            part = []
+        part.append(i)
     if part:
         yield part
 

@@ -9,7 +9,7 @@ import gzip
 import json
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -109,7 +109,7 @@ def read_lines(path: Path) -> list[Line]:
     lines = []
     for place, item in _objects(path):
         texts = [item.get(name) for name in ("skill", "prompt", "answer")]
-        if not all(isinstance(text, str) and text for text in texts):
+        if not all(isinstance(text, str) and text.strip() for text in texts):
             raise DataError(f"{place}: needs the texts skill, prompt and answer.")
         names, turns = [item.get("subtask", ""), item.get("family", "")], item.get("messages", [])
         if not all(isinstance(name, str) for name in names):
@@ -150,6 +150,12 @@ def read_instructions(path: Path, questions: int = QUESTIONS) -> list[Line]:
     return lines
 
 
+def spread_out(items: Sequence, count: int | None) -> list:
+    """At most so many of the items, evenly spread over their order; None: all."""
+    count = len(items) if count is None else min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
 def _objects(path: Path) -> Iterator[tuple[str, dict]]:
     """The objects of a JSONL file, gzipped or not, each with its place for messages."""
     number, empty = 0, True
@@ -178,7 +184,8 @@ def _is_instance(item: object) -> bool:
     if not isinstance(item, dict) or not isinstance(item.get("input"), str) or not item["input"]:
         return False
     outputs = item.get("output")
-    return isinstance(outputs, list) and bool(outputs) and all(isinstance(text, str) for text in outputs)
+    # an empty answer would be right in every column, since nothing is what stands where none was given
+    return isinstance(outputs, list) and bool(outputs) and all(isinstance(o, str) and o.strip() for o in outputs)
 
 
 def _with_others(lines: list[Line]) -> list[Line]:

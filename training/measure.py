@@ -153,12 +153,6 @@ def figures_of(judged: Sequence[Judged]) -> dict[str, float]:
     }
 
 
-def spread(items: Sequence, limit: int) -> list:
-    """At most so many, from all over the list."""
-    count = min(limit, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
-
-
 def in_turns(asked: Sequence[Asked]) -> list[Asked]:
     """The first of each skill, then the second of each, and so on: the beginning of it is of all skills."""
     seen: Counter[int] = Counter()

@@ -49,11 +49,21 @@ def _bert_scorer() -> "BERTScorer":
     return BERTScorer(model_type=str(files(ENCODER) / "model"), num_layers=ENCODER_LAYERS)
 
 
-def paired_interval(first: list[float], second: list[float], draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the mean of `first - second`, pairs drawn together."""
+def paired_interval(
+    first: list[float], second: list[float], units: list[str], draws: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Bootstrap 95 % interval of the mean of `first - second`, over units: all pairs of a unit are drawn together.
+
+    Questions to one skill are right or wrong together, so pairs drawn one by one would promise too much (the
+    cluster bootstrap of Field and Welsh 2007, JRSS B 69). None for a single unit, which says nothing of others.
+    """
+    names = list(dict.fromkeys(units))
+    if len(names) < 2:
+        return None
+    number = {name: i for i, name in enumerate(names)}
+    of_unit = [number[unit] for unit in units]
     differences = [a - b for a, b in zip(first, second, strict=True)]
-    values, counts = np.unique(differences, return_counts=True)
-    # how often each value comes in a draw of as many pairs: the same as to draw the pairs one by one
-    often = np.random.default_rng(seed).multinomial(len(differences), counts / len(differences), size=draws)
-    low, high = np.quantile(often @ values / len(differences), (0.025, 0.975))
+    sums, sizes = np.bincount(of_unit, differences), np.bincount(of_unit)
+    often = np.random.default_rng(seed).multinomial(len(names), [1 / len(names)] * len(names), size=draws)
+    low, high = np.quantile((often @ sums) / (often @ sizes), (0.025, 0.975))
     return float(low), float(high)

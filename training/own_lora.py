@@ -9,13 +9,15 @@ import torch.nn.functional as F
 
 from hypernet.base import Base
 from hypernet.lora import LoraWeights
-from training.examples import answer_logits, to_example
+from training.examples import answer_logits, in_parts, to_example
 from training.tasks import Task
 
 STEPS = 50
 LEARNING_RATE = 2e-3
+TOKENS_AT_ONCE = 16_384  # that a gradient passes together
 
 
+@torch.enable_grad()
 def train_own_lora(base: Base, like: LoraWeights, questions: list[tuple[Task, ...]]) -> LoraWeights:
     """A LoRA for each skill's solved questions [skills, layers, rank, dim], shaped as the single skill's `like`.
 
@@ -31,15 +33,15 @@ def train_own_lora(base: Base, like: LoraWeights, questions: list[tuple[Task, ..
     weights = LoraWeights(like.layers, modules)
     optimizer = torch.optim.AdamW([factor for pair in modules.values() for factor in pair], lr=LEARNING_RATE)
     examples = [to_example(base, skill, task) for skill, tasks in enumerate(questions) for task in tasks]
-    skill_of = torch.tensor([example.skill for example in examples], device=base.device)
+    tokens = [sum(len(example.answer_ids) for example in examples if example.skill == skill) for skill in range(skills)]
     for step in range(STEPS):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, 2 * (STEPS - step) / STEPS)  # falls over the second half
-        scored = answer_logits(base, examples, weights)
-        losses = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")
-        owner = skill_of[scored.example]  # [answer tokens]
-        loss = (losses / owner.bincount(minlength=skills)[owner]).sum()
         optimizer.zero_grad()
-        loss.backward()
+        for part in in_parts(examples, TOKENS_AT_ONCE):
+            scored = answer_logits(base, part, weights)
+            losses = F.cross_entropy(scored.logits.float(), scored.right, reduction="none")
+            shares = torch.tensor([1 / tokens[example.skill] for example in part], device=base.device)
+            (losses * shares[scored.example]).sum().backward()
         optimizer.step()
     return LoraWeights(like.layers, {m: (a.detach(), b.detach()) for m, (a, b) in modules.items()}).to(base.dtype)

@@ -39,6 +39,7 @@ from skills.skill import Skill
 from training.conversation import TrajectoryError
 from training.examples import ROW_TOKENS, Example, answer_logits, in_parts, to_example
 from training.fit import NeutralExamples, plain_texts
+from training.lines import spread_out
 from training.measure import (
     CHECKED,
     Asked,
@@ -50,7 +51,6 @@ from training.measure import (
     others,
     percent,
     read,
-    spread,
     verdict,
 )
 from training.optimizer import HoldingMuon
@@ -279,7 +279,7 @@ class Refit:
             train, test = split_examples(trajectories, config.kept_out, random.Random(f"{config.seed}/{name}"))
             self.learned.append([self._turns(i, name, trajectory) for trajectory in train])
             self.kept += [self._asked(i, name, trajectory) for trajectory in test]
-        self.measured = in_turns(spread(self.kept, MEASURED))
+        self.measured = in_turns(spread_out(self.kept, MEASURED))
         self._note_cuts(by_skill)
         self._fit_memory()
         self._word_texts(list(texts.values()))
@@ -562,7 +562,7 @@ class Refit:
         began = time.perf_counter()
         with self._averaged():
             weights = self._own_adapters()
-        looked_at = spread(self.kept, LOOKED_AT)
+        looked_at = spread_out(self.kept, LOOKED_AT)
         reading = read(self.base, weights, looked_at)
         kept_out, exact, progress = reading.loss, percent(reading.exact(looked_at)), self.progress
         # a loss may rise while answers become right: it grows with how sure the wrong ones are
@@ -575,7 +575,7 @@ class Refit:
             self.best = {name: mean.clone() for name, mean in self.mean.items()}
             progress = replace(progress, best_exact=exact, best_loss=kept_out, best_step=progress.step)
         self.progress = progress
-        known = spread(list(zip(looked_at, reading.followed, strict=True)), SAMPLES)
+        known = spread_out(list(zip(looked_at, reading.followed, strict=True)), SAMPLES)
         shown = [item for item, _ in known]
         answers = answers_of(self.base, weights, shown, [followed for _, followed in known])
         samples = [
@@ -619,7 +619,7 @@ class Refit:
     def _loss_on_learned(self) -> float:
         """The loss on what is learned from, before anything is."""
         chats = [Asked(i, "", "", "", turns) for i, learned in enumerate(self.learned) for turns in learned]
-        return read(self.base, self._own_adapters(), spread(chats, LOOKED_AT)).loss
+        return read(self.base, self._own_adapters(), spread_out(chats, LOOKED_AT)).loss
 
     # ---- the end, and what is kept ----
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from training.lines import Line
 
 READER, OWN = "tuned reader", "own LoRA"
+KINDS = "families"  # the split whose skills are of whole kinds kept from training: what is drawn there are kinds
 RIVALS = ("in context", READER)  # what the parametric column is compared with
 FAMILIES_SHOWN = 60  # rows of a table; the report has them all
 MEASURES = {"f1": "token F1", "bertscore": "BERTScore", "judge": "judge", "checks": "checks passed"}
@@ -21,35 +22,36 @@ MEASURES = {"f1": "token F1", "bertscore": "BERTScore", "judge": "judge", "check
 def summary(lines: list["Line"], scores: "Scores") -> dict:
     """The numbers of a split: of all its lines, of each subtask and of each family."""
     subtasks, families = {}, {}
+    skills, kinds = [line.skill for line in lines], [line.family for line in lines]
     for i, line in enumerate(lines):
         for groups, name in ((subtasks, line.subtask), (families, line.family)):
             if name:
                 groups.setdefault(name, []).append(i)
     return {
-        "all": _group(scores, range(len(lines))),
-        "subtasks": {name: _group(scores, index) for name, index in sorted(subtasks.items())},
-        "families": {name: _group(scores, index) for name, index in sorted(families.items())},
+        "all": _group(scores, range(len(lines)), kinds if {line.split for line in lines} == {KINDS} else skills),
+        "subtasks": {name: _group(scores, index, skills) for name, index in sorted(subtasks.items())},
+        "families": {name: _group(scores, index, skills) for name, index in sorted(families.items())},
     }
 
 
-def _group(scores: "Scores", index: Iterable[int]) -> dict:
+def _group(scores: "Scores", index: Iterable[int], units: list[str]) -> dict:
+    """The numbers of some lines; `units` says for every line what is drawn together for an interval."""
     index = list(index)
     group = {"n": len(index), "exact_interval": {}}
     for column, measures in scores.items():
         for measure, values in measures.items():
-            some = [values[i] for i in index if values[i] is not None]
+            having = [i for i in index if values[i] is not None]
+            some = [values[i] for i in having]
             if some:
                 group.setdefault(measure, {})[column] = round(sum(some) / len(some), 4)
             if measure == "judge":
                 asked = sum(measures["exact"][i] is not None for i in index)
                 group["unread"] = group.get("unread", 0) + asked - len(some)
             if measure == "exact" and some:
-                group["exact_interval"][column] = _rounded(paired_interval(some, [0.0] * len(some)))
+                group["exact_interval"][column] = _interval_of(values, None, having, units)
     exact = {column: measures["exact"] for column, measures in scores.items()}
     group["difference"] = {
-        rival: _rounded(paired_interval([exact["parametric"][i] for i in index], [exact[rival][i] for i in index]))
-        for rival in RIVALS
-        if rival in exact
+        rival: _interval_of(exact["parametric"], exact[rival], index, units) for rival in RIVALS if rival in exact
     }
     sample = [i for i in index if exact.get(OWN) and exact[OWN][i] is not None]
     if sample:  # the LoRA of one skill are few: what they are compared with is the same lines
@@ -58,8 +60,13 @@ def _group(scores: "Scores", index: Iterable[int]) -> dict:
     return group
 
 
-def _rounded(interval: tuple[float, float]) -> list[float]:
-    return [round(bound, 4) for bound in interval]
+def _interval_of(
+    first: list[float | None], second: list[float | None] | None, index: list[int], units: list[str]
+) -> list[float] | None:
+    """Of the mean difference on some lines, or where there is no second column of the mean itself."""
+    subtracted = [second[i] if second else 0.0 for i in index]
+    interval = paired_interval([first[i] for i in index], subtracted, [units[i] for i in index])
+    return interval and [round(bound, 4) for bound in interval]
 
 
 def table(report: dict) -> str:
@@ -123,6 +130,7 @@ def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[st
     everything = split["all"]
     if not split["seconds"]:
         yield "Nothing was generated: an answer counts where one pass over prompt and right answer gives its tokens."
+    yield "Intervals draw whole skills; in the first row of the split *families*, whole families."
     yield f"Exact match in percent, greedy; {split['seconds_per_adapter']:.2f} seconds to make an adapter."
     if split["seconds"]:
         yield "Seconds are those of a few answers, each generated alone."
@@ -149,8 +157,8 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"
 
 
-def _interval(bounds: list[float]) -> str:
-    return f"{100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}"
+def _interval(bounds: list[float] | None) -> str:
+    return "" if bounds is None else f"{100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f}"
 
 
 def _markdown(rows: list[list[str]]) -> str:
@@ -170,7 +178,10 @@ def picture(report: dict, target: Path) -> None:
     for position, column in enumerate(columns):
         drawn = [(x, split["all"]) for x, split in enumerate(splits.values()) if column in split["all"]["exact"]]
         heights = [100 * group["exact"][column] for _, group in drawn]
-        bounds = [[100 * bound for bound in group["exact_interval"][column]] for _, group in drawn]
+        bounds = [
+            [100 * bound for bound in group["exact_interval"][column] or [group["exact"][column]] * 2]
+            for _, group in drawn
+        ]
         errors = [
             [max(0, height - low) for height, (low, _) in zip(heights, bounds, strict=True)],
             [max(0, high - height) for height, (_, high) in zip(heights, bounds, strict=True)],

@@ -20,8 +20,8 @@ from hypernet.lora import LoraWeights, apply_lora
 from skills.library import SkillLibrary
 from studio.fidelity import passes
 from studio.service import Settings, Studio
-from training.evaluate import evaluate, spread
-from training.lines import Line, family_lines, library_lines
+from training.evaluate import evaluate
+from training.lines import Line, family_lines, library_lines, spread_out
 from training.properties.neutral import Quiz, effects
 from training.report import table
 
@@ -162,7 +162,7 @@ def test_the_shipped_adapters_beat_reading_and_every_control(
     hypernetwork: Hypernetwork, lines: list[Line], least: float
 ):
     plain = Base.load(quantization="dequantized")  # the same function, and faster
-    report = evaluate(plain, hypernetwork, spread(lines, SAMPLE), exact_only=True)
+    report = evaluate(plain, hypernetwork, spread_out(lines, SAMPLE), exact_only=True)
     print(table(report))
     (split,) = report["splits"].values()
     exact = split["all"]["exact"]

@@ -24,8 +24,18 @@ from hypernet.lora import LoraWeights
 from skills.evals import Assertion
 from skills.library import SUBTASKS
 from training.commands import main
-from training.evaluate import Column, _answers, _seconds, _wrong_skills, evaluate, find_reader, spread
+from training.evaluate import (
+    Column,
+    _answers,
+    _batches,
+    _parts,
+    _seconds,
+    _wrong_skills,
+    evaluate,
+    find_reader,
+)
 from training.examples import answer_logits, to_example
+from training.kept import Kept
 from training.lines import (
     LEAST,
     SPLITS,
@@ -35,9 +45,10 @@ from training.lines import (
     library_lines,
     read_instructions,
     read_lines,
+    spread_out,
 )
 from training.own_lora import train_own_lora
-from training.report import OWN, READER, overview, picture, table
+from training.report import OWN, READER, overview, picture, summary, table
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Task
 
 COLUMNS = ("no skill", "in context", "in context with three examples", "parametric", "wrong skill", "shared only")
@@ -157,9 +168,14 @@ def test_the_wrong_skill_is_another_one_of_the_same_family(lines: list[Line]):
     assert all(skill != other and family_of[skill] == family_of[other] for skill, other in wrong.items())
 
 
-def test_a_family_with_a_single_skill_takes_the_wrong_one_from_another():
-    lines = [Line("a", "p", "x", family="one"), Line("b", "p", "x", family="two"), Line("b", "q", "x", family="three")]
-    assert _wrong_skills(lines) == {"a": "b", "b": "a"}
+def test_a_skill_alone_in_its_family_takes_the_wrong_one_from_its_subtask_or_else_from_all():
+    lines = [
+        Line("a", "p", "x", "patch", "one"),
+        Line("b", "p", "x", "search", "two"),
+        Line("c", "p", "x", "patch", "three"),
+        Line("c", "q", "x", "patch", "three"),
+    ]
+    assert _wrong_skills(lines) == {"a": "c", "b": "c", "c": "a"}
 
 
 def test_data_with_a_single_skill_is_refused(base: Base, hypernetwork: Hypernetwork):
@@ -356,6 +372,68 @@ def test_the_picture_shows_every_split_and_column(report: dict, name: str, start
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
+def test_a_column_that_is_kept_is_not_asked_again(
+    base: Base,
+    hypernetwork: Hypernetwork,
+    lines: list[Line],
+    reader: LoraWeights,
+    report: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    file = tmp_path / "kept.jsonl"
+    whole = evaluate(base, hypernetwork, lines, reader=reader, ceiling=2, kept=Kept(file))
+    rows = file.read_text().splitlines(keepends=True)
+    assert len(rows) == len(COLUMNS) + 2
+
+    def refuse(*_):
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(training.evaluate, "_answers", refuse)
+    monkeypatch.setattr(training.evaluate, "train_own_lora", refuse)
+    assert evaluate(base, hypernetwork, lines, reader=reader, ceiling=2, kept=Kept(file)) == whole
+    for other in ({"lines": lines[:4]}, {"hypernetwork": make_hypernetwork(base, seed=5)}, {"exact_only": True}):
+        asked = {"base": base, "hypernetwork": hypernetwork, "lines": lines, "reader": reader, "kept": Kept(file)}
+        with pytest.raises(AssertionError, match="asked again"):
+            evaluate(**asked | other)
+    file.write_text("".join(rows[:-1]))
+    with pytest.raises(AssertionError, match="asked again"):
+        evaluate(base, hypernetwork, lines, reader=reader, ceiling=2, kept=Kept(file))
+
+
+@pytest.mark.parametrize("held", ["word\n", "[]\n", '{"exact": 1}\n'])
+def test_a_file_that_holds_no_rows_is_refused_and_stays(held: str, tmp_path: Path):
+    (tmp_path / "kept.jsonl").write_text(held)
+    with pytest.raises(DataError, match="does not hold an earlier run's rows"):
+        Kept(tmp_path / "kept.jsonl")
+    assert (tmp_path / "kept.jsonl").read_text() == held
+
+
+def test_what_is_scored_or_generated_together_is_bounded_in_tokens(monkeypatch: pytest.MonkeyPatch):
+    lines = [Line(str(i // 50), "p", "a") for i in range(100)]
+    prompts = [[0] * (100 + i) for i in range(100)]
+    monkeypatch.setattr(training.evaluate, "TOKENS_AT_ONCE", 1000)
+    for parts in (_batches([*range(100)], prompts, lines), _parts([*range(100)], prompts)):
+        parts = list(parts)
+        assert sorted(i for part in parts for i in part) == [*range(100)]
+        assert all(len(part) * (max(len(prompts[i]) for i in part) + 12) <= 1000 for part in parts)
+        assert any(len(part) > 1 for part in parts)
+
+
+def test_the_first_row_of_whole_families_draws_families_and_the_others_draw_skills():
+    lines = [Line(f"{f}{s}", f"{q}", "a", "t", f, split="families") for f in "ab" for s in "123" for q in range(4)]
+    right = [float(line.family == "a") for line in lines]
+    scores = {"parametric": {"exact": right}, "in context": {"exact": [0.0] * len(lines)}}
+    whole, known = (summary([replace(line, split=split) for line in lines], scores) for split in ("families", "known"))
+    assert whole["all"]["difference"]["in context"] == [0.0, 1.0]  # one family of two, and both may be drawn twice
+    assert whole["subtasks"] == known["subtasks"]
+    low, high = known["all"]["difference"]["in context"]
+    assert 0 < low < 0.5 < high < 1
+    one = [i for i, line in enumerate(lines) if line.skill == "a1"]
+    alone = summary([lines[i] for i in one], {c: {"exact": [m["exact"][i] for i in one]} for c, m in scores.items()})
+    assert alone["families"]["a"]["difference"] == {"in context": None}
+
+
 def test_two_hypernetworks_give_two_reports(base: Base, lines: list[Line], report: dict):
     other = evaluate(base, make_hypernetwork(base, seed=5), lines)
     assert other["hypernetwork_fingerprint"] != report["hypernetwork_fingerprint"]
@@ -491,8 +569,8 @@ def test_a_file_that_is_no_whole_gzip_is_refused(tmp_path: Path):
 
 
 def test_a_limit_spreads_evenly():
-    assert spread(list(range(10)), 4) == [0, 2, 5, 7]
-    assert spread([1, 2], 4) == [1, 2]
+    assert spread_out(list(range(10)), 4) == [0, 2, 5, 7]
+    assert spread_out([1, 2], 4) == spread_out([1, 2], None) == [1, 2]
 
 
 # ---- the command line ----------------------------------------------------------------------------------------------

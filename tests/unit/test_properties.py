@@ -16,6 +16,7 @@ from hypernet.lora import LoraWeights, decoder_layers
 from training import properties
 from training.evaluate import DataError
 from training.examples import Example
+from training.kept import Kept
 from training.properties import accumulation, material, neutral, real, stacks, strength
 from training.properties.combine import averaged, concatenated, ema, ema_in_order
 from training.properties.material import (
@@ -26,7 +27,6 @@ from training.properties.material import (
     own_parts,
     read_texts,
     seeded,
-    spread_out,
     with_shared,
 )
 from training.properties.neutral import Quiz, effects, texts_by_kind
@@ -97,11 +97,6 @@ def test_the_skills_of_a_draw_are_of_different_families_and_come_again():
     assert len({skill.family for skill in skills}) == 3
     assert skills == new_skills(seeded("x"), 3)
     assert skills != new_skills(seeded("y"), 3)
-
-
-def test_a_sample_is_spread_over_the_order():
-    assert spread_out([*range(10)], 5) == [0, 2, 4, 6, 8]
-    assert spread_out([1, 2], 5) == spread_out([1, 2], None) == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["skills.jsonl", "skills.jsonl.gz"])
@@ -310,36 +305,32 @@ def test_a_limit_takes_texts_of_all_lengths(base: Base, hypernetwork: Hypernetwo
 def test_what_was_measured_before_is_not_measured_again(
     base: Base, hypernetwork: Hypernetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    kept = tmp_path / "kept.jsonl"
+    file = tmp_path / "kept.jsonl"
     skills = [SkillText(line, "word and " * 3**line) for line in range(1, 5)]
-    whole = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, kept)
-    lines = kept.read_text().splitlines(keepends=True)
+    whole = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, Kept(file))
+    lines = file.read_text().splitlines(keepends=True)
     assert len(lines) == 4
-    kept.write_text("".join(lines[:3]))
+    file.write_text("".join(lines[:3]))
     monkeypatch.setattr(material, "ADAPTERS_AT_ONCE", 1)
     tried: list[int] = []
     monkeypatch.setattr(real, "_speech", lambda base, weights, _: tried.append(weights.skills) or [True])
-    again = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, kept)
+    again = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, Kept(file))
     assert tried == [1]
     assert again["rows"][:3] == whole["rows"][:3]
-    assert kept.read_text().splitlines(keepends=True)[:3] == lines[:3]
+    assert file.read_text().splitlines(keepends=True)[:3] == lines[:3]
+    monkeypatch.undo()
+    other = real.measure(base, make_hypernetwork(base, seed=5), None, skills, quiet, MATERIAL, Kept(file))
+    assert other["rows"][0]["norms"] != whole["rows"][0]["norms"]
+    assert len(file.read_text().splitlines()) == 8
 
 
-@pytest.mark.parametrize(
-    ("held", "message"),
-    [
-        ('{"sha256": "1", "hypernetwork": "another"}\n', "of another hypernetwork"),
-        ("word\n", "does not hold an earlier run's rows"),
-    ],
-)
-def test_a_file_of_other_rows_is_refused_and_stays(
-    base: Base, hypernetwork: Hypernetwork, tmp_path: Path, held: str, message: str
+def test_adapters_whose_effect_is_known_are_not_made_again(
+    base: Base, hypernetwork: Hypernetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    kept = tmp_path / "kept.jsonl"
-    kept.write_text(held)
-    with pytest.raises(DataError, match=message):
-        real.measure(base, hypernetwork, None, [SkillText(1, "word")], quiet, MATERIAL, kept)
-    assert kept.read_text() == held
+    file = tmp_path / "kept.jsonl"
+    whole = neutral.measure(base, hypernetwork, 6, [], quiet, MATERIAL, Kept(file))
+    monkeypatch.setattr(neutral, "effects", None)
+    assert neutral.measure(base, hypernetwork, 6, [], quiet, MATERIAL, Kept(file)) == whole
 
 
 def test_where_no_text_can_be_read_the_report_says_so(base: Base, hypernetwork: Hypernetwork):

@@ -12,7 +12,8 @@ from pathlib import Path
 from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork, load_hypernetwork
-from training.evaluate import DataError
+from training.kept import Kept
+from training.lines import DataError
 from training.properties import accumulation, neutral, real, stacks, strength
 from training.properties.material import SkillText, read_texts
 
@@ -34,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="also write the report as JSON, anew after each property")
     parser.add_argument(
-        "--kept", type=Path, help="JSONL of what `real` has measured, text by text: the same command goes on from it"
+        "--kept",
+        type=Path,
+        help="JSONL of what `neutral` and `real` have measured, adapter by adapter: the same command goes on from it",
     )
 
 
@@ -47,11 +50,12 @@ def run(options: argparse.Namespace) -> None:
     if options.limit is not None and options.limit < 1:
         raise DataError(f"--limit is {options.limit}. Give at least 1, or leave it out.")
     texts = read_texts(options.skills_file) if options.skills_file else []
+    kept = Kept(options.kept)
     base = Base.load(options.base, quantization="dequantized")  # the weights' norms are wanted, not their packing
     hypernetwork = load_hypernetwork(base, options.checkpoint)
     report = about(base, hypernetwork)
     for name in names:
-        report[name] = measure(name, base, hypernetwork, options.limit, texts, kept=options.kept)
+        report[name] = measure(name, base, hypernetwork, options.limit, texts, kept=kept)
         if options.out:
             text = json.dumps(report, indent=2) + "\n"
             write_atomically(options.out, lambda path, text=text: path.write_text(text))
@@ -78,13 +82,11 @@ def measure(
     limit: int | None = None,
     texts: list[SkillText] | None = None,
     say: Callable[[str], None] = lambda message: print(message, file=sys.stderr, flush=True),
-    kept: Path | None = None,
+    kept: Kept | None = None,
 ) -> dict:
     """The report of one property."""
-    if name == REAL:
-        return real.measure(base, hypernetwork, limit, texts or [], say, kept=kept)
     if name in WITH_TEXTS:
-        return PROPERTIES[name].measure(base, hypernetwork, limit, texts or [], say)
+        return PROPERTIES[name].measure(base, hypernetwork, limit, texts or [], say, kept=kept)
     return PROPERTIES[name].measure(base, hypernetwork, limit, say)
 
 

@@ -13,7 +13,7 @@ import torch
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
-from training.evaluate import DataError
+from training.lines import DataError
 from training.tasks import KNOWN, TaskSkill, sample_skill
 
 QUESTIONS = 4  # to a skill
@@ -63,13 +63,6 @@ def new_skills(rng: random.Random, count: int, families: tuple[str, ...] = KNOWN
     """So many skills; a family comes again only when all have come."""
     names = [name for _ in range(-(-count // len(families))) for name in rng.sample(families, len(families))]
     return [sample_skill(name, rng, QUESTIONS) for name in names[:count]]
-
-
-def spread_out(items: list, count: int | None) -> list:
-    """At most so many of the items, evenly spread over their order."""
-    if count is None or count >= len(items):
-        return items
-    return [items[i * len(items) // count] for i in range(count)]
 
 
 def batches(base: Base, texts: list[str]) -> Iterator[list[int]]:

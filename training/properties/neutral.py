@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,9 @@ from hypernet.lora import LoraWeights, stack_skills
 from skills.library import SkillLibrary
 from training.examples import Example, answer_logits
 from training.fit import FitConfig, NeutralExamples
-from training.properties.material import SkillText, batches, seeded, spread_out
+from training.kept import Kept, key_of
+from training.lines import spread_out
+from training.properties.material import SkillText, batches, seeded
 from training.properties.scoring import markdown, mean, percent, spread, verdict
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, sample_skill
 
@@ -103,15 +105,25 @@ def measure(
     real: list[SkillText],
     say: Callable[[str], None],
     material: int | None = None,
+    kept: Kept | None = None,
 ) -> dict:
-    """Try every adapter on a few neutral texts and questions; `material` bounds how many of them there are."""
+    """Try every adapter on a few neutral texts and questions; `material` bounds how many of them there are.
+
+    What `kept` has of this base and hypernetwork is not measured again.
+    """
+    kept = kept or Kept()
     skills = texts_by_kind(hypernetwork, base, min(limit or ADAPTERS, ADAPTERS), real)
     quiz, rng = Quiz.load(base, material), seeded("neutral/quiz")
     found: dict[str, list[Effect]] = {"all": []}
     texts = [text for _, text in skills]
     for batch in batches(base, texts):
-        weights = hypernetwork.generate(base, [texts[i] for i in batch])
-        for i, effect in zip(batch, effects(base, weights, quiz.draw(rng)), strict=True):
+        drawn = quiz.draw(rng)
+        keys = [key_of("neutral", base.fingerprint, hypernetwork.fingerprint, texts[i], drawn) for i in batch]
+        if not all(key in kept for key in keys):
+            tried = effects(base, hypernetwork.generate(base, [texts[i] for i in batch]), drawn)
+            kept.add({key: asdict(effect) for key, effect in zip(keys, tried, strict=True)})
+        for i, key in zip(batch, keys, strict=True):
+            effect = Effect(**kept[key])
             found["all"].append(effect)
             found.setdefault(skills[i][0], []).append(effect)
         say(f"neutral: {len(found['all'])} of {len(skills)} adapters")

@@ -1,10 +1,8 @@
 """Real: every skill that people wrote gives a sane adapter of its own, under which the base still speaks."""
 
-import json
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,13 +10,13 @@ from torch import Tensor
 from hypernet.adapter import text_sha256
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
-from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, cosines, decoder_layers
-from training.evaluate import DataError
 from training.examples import Example
 from training.fit import NEUTRAL_TOKENS
-from training.properties.material import SkillText, batches, own_parts, seeded, spread_out, with_shared
+from training.kept import Kept, key_of
+from training.lines import spread_out
+from training.properties.material import SkillText, batches, own_parts, seeded, with_shared
 from training.properties.neutral import TOLERANCE, Quiz, effects
 from training.properties.scoring import markdown, mean, percent, spread, verdict
 
@@ -62,12 +60,12 @@ def measure(
     real: list[SkillText],
     say: Callable[[str], None],
     material: int | None = None,
-    kept: Path | None = None,
+    kept: Kept | None = None,
 ) -> dict:
     """Make and try the adapter of every text that can be read, or of a sample spread over the lengths.
 
-    The base's weights must be plain matrices (quantization "dequantized" or "none"). Rows are kept in the file `kept`
-    as they come, and those that it has are not measured again. Raises DataError where it is another hypernetwork's.
+    The base's weights must be plain matrices (quantization "dequantized" or "none"). What `kept` has of this base and
+    hypernetwork is not measured again.
     """
     lengths = {skill: base.count_tokens(skill.text) for skill in real}
     longest = hypernetwork.config.max_tokens
@@ -80,10 +78,11 @@ def measure(
         return {**report, "rows": []}
     quiz = Quiz.load(base, material)
     prompts = _prompts_that_are_answered_in_words(base, quiz)
-    found = _read_rows(kept, hypernetwork.fingerprint) if kept else {}
+    kept = kept or Kept()
     digests = [text_sha256(skill.text) for skill in chosen]
+    keys = [key_of("real", base.fingerprint, hypernetwork.fingerprint, digest) for digest in digests]
     for batch in batches(base, [skill.text for skill in chosen]):
-        if all(digests[i] in found for i in batch):
+        if all(keys[i] in kept for i in batch):
             continue
         texts = [chosen[i].text for i in batch]
         started = time.perf_counter()
@@ -93,10 +92,10 @@ def measure(
         norms = _relative_norms(base, weights, tuple(own.modules))
         tried = effects(base, weights, quiz.draw(seeded(f"real/{digests[batch[0]]}")))
         speech = _speech(base, weights, prompts)
+        found = {}
         for place, i in enumerate(batch):
-            found[digests[i]] = {
+            found[keys[i]] = {
                 "sha256": digests[i],
-                "hypernetwork": hypernetwork.fingerprint,
                 "seconds": round(seconds, 3),
                 "norms": norms[place],
                 "sane": all(0 < norm < NORM_LIMIT for norm in norms[place].values()),  # not a number is neither
@@ -104,29 +103,12 @@ def measure(
                 "answers": tried[place].answers,
                 "speaks": speech[place],
             }
-        if kept:
-            lines = "".join(json.dumps(row) + "\n" for row in found.values())
-            write_atomically(kept, lambda path, lines=lines: path.write_text(lines))
-        done = sum(digest in found for digest in digests)
+        kept.add(found)
+        done = sum(key in kept for key in keys)
         say(f"real: {done} of {len(chosen)} texts, up to {lengths[chosen[batch[-1]]]} tokens")
-    rows = [{"line": s.line, "tokens": lengths[s], **found[d]} for s, d in zip(chosen, digests, strict=True)]
+    rows = [{"line": s.line, "tokens": lengths[s], **kept[key]} for s, key in zip(chosen, keys, strict=True)]
     sample = own_parts(base, hypernetwork, [skill.text for skill in spread_out(chosen, SAMPLE)])
     return {**report, **_summary(rows, pair_cosines(sample)), "rows": rows}
-
-
-def _read_rows(file: Path, hypernetwork: str) -> dict[str, dict]:
-    """What an earlier run measured, by the SHA-256 of the text. Raises DataError."""
-    if not file.exists():
-        return {}
-    try:
-        rows = [json.loads(line) for line in file.read_text().splitlines()]
-        others = any(row["hypernetwork"] != hypernetwork for row in rows)
-        found = {row["sha256"]: row for row in rows}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{file} does not hold an earlier run's rows ({error}). Remove it, or name another.") from error
-    if others:
-        raise DataError(f"{file} holds what was measured of another hypernetwork. Remove it, or name another.")
-    return found
 
 
 def _prompts_that_are_answered_in_words(base: Base, quiz: Quiz) -> list[Example]:
