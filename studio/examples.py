@@ -9,6 +9,7 @@ import json
 import os
 import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from skills.evals import Assertion, Eval
 from skills.skill import CHARACTERS_A_TOKEN, Skill, SkillError
 from studio import database
+from studio.room import Room
+from studio.wording import counted
 
 if TYPE_CHECKING:
     from training.trajectories import Trajectory
@@ -30,6 +33,8 @@ MAX_IMPORT = 10_000_000  # bytes of a file
 ADVISED_EXAMPLES = 8  # of a skill: with fewer, two or less are kept out, and the report says little
 LONG_ANSWER = 2_000  # characters, some 500 tokens: longer ones take most of the time and are seldom met exactly
 MAX_JUDGED = 10_000  # chats whose length is remembered: counting their tokens takes longer than all else
+MAX_VERDICTS = 10_000  # checks of answers whose outcome is remembered
+CHECKING_SECONDS = 2.0  # of one look: a pattern may take a fifth of a second, and a person have 80,000 of them
 _Severity = Literal["error", "warning"]
 SPLITS = {"": "either part", "train": "learned from", "test": "kept out"}
 
@@ -127,13 +132,15 @@ class ExampleBook:
             raise ExampleError(
                 f"The folder {root} can't be made ({error.strerror}). Name another in SKILL_STUDIO_DATA."
             ) from error
-        database.create(self._path, _SCHEMA, ExampleError)
+        self._room = Room(self._path, _SCHEMA, ("skills", "examples", "brought"), ExampleError)
         self._judged: dict[tuple[int, bytes], tuple[_Severity, str] | None] = {}  # by the base's context and the chat
+        self._verdicts: dict[bytes, bool] = {}  # by the check and the answer
 
     # ---- skills ----
 
     def skills(self, owner: str) -> list[OwnSkill]:
         """A person's skills in the order in which they came."""
+        self._room.visit(owner)
         query = "SELECT name, sha256, text FROM skills WHERE owner = ? ORDER BY added"
         return [OwnSkill(*row) for row in database.rows(self._path, ExampleError, query, owner)]
 
@@ -156,7 +163,7 @@ class ExampleBook:
         except SkillError as error:
             raise ExampleError(str(error)) from error
         sha256 = hashlib.sha256(text.encode()).hexdigest()
-        with database.transaction(self._path, ExampleError) as db:
+        with self._room.adding(owner) as db:
             others = db.execute("SELECT COUNT(*) FROM skills WHERE owner = ? AND name != ?", (owner, name)).fetchone()
             if others[0] >= MAX_SKILLS:
                 raise ExampleError(f"You have {others[0]} skills, which is the limit. Remove one that you don't train.")
@@ -201,7 +208,7 @@ class ExampleBook:
         """
         _check_filled(prompt, answer)
         chat = [*messages, {"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
-        with database.transaction(self._path, ExampleError) as db:
+        with self._room.adding(owner) as db:
             skill = _skill(db, owner, skill_sha256)
             trajectory = _trajectory(chat, skill.sha256, split=split, checks=tuple(checks), source=source)
             return _example(_insert(db, owner, skill, trajectory)[0], skill)
@@ -211,7 +218,7 @@ class ExampleBook:
 
         All are kept or, where anything is wrong, none. Raises ExampleError as `add`.
         """
-        with database.transaction(self._path, ExampleError) as db:
+        with self._room.adding(owner) as db:
             skill = _skill(db, owner, skill_sha256)
             for ev in evals:
                 mark = hashlib.sha256(json.dumps([ev.prompt, ev.expected_output]).encode()).hexdigest()
@@ -239,7 +246,7 @@ class ExampleBook:
         Raises ExampleError as `add`, and where another says the same then.
         """
         _check_filled(prompt, answer)
-        with database.transaction(self._path, ExampleError) as db:
+        with self._room.adding(owner) as db:
             row, skill = _own(db, owner, id)
             changed = chat = json.loads(row["messages"]) if chat is None else list(chat)
             asked = _asked(chat)
@@ -284,7 +291,7 @@ class ExampleBook:
             raise
         except ValueError as error:  # of trajectories and evals: it names the place, but people know no temporary path
             raise ExampleError(str(error).replace(str(path), path.name)) from error
-        with database.transaction(self._path, ExampleError) as db:
+        with self._room.adding(owner) as db:
             known = {skill.sha256: skill for skill in _skills(db, owner)}
             for number, trajectory in enumerate(trajectories, 1):
                 skill = known.get(trajectory.skill or named.sha256)
@@ -322,16 +329,42 @@ class ExampleBook:
         if not skills:
             return [Fault("", None, "No skill is chosen. Choose one to train on.", "error")]
         own, found = {skill.sha256: skill for skill in self.skills(owner)}, []
+        deadline = time.monotonic() + CHECKING_SECONDS
         for sha256 in dict.fromkeys(skills):
             if sha256 not in own:
                 message = "A chosen skill is no longer in your book: it was removed or edited. Choose it again."
                 found.append(Fault("", None, message, "error"))
                 continue
             examples = self.examples(owner, sha256)
-            found += _faults(own[sha256].name, examples)
+            failed, untried = self._failed(examples, deadline)
+            found += _faults(own[sha256].name, examples, failed)
+            if untried:
+                message = (
+                    f"The checks of {counted(untried, 'example')} of {own[sha256].name} were not tried: those before "
+                    f"took {CHECKING_SECONDS:g} seconds. Write simpler patterns, or remove some."
+                )
+                found.append(Fault(own[sha256].name, None, message, "warning"))
             if reach:
                 found += self._over(own[sha256], examples, reach)
         return found + _too_much([own[sha256] for sha256 in dict.fromkeys(skills) if sha256 in own], reach)
+
+    def _failed(self, examples: list[Example], deadline: float) -> tuple[dict[int, Assertion], int]:
+        """(the first check that fails, by the example's id; how many examples were not looked at in time)."""
+        failed, untried = {}, 0
+        for example in examples:
+            for check in example.checks:
+                key = hashlib.sha256(repr((check, example.answer)).encode()).digest()
+                if (holds := self._verdicts.get(key)) is None:
+                    if time.monotonic() > deadline:
+                        untried += 1
+                        break
+                    if len(self._verdicts) >= MAX_VERDICTS:
+                        self._verdicts.clear()
+                    holds = self._verdicts[key] = check.holds(example.answer)
+                if not holds:
+                    failed[example.id] = check
+                    break
+        return failed, untried
 
     def _over(self, skill: OwnSkill, examples: list[Example], reach: Reach) -> list[Fault]:
         """What of a skill and its chats is too long to be read."""
@@ -391,8 +424,11 @@ def _too_much(skills: list[OwnSkill], reach: Reach | None) -> list[Fault]:
     return [Fault("", None, message, "warning")]
 
 
-def _faults(name: str, examples: list[Example]) -> list[Fault]:
-    """What is wrong with the examples of a skill: first of all of them, then of each."""
+def _faults(name: str, examples: list[Example], failed: dict[int, Assertion]) -> list[Fault]:
+    """What is wrong with the examples of a skill: first of all of them, then of each.
+
+    `failed` are the checks that their answers do not pass, by the example's id.
+    """
     from training.refit import LEAST_EXAMPLES  # imports torch
 
     found, count = [], len(examples)
@@ -441,10 +477,11 @@ def _faults(name: str, examples: list[Example]) -> list[Fault]:
                 "The same prompt is there with another answer. Keep the better one and remove the other.",
                 example.id,
             )
-        elif failed := [check for check in example.checks if not check.holds(example.answer)]:
+        elif example.id in failed:
             fault(
                 "error",
-                f"The answer does not pass its own check: {failed[0].text()} Mend the answer, or remove the check.",
+                f"The answer does not pass its own check: {failed[example.id].text()} Mend the answer, or remove the "
+                "check.",
                 example.id,
             )
         if len(example.answer) > LONG_ANSWER:

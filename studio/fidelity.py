@@ -116,12 +116,14 @@ def answer(
     yield found
     for column in COLUMNS:
         given: list[str | None] = []
+        judged: tuple[bool, ...] = ()
         for start in range(0, len(lines), AT_ONCE):
+            batch = slice(start, start + AT_ONCE)
             # of one skill, so the adapter is always the same
-            given += answer_column(base, lines[start : start + AT_ONCE], lambda _: weights, column)
-            judged = tuple(
+            given += answer_column(base, lines[batch], lambda _: weights, column)
+            judged += tuple(
                 text is not None and passes(text, ev.expected_output, ev.assertions)
-                for ev, text in zip(asked, given, strict=False)
+                for ev, text in zip(asked[batch], given[batch], strict=True)
             )
             found = replace(
                 found,

@@ -7,9 +7,11 @@ is used, and no message holds it.
 
 import argparse
 import json
+import math
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
 from huggingface_hub.utils._http import default_client_factory
 
 from skills.archive import SkillFiles
+from skills.fetch import Limits
 from skills.scan import MAX_FILES, MAX_SIZE, Finding, fault_of_path
 from skills.skill import MAX_TEXT, SkillError
 from studio import bundle
@@ -39,7 +42,8 @@ SKILL_TAGS = TAGS[:2]  # the first alone is also that of hypernetworks
 SILENCE = 30.0  # seconds without a byte after which the Hub is given up
 LONGEST_WAIT = 10  # seconds that the Hub may ask for and that are waited without a question
 MAX_TEXT_FILE = 4 * MAX_TEXT  # bytes of a file that is not weights
-MAX_SKILL = 64_000_000  # bytes of a skill without its adapter: in memory, for anybody who types a name
+MAX_SKILL = Limits.size  # bytes of a skill without its adapter: in memory, for anybody who types a name
+MAX_SECONDS = Limits.seconds  # of all files of a skill, and of all that a visitor waits for: others wait behind it
 MAX_CHECKPOINT = 2_000_000_000  # bytes of a hypernetwork
 RUNNABLE = tuple(".bin .pt .pth .pkl .pickle .ckpt .joblib .npy .npz .h5 .keras .onnx .msgpack".split())  # when opened
 SKILL_FOLDERS = ("evals/", "references/", "scripts/", "assets/")
@@ -168,7 +172,7 @@ class Hub:
     """The Hub, as one person sees it: who has a shell here, or else a visitor of a page."""
 
     def __init__(self, token: str | None = None, endpoint: str | None = None, is_visitor: bool = False) -> None:
-        self._token = usable_token(token, is_visitor)
+        self._token, self._is_visitor = usable_token(token, is_visitor), is_visitor
         self._way_in = "Sign in, or type a token." if is_visitor else "Set HF_TOKEN, or give a token with --token."
         self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name=LIBRARY)
 
@@ -289,16 +293,17 @@ class Hub:
         Where only a skill is wanted, a bundle is one, and what it adds is left there. Only what is expected is
         downloaded, after a look at names and sizes. Raises HubError, BundleError, SkillError.
         """
+        is_for_skill = kinds == ("skill",)
+        deadline = time.monotonic() + (MAX_SECONDS if is_for_skill or self._is_visitor else math.inf)
         info = self._info(repository, revision)
         sizes = {each.rfilename: each.size for each in info.siblings or ()}
-        is_for_skill = kinds == ("skill",)
         kind = "skill" if is_for_skill and SKILL in sizes else _kind(sizes)
         if kind not in kinds or not info.sha:
             wanted = " and ".join(filter(None, [", ".join(f"no {each}" for each in kinds[:-1]), f"no {kinds[-1]}"]))
             raise HubError(f"{repository} holds {wanted}. Choose another repository.")
         files: dict[str, bytes] = {}
         if kind == "bundle":
-            files = self._download(repository, info.sha, {PROVENANCE: sizes[PROVENANCE]}, kind)
+            files = self._download(repository, info.sha, {PROVENANCE: sizes[PROVENANCE]}, kind, deadline)
             _, digests = bundle.read_provenance(files[PROVENANCE])
             wanted = {*REQUIRED, *digests} - {PROVENANCE}
         elif kind == "skill":
@@ -310,17 +315,26 @@ class Hub:
         else:
             allowed = ("config.json", HYPERNETWORK_INDEX, CARD)
             wanted = {each for each in sizes if each in allowed or HYPERNETWORK_WEIGHTS.fullmatch(each)}
-        files |= self._download(repository, info.sha, {each: sizes[each] for each in wanted & sizes.keys()}, kind)
+        listed = {each: sizes[each] for each in wanted & sizes.keys()}
+        files |= self._download(repository, info.sha, listed, kind, deadline)
         skill = None if kind == "hypernetwork" else SkillFiles.of(files)
         mismatches = tuple(bundle.altered(skill)) if skill and kind == "bundle" else ()
         return Fetched(repository, info.sha, kind, files, skill, mismatches)
 
-    def _download(self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind) -> dict[str, bytes]:
+    def _download(
+        self, name: str, commit: str, sizes: Mapping[str, int | None], kind: Kind, deadline: float
+    ) -> dict[str, bytes]:
         """The files of a commit by their names; `sizes` are what the listing says of them."""
         _check_listing(name, sizes, kind)
         files = {}
         with tempfile.TemporaryDirectory(prefix="parametric-skills-pull-") as scratch:
             for each, size in sorted(sizes.items()):
+                if time.monotonic() > deadline:
+                    raise HubError(
+                        f"{name} takes more than {MAX_SECONDS:g} seconds: {len(files):,} of {len(sizes):,} files came, "
+                        f"and nothing was kept. Bring it with `python -m studio pull {name}`, which takes its time, "
+                        "and use the folder."
+                    )
                 with self._explained(name, "Nothing was kept; pull again."):
                     file = Path(self._api.hf_hub_download(name, each, revision=commit, local_dir=scratch))
                 if file.stat().st_size != size:

@@ -669,7 +669,7 @@ class Studio:
         from studio.compare import compare
 
         def judged(pane: PaneView) -> PaneView:
-            if not pane.done or expected is None or (not pane.tokens and pane.note):
+            if expected is None or (not pane.tokens and pane.note):
                 return pane
             passed = fidelity.passes(pane.text, expected, assertions)
             return replace(pane, passed=passed, diff=tuple(word_diff(expected, pane.text)))
@@ -677,11 +677,15 @@ class Studio:
         started = time.perf_counter()
         sampling = Sampling(settings.temperature, settings.max_new_tokens, settings.seed)
         views, shown = (PaneView(), PaneView(), PaneView()), -math.inf
+        done: dict[int, PaneView] = {}  # by place: a check may take long, and the next token waits for it
         try:
             for panes in compare(
                 loaded.base, prompt, _prompt_text(skill), adapter.weights, settings.strength, sampling
             ):
-                views = tuple(judged(PaneView(**vars(pane))) for pane in panes)
+                for place, pane in enumerate(panes):
+                    if pane.done and place not in done:
+                        done[place] = judged(PaneView(**vars(pane)))
+                views = tuple(done.get(place) or PaneView(**vars(pane)) for place, pane in enumerate(panes))
                 if time.perf_counter() - shown >= BETWEEN_VIEWS:
                     yield Comparison("answering", "Answering", info, views)
                     shown = time.perf_counter()

@@ -19,6 +19,7 @@ from skills.scan import MAX_FILES, MAX_SIZE, fault_of_path, shown
 from skills.skill import MAX_NAME, Skill, SkillError, is_valid_name, safe_name
 from studio import database
 from studio.fidelity import Score
+from studio.room import Room
 
 MAX_SKILLS = 200  # of a person, not counting the bin
 MAX_SKILL_TEXT = 100_000  # characters; hypernetworks read fewer, and say so
@@ -64,6 +65,10 @@ CREATE TABLE IF NOT EXISTS scores (
     found REAL NOT NULL,
     PRIMARY KEY (owner, sha256, hypernetwork)
 );
+CREATE TRIGGER IF NOT EXISTS erased AFTER DELETE ON skills BEGIN
+    DELETE FROM files WHERE skill = old.id;
+    DELETE FROM versions WHERE skill = old.id;
+END;
 """
 
 _OF_IT = "FROM files WHERE files.skill = versions.skill AND files.beside = versions.beside"
@@ -127,7 +132,7 @@ class Shelf:
             raise ShelfError(
                 f"The folder {root} can't be made ({error.strerror}). Name another in SKILL_STUDIO_DATA."
             ) from error
-        database.create(self._path, _SCHEMA, ShelfError)
+        self._room = Room(self._path, _SCHEMA, ("skills", "scores"), ShelfError)
         with database.transaction(self._path, ShelfError) as db:  # a shelf from before files were kept
             if "beside" not in {row["name"] for row in db.execute("PRAGMA table_info(versions)")}:
                 db.execute("ALTER TABLE versions ADD COLUMN beside TEXT NOT NULL DEFAULT ''")
@@ -136,6 +141,7 @@ class Shelf:
 
     def skills(self, owner: str, deleted: bool = False) -> list[ShelfSkill]:
         """A person's skills by name; with `deleted` those in the bin, the last first."""
+        self._room.visit(owner)
         with database.transaction(self._path, ShelfError, write=False) as db:
             found = [skill for skill in _skills(db, owner) if (skill.deleted is not None) == deleted]
         return sorted(found, key=lambda skill: (-(skill.deleted or 0), skill.name))
@@ -179,7 +185,7 @@ class Shelf:
         version. Raises ShelfError for a text that is no skill, a name that another skill has, and over a limit.
         """
         (text, name), files = _checked(text), _checked_files(files or {})
-        with database.transaction(self._path, ShelfError) as db:
+        with self._room.adding(owner) as db:
             own = _skills(db, owner)
             same = next((skill for skill in own if skill.deleted is None and skill.name == name), None)
             if not id:
@@ -199,7 +205,7 @@ class Shelf:
         Raises ShelfError.
         """
         (text, name), files = _checked(text), _checked_files(files or {})
-        with database.transaction(self._path, ShelfError) as db:
+        with self._room.adding(owner) as db:
             free = _free_name(name, {skill.name for skill in _skills(db, owner) if skill.deleted is None})
             text = _renamed(text, free) if free != name else text
             return _new(db, owner, free, text, origin, f"forked from {name}", files)
@@ -211,7 +217,7 @@ class Shelf:
             raise ShelfError(
                 f"A name has up to {MAX_NAME} small letters, digits and single hyphens. Try {safe_name(name)}."
             )
-        with database.transaction(self._path, ShelfError) as db:
+        with self._room.adding(owner) as db:
             skill = _skill(db, owner, id)
             if any(other.name == name and other.id != id and other.deleted is None for other in _skills(db, owner)):
                 raise ShelfError(f"Another skill of yours is named {name}. Choose another name, or delete that one.")
@@ -224,7 +230,7 @@ class Shelf:
         Raises ShelfError as `save` and `version`.
         """
         version = self.version(owner, id, number)
-        with database.transaction(self._path, ShelfError) as db:
+        with self._room.adding(owner) as db:
             skill, name = _skill(db, owner, id), version.name
             if any(other.name == name and other.id != id and other.deleted is None for other in _skills(db, owner)):
                 raise ShelfError(f"Another skill of yours is named {name} by now. Rename that one first.")
@@ -242,7 +248,7 @@ class Shelf:
 
         Raises ShelfError where there is none, and where there is no place for it.
         """
-        with database.transaction(self._path, ShelfError) as db:
+        with self._room.adding(owner) as db:
             skill = _skill(db, owner, id)
             if skill.deleted is None:
                 return skill
@@ -264,7 +270,7 @@ class Shelf:
             skill = _skill(db, owner, id)
             if skill.deleted is None:
                 raise ShelfError(f"{skill.name} is not deleted. Delete it first.")
-            _erase(db, id)
+            db.execute("DELETE FROM skills WHERE id = ?", (id,))
             return skill.name
 
     # ---- how well they do ----
@@ -272,7 +278,7 @@ class Shelf:
     def record(self, owner: str, sha256: str, hypernetwork: str, score: Score) -> None:
         """Remember what a check of a text found, with the fingerprint of the hypernetwork. Raises ShelfError."""
         values = (owner, sha256, hypernetwork, score.n, score.without, score.read, score.parametric, time.time())
-        with database.transaction(self._path, ShelfError) as db:
+        with self._room.adding(owner) as db:
             db.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
             db.execute(
                 "DELETE FROM scores WHERE rowid IN "
@@ -384,7 +390,7 @@ def _make_room(db: sqlite3.Connection, owner: str, kept: str) -> None:
     ]
     for id, deleted, *sizes in taken:
         if max(over) > 0 and deleted is not None and id != kept:
-            _erase(db, id)
+            db.execute("DELETE FROM skills WHERE id = ?", (id,))
             over = [each - size for each, size in zip(over, sizes, strict=True)]
     said = (
         f"Your skills with all their versions have {MAX_STORED / 1e6:,.0f} million characters",
@@ -394,12 +400,6 @@ def _make_room(db: sqlite3.Connection, owner: str, kept: str) -> None:
     for each, what in zip(over, said, strict=True):
         if each > 0:
             raise ShelfError(f"{what}, which is the limit. Download and delete some.")
-
-
-def _erase(db: sqlite3.Connection, id: str) -> None:
-    db.execute("DELETE FROM files WHERE skill = ?", (id,))
-    db.execute("DELETE FROM versions WHERE skill = ?", (id,))
-    db.execute("DELETE FROM skills WHERE id = ?", (id,))
 
 
 # ---- texts and names -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -309,6 +310,35 @@ def test_a_contradiction_and_a_failed_check_are_told_of_the_example(book: Exampl
     found = {fault.example: fault.message for fault in book.faults(ME, [skill]) if fault.severity == "error"}
     assert found.keys() == {*twice, wrong}
     assert "another answer" in found[twice[0]] and "does not pass its own check" in found[wrong]
+
+
+def test_a_check_is_tried_once_for_an_answer_and_none_after_one_that_fails(
+    book: ExampleBook, skill: str, monkeypatch: pytest.MonkeyPatch
+):
+    tried, holds = [], Assertion.holds
+    monkeypatch.setattr(Assertion, "holds", lambda check, answer: tried.append(check.value) or holds(check, answer))
+    fill(book, skill)
+    checks = [Assertion("contains", value) for value in ("b", "aa", "not tried")]
+    wrong = book.add(ME, skill, "What?", "bb", checks=checks)
+    first, second = list(said(book, skill)), list(said(book, skill))
+    assert first == second and "contains 'aa'" in first[0][1]
+    assert tried == ["b", "aa"]
+    book.update(ME, wrong.id, answer="b aa")
+    assert "contains 'not tried'" in next(said(book, skill))[1]
+
+
+def test_a_look_takes_so_long_and_says_what_it_left_to_the_next(
+    book: ExampleBook, skill: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(examples_module, "CHECKING_SECONDS", 0.1)
+    monkeypatch.setattr(Assertion, "holds", lambda *_: threading.Event().wait(0.04))  # as a pattern that times out
+    for i in range(12):
+        book.add(ME, skill, f"Case {i}?", f"aa {i}", checks=[Assertion("regex", "(a+)+$")])
+    looks = [list(said(book, skill)) for _ in range(36)]
+    (warning,) = [message for severity, message in looks[0] if severity == "warning"]
+    assert "of code-aa were not tried: those before took 0.1 seconds. Write simpler patterns" in warning
+    assert 0 < sum(severity == "error" for severity, _ in looks[0]) < 12
+    assert [severity for severity, _ in looks[-1]] == ["error"] * 12
 
 
 def test_what_is_too_long_to_be_read_is_told_with_the_limit_and_the_way_out(

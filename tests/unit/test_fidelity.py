@@ -85,6 +85,14 @@ def test_the_states_show_the_columns_as_they_are_answered(ready: Studio, skill: 
     assert ready.adapter_info("another session", skill) is None
 
 
+def test_each_answer_is_judged_once(ready: Studio, skill: str, monkeypatch: pytest.MonkeyPatch):
+    judged = []
+    monkeypatch.setattr(fidelity, "passes", lambda answer, expected, _: judged.append(answer) or expected == "1")
+    seen = check(ready, skill, evals_for([str(i) for i in range(fidelity.AT_ONCE + 2)]))
+    assert judged == [answer for column in COLUMNS for answer in seen.answers[column]]
+    assert seen.passed["parametric"] == (False, True, *[False] * fidelity.AT_ONCE)
+
+
 def test_a_check_that_is_closed_leaves_the_studio_at_work(ready: Studio, skill: str):
     checks = ready.check("a", skill, evals_for(["x"] * 9))
     while not next(checks).fidelity.passed:

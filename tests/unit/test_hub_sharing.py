@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -362,6 +363,34 @@ def test_a_pull_that_fails_leaves_nothing(there: StandIn, made: Path, tmp_path: 
     error = refused(lambda: Hub(None, there.url).pull("ann/end-with-stop", tmp_path / "back"), status=500)
     assert "Nothing was kept" in str(error)
     assert [path.name for path in tmp_path.iterdir()] == ["end-with-stop"]
+
+
+def test_a_skill_and_whatever_a_visitor_waits_for_have_so_long_in_all(
+    there: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def slow(is_visitor: bool = False) -> Hub:
+        each = Hub(None, there.url, is_visitor=is_visitor)
+        download = each._api.hf_hub_download
+
+        def wait(*given: object, **named: object) -> str:
+            threading.Event().wait(1.1)
+            return download(*given, **named)
+
+        monkeypatch.setattr(each._api, "hf_hub_download", wait)
+        return each
+
+    monkeypatch.setattr(hub, "MAX_SECONDS", 1.0)
+    there.repositories["zoe/many"] = {SKILL: TEXT.encode(), "a.md": b"A", "b.md": b"B"}
+    for act in (
+        lambda: slow(is_visitor=True).fetch("zoe/many", kinds=("bundle", "skill")),
+        lambda: slow().fetch("zoe/many", kinds=("skill",)),
+    ):
+        there.requests.clear()
+        said = str(refused(act))
+        assert "zoe/many takes more than 1 seconds: 1 of 3 files came" in said
+        assert "`python -m studio pull zoe/many`" in said
+        assert not [request for request in there.requests if request.endswith("b.md")]
+    assert (slow().pull("zoe/many", tmp_path / "back").path / "b.md").is_file()
 
 
 def test_a_pull_overwrites_nothing_and_names_what_is_not_there(there: StandIn, made: Path):

@@ -610,6 +610,14 @@ def test_finished_panes_say_whether_they_pass_and_how_they_differ(service: Studi
     } == {False}
 
 
+def test_a_pane_is_judged_once(service: Studio, monkeypatch: pytest.MonkeyPatch):
+    judged = []
+    monkeypatch.setattr(studio.service.fidelity, "passes", lambda answer, *_: judged.append(answer) or True)
+    last = run(service.compare("a", SKILL, "Write a line.", SHORT, "x"))[-1]
+    assert judged == [pane.text for pane in last.panes]
+    assert [pane.passed for pane in last.panes] == [True] * 3
+
+
 def test_closing_a_comparison_ends_the_work_and_leaves_no_hooks(service: Studio):
     base = service._loaded.base
     comparisons = service.compare("a", SKILL, "Write a line.", Settings(max_new_tokens=1000))
