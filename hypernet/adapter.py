@@ -127,15 +127,20 @@ class Adapter:
     def card(self) -> str:
         """The model card, with a snippet that loads the adapter."""
         p = self.provenance
+        came = ""
+        if p.skill_sha256:
+            came = (
+                f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n"
+                f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n"
+            )
         return (
             f"---\nlibrary_name: peft\nbase_model: {p.base_name}\nbase_model_relation: adapter\n"
             "pipeline_tag: text-generation\ntags: [lora, skill, parametric-skills]\n---\n\n"
             f"# {p.skill_name}\n\n{self._what()}\n\n"
             f"| | |\n|---|---|\n| base | {p.base_name} |\n| base fingerprint | `{p.base_fingerprint}` |\n"
-            f"| hypernetwork fingerprint | `{p.hypernetwork_fingerprint}` |\n"
-            f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n"
-            f"| rank | {self.weights.rank} |\n\n"
-            f"```python\n{peft_snippet(p.base_name)}\n```\n"
+            f"{came}| rank | {self.weights.rank} |\n\n"
+            f"```python\n{peft_snippet(p.base_name, reads=not p.skill_sha256)}\n```\n\n"
+            "It was made for the base's NF4 values; over unquantised weights some answers turn out otherwise.\n"
         )
 
     def _what(self) -> str:
@@ -250,16 +255,20 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "") -> str:
-    """Python that loads the adapter with PEFT, the base at a commit where one is given."""
+def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "", reads: bool = False) -> str:
+    """Python that loads the adapter with PEFT, the base in NF4, for which it was made, and at a commit where one is
+    given; `reads` where the adapter is for any skill, whose text stands in the prompt."""
     at = f', revision="{revision}"' if revision else ""
+    skill = '{"role": "system", "content": "the text of the SKILL.md"}, ' if reads else ""
+    prompt = "your prompt" if reads else "your prompt, without the skill"
     return (
         "from peft import PeftModel\n"
-        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig\n\n"
         f'tokenizer = AutoTokenizer.from_pretrained("{base_name}"{at})\n'
-        f'base = AutoModelForCausalLM.from_pretrained("{base_name}"{at}, dtype="bfloat16")\n'
+        'nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype="bfloat16")\n'
+        f'base = AutoModelForCausalLM.from_pretrained("{base_name}"{at}, quantization_config=nf4, dtype="bfloat16")\n'
         f'model = PeftModel.from_pretrained(base, "{folder}")\n'
-        'messages = [{"role": "user", "content": "your prompt, without the skill"}]\n'
+        f'messages = [{skill}{{"role": "user", "content": "{prompt}"}}]\n'
         "ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors='pt')\n"
         "answer = model.generate(**ids, max_new_tokens=64, do_sample=False)\n"
         'print(tokenizer.decode(answer[0, ids["input_ids"].shape[1]:], skip_special_tokens=True))'

@@ -171,7 +171,7 @@ def _prefill(base: Base, rows: list[Row], group: list[int]) -> tuple[_Batch, Ten
             ids,
             attention_mask=mask if len(set(map(len, prompts))) > 1 else None,
             position_ids=(mask.cumsum(1) - 1).clamp_min(0),
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
             logits_to_keep=last,
         )
@@ -187,7 +187,7 @@ def _step(base: Base, batch: _Batch) -> Tensor:
             batch.last[:, None],
             attention_mask=batch.mask,
             position_ids=batch.mask.sum(1, keepdim=True) - 1,
-            past_key_values=batch.cache,
+            cache=batch.cache,
             use_cache=True,
         )
     return out.logits[:, -1].float()

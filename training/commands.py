@@ -310,7 +310,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
         missing = [module for module in modules if find_spec(module) is None]
         if missing and getattr(options, option[2:].replace("-", "_")):
             names = ", ".join(missing)
-            raise DataError(f"{option} needs {names}. Install it: pip install 'parametric-skills[proof]'")
+            raise DataError(f"{option} needs {names}. Install it: pip install -e '.[proof]'")
     lines, kept = _lines(options), Kept(options.kept)
     judge = None
     if options.judge_url:

@@ -155,32 +155,36 @@ class NeutralExamples:
 
 
 @torch.no_grad()
-def glance(base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill]) -> dict[str, float]:
+def glance(base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill], reading: bool = False) -> dict[str, float]:
     """Exact match on held-out skills, teacher-forced: in all, per family, and for the two controls; and the loss a
-    token."""
+    token. Where a reader is trained (`reading`), the shared part alone with the skill in the prompt."""
     hits: dict[str, list[float]] = {}
     loss, tokens, parts = 0.0, 0, -(-len(skills) // SKILLS_AT_ONCE)
     for i in range(parts):  # of one size: a skill that is left alone would have no other one's adapter as control
         part = skills[i * len(skills) // parts : (i + 1) * len(skills) // parts]
-        weights = hypernetwork.generate(base, [skill.text for skill in part])
-        shared = hypernetwork.shared().to(base.dtype)
-        modes: dict[str, LoraWeights] = {
-            "parametric": weights,
-            "wrong skill": weights.rows([(i + 1) % len(part) for i in range(len(part))]),
-            "shared only": shared.rows([0] * len(part)),
-        }
-        examples = [to_example(base, i, task) for i, skill in enumerate(part) for task in skill.tasks]
+        shared = hypernetwork.shared().to(base.dtype).rows([0] * len(part))
+        modes = {"reading": shared} if reading else _adapters_and_controls(base, hypernetwork, part, shared)
+        of = [(i, task, skill.text if reading else None) for i, skill in enumerate(part) for task in skill.tasks]
+        examples = [to_example(base, *each) for each in of]
         for mode, lora in modes.items():
             scored = answer_logits(base, examples, lora)
             exact = scored.exact(len(examples)).float().tolist()
             hits.setdefault(mode, []).extend(exact)
-            if mode == "parametric":
+            if mode in ("parametric", "reading"):
                 loss += F.cross_entropy(scored.logits.float(), scored.right, reduction="sum").item()
                 tokens += len(scored.right)
                 for example, hit in zip(examples, exact, strict=True):
                     hits.setdefault(part[example.skill].family, []).append(hit)
     shares = {name: round(sum(values) / len(values), 4) for name, values in hits.items()}
     return shares | {"loss": round(loss / tokens, 4)}
+
+
+def _adapters_and_controls(
+    base: Base, hypernetwork: Hypernetwork, skills: list[TaskSkill], shared: LoraWeights
+) -> dict[str, LoraWeights]:
+    weights = hypernetwork.generate(base, [skill.text for skill in skills])
+    wrong = weights.rows([(i + 1) % len(skills) for i in range(len(skills))])
+    return {"parametric": weights, "wrong skill": wrong, "shared only": shared}
 
 
 class Fit:
@@ -259,7 +263,7 @@ class Fit:
                     if self.step % config.save_every == 0 or last:
                         self.save()
                     if (self.step % config.evaluate_every == 0 or last) and self.accelerator.is_main_process:
-                        log.write({"step": self.step, "held_out": glance(self.base, self.averaged(), held_out)})
+                        log.write({"step": self.step, "held_out": self._glance(held_out)})
                         log.draw()
             finally:
                 self.save()
@@ -403,7 +407,7 @@ class Fit:
         """What the model card says of the run, and of the one it began with."""
         config, before = self.config, self.hypernetwork.config.trained
         skills = self.step * config.skills_per_step
-        return {
+        return before | {
             "families": ", ".join(dict.fromkeys(config.families)),
             "steps": self.step + before.get("steps", 0),
             "skills seen": skills + before.get("skills seen", 0),
@@ -431,6 +435,9 @@ class Fit:
             raise FitError(f"{self.out} holds a run on another base than {self.base.name}. Choose another folder.")
         load_state(self.out / STATE, self.hypernetwork, self.mean, self.optimizer)
         self.step, self.seconds = int(about["step"]), float(about["seconds"])
+
+    def _glance(self, skills: list[TaskSkill]) -> dict[str, float]:
+        return glance(self.base, self.averaged(), skills, self.config.reading)
 
     def _held_out(self) -> list[TaskSkill]:
         rng = random.Random(HELD_OUT_SEED)

@@ -1,5 +1,6 @@
 """What an adapter gives on conversations: loss, answers, figures, and what they mean for the person who refits."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from hypernet.decode import Row, Sampling, answer_all
 from hypernet.lora import LoraWeights
 from skills.evals import Assertion
 from training.examples import Example, answer_logits, in_parts
-from training.metrics import exact_match, token_f1
+from training.metrics import exact_match, paired_interval, token_f1
 
 LONGER = 4  # tokens by which an answer may be longer than the right one: then it is wrong anyway
 CHECKED = 128  # tokens, at least, that an answer may have where checks decide: it may be right in other words
@@ -112,9 +113,13 @@ class Judged:
     exact: bool
     f1: float
     passes: bool | None  # all checks hold of the answer; None where there are none
-    wrong: bool  # exact under another skill's adapter: the control
+    wrong: bool  # right, by the checks where there are some, under another skill's adapter: the control
     loss: float  # summed over the tokens of all its right answers
     tokens: int
+
+    @property
+    def right(self) -> bool:
+        return self.exact or bool(self.passes)
 
 
 def judge(base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[Asked]) -> list[Judged]:
@@ -122,13 +127,18 @@ def judge(base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[
     reading = read(base, weights, asked)
     answers = answers_of(base, weights, asked, reading.followed)
     last_turns = [replace(item, turns=item.turns[-1:]) for item in asked]
-    by_wrong = read(base, wrong, last_turns).exact(asked)
+    followed = read(base, wrong, last_turns)
+    by_wrong = followed.exact(asked)
+    checked = [i for i, item in enumerate(asked) if item.checks]  # right in other words, too
+    of_checked = answers_of(base, wrong, [last_turns[i] for i in checked], [followed.followed[i] for i in checked])
+    for i, answer in zip(checked, of_checked, strict=True):
+        by_wrong[i] = by_wrong[i] or _passes(asked[i], answer)
     return [
         Judged(
             answer,
             exact_match(answer, item.expected),
             token_f1(answer, item.expected),
-            all(check.holds(answer) for check in item.checks) if item.checks else None,
+            _passes(item, answer) if item.checks else None,
             wrong_one,
             loss,
             tokens,
@@ -139,11 +149,15 @@ def judge(base: Base, weights: LoraWeights, wrong: LoraWeights, asked: Sequence[
     ]
 
 
+def _passes(item: Asked, answer: str) -> bool:
+    return all(check.holds(answer) for check in item.checks)
+
+
 def figures_of(judged: Sequence[Judged]) -> dict[str, float]:
     """Exact match, token F1 and the control in percent, and the loss a token; where there are checks, also how many
     pass them, and how many are right by either."""
     checked = [item.passes for item in judged if item.passes is not None]
-    right = percent([item.exact or bool(item.passes) for item in judged])
+    right = percent([item.right for item in judged])
     return {
         "exact": percent([item.exact for item in judged]),
         "f1": percent([item.f1 for item in judged]),
@@ -168,13 +182,18 @@ def others(weights: LoraWeights) -> LoraWeights:
     return weights.rows([(i + 1) % weights.skills for i in range(weights.skills)])
 
 
-def verdict(parts: list[dict]) -> str:
-    """What the report's figures mean for the person, and what to do."""
+def verdict(parts: list[dict], hits: list[tuple[list[bool], list[bool]]]) -> str:
+    """What the report's figures mean for the person, and what to do.
+
+    `hits` says of own skills and of families, before and after, which answers are right: a difference that chance may
+    well make counts for nothing.
+    """
     own, families = (
         {when: part[when].get("right", part[when]["exact"]) for when in ("before", "after")} for part in parts[:2]
     )
     n, wrong = parts[0]["n"], parts[0]["after"]["wrong_skill"]
     gained, lost = own["after"] - own["before"], families["before"] - families["after"]
+    surely_gained, surely_lost = (_surely(after, before) for before, after in (hits[0], hits[1][::-1]))
     right = "exact or pass their checks" if "checks" in parts[0]["after"] else "exact"
     said = f"On {n} kept-out examples of your skills {own['after']:.0f} % are {right} now, {own['before']:.0f} % before"
     if gained <= 0 and parts[0]["after"]["loss"] >= parts[0]["before"]["loss"]:
@@ -186,10 +205,19 @@ def verdict(parts: list[dict]) -> str:
             f"{said}, but another skill's adapter gets {wrong:.0f} %: the answers are alike, so little of it is the "
             "skill's doing. Add examples that only the right skill can answer."
         )
-    if lost > TOLERATED:
+    if not surely_gained > 0:
+        return f"{said}: of so few that may be chance. Give it more time, or add examples, before you use it."
+    if surely_lost > TOLERATED:
         return f"{said}; the kinds of skill known before lost {lost:.0f} points. Use it for these skills alone."
-    stays = f"({families['before']:.0f} % before, {families['after']:.0f} % now)"
-    return f"{said}; what was known before stays {stays}. Use it."
+    stays = f"{families['before']:.0f} % before, {families['after']:.0f} % now"
+    known = f"may have lost a little ({stays})" if lost > TOLERATED else f"stays ({stays})"
+    return f"{said}; what was known before {known}. Use it: a little less may hold of new questions, as these chose it."
+
+
+def _surely(more: list[bool], less: list[bool]) -> float:
+    """By how many points more are right, but for 2.5 % of the draws; of a single answer nothing is sure."""
+    interval = paired_interval([*map(float, more)], [*map(float, less)], [*map(str, range(len(more)))])
+    return 100 * interval[0] if interval else -math.inf
 
 
 def percent(values: Sequence[float]) -> float:

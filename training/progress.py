@@ -39,7 +39,7 @@ def make_accelerator(out: Path, cpu: bool, track: str = "") -> Accelerator:
     if track and track not in TRACKERS:
         raise TrackerError(f"There is no tracker {track}. There are: {', '.join(TRACKERS)}.")
     if track and find_spec(track) is None:
-        raise TrackerError(f"Tracking needs {track}. Install it: pip install 'parametric-skills[track]'")
+        raise TrackerError(f"Tracking needs {track}. Install it: pip install -e '.[track]'")
     folders = ProjectConfiguration(project_dir=str(out), logging_dir=str(out / "tracked"))
     return Accelerator(cpu=cpu, log_with=track or None, project_config=folders)
 
@@ -98,7 +98,7 @@ class RunLog:
             picture(read_curve(self.out / "curve.jsonl"), self.out / "curve.png")
         elif not self.told_of_picture:
             self.told_of_picture = True
-            said = "No picture of the curve, since matplotlib is missing: pip install 'parametric-skills[proof]'"
+            said = "No picture of the curve, since matplotlib is missing: pip install -e '.[proof]'"
             self.bar.write(said, file=sys.stderr)
 
 
@@ -143,8 +143,10 @@ def picture(curve: list[dict], target: Path) -> None:
         left.plot(sorted(looks), [looks[s]["loss"] for s in sorted(looks)], "o-", color="C1", label="held-out skills")
     left.set_ylabel("cross-entropy of answer tokens")
     left.set_ylim(bottom=0)
-    for name in ("parametric", "wrong skill", "shared only"):
-        right.plot(sorted(looks), [100 * looks[step][name] for step in sorted(looks)], "o-", label=name)
+    for name in ("parametric", "reading", "wrong skill", "shared only"):
+        having = [step for step in sorted(looks) if name in looks[step]]
+        if having:
+            right.plot(having, [100 * looks[step][name] for step in having], "o-", label=name)
     right.set_ylabel("exact match on held-out skills, %")
     right.set_ylim(0, 100)
     for axes in (left, right):

@@ -15,6 +15,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -175,14 +176,58 @@ def sort_by_skill(texts: dict[str, str], trajectories: Iterable[Trajectory]) -> 
 def split_examples(
     trajectories: Sequence[Trajectory], share: float, rng: random.Random
 ) -> tuple[list[Trajectory], list[Trajectory]]:
-    """(to learn from, kept out) of one skill: as their `split` says, and else by lot, KEPT_OUT at most."""
-    told = {name: [t for t in trajectories if t.split == name] for name in ("train", "test", "")}
-    free = rng.sample(told[""], len(told[""]))
-    wanted = min(KEPT_OUT, round(share * len(trajectories))) - len(told["test"])
-    count = max(0, min(len(free) - (not told["train"]), wanted))
-    if not told["test"]:
-        count = max(1, count)
-    return told["train"] + free[count:], told["test"] + free[:count]
+    """(to learn from, kept out) of one skill: as their `split` says, and else by lot, KEPT_OUT at most.
+
+    Chats that ask the same go together, so that nothing is kept out that was learned; where that leaves nothing to
+    learn from, or to keep out, each goes by itself.
+    """
+    wanted = min(KEPT_OUT, round(share * len(trajectories)))
+    for groups in (_by_question(trajectories), [[trajectory] for trajectory in trajectories]):
+        train, test = _by_lot(groups, wanted, rng)
+        if train and test:
+            break
+    return train, test
+
+
+def _by_question(trajectories: Sequence[Trajectory]) -> list[list[Trajectory]]:
+    """Chats that have a user's turn in common, directly or through others; what most chats say connects none."""
+    said = [{str(m["content"]) for m in t.messages if m["role"] == "user"} for t in trajectories]
+    often = Counter(turn for turns in said for turn in turns)
+    groups: list[tuple[set[str], list[int]]] = []
+    for i, turns in enumerate(said):
+        asked = {turn for turn in turns if often[turn] <= len(said) / 2}
+        joined = [group for group in groups if group[0] & asked]
+        groups = [group for group in groups if not group[0] & asked]
+        groups.append((asked.union(*(turns for turns, _ in joined)), [*(j for _, of in joined for j in of), i]))
+    return [[trajectories[i] for i in sorted(group)] for _, group in groups]
+
+
+def _by_lot(
+    groups: list[list[Trajectory]], wanted: int, rng: random.Random
+) -> tuple[list[Trajectory], list[Trajectory]]:
+    """(to learn from, kept out), whole groups of those that don't say themselves; of either one where there can be."""
+    train, test = ([t for group in groups for t in group if t.split == name] for name in ("train", "test"))
+    free: list[list[Trajectory]] = []
+    for group in groups:
+        of_group, splits = [t for t in group if not t.split], {t.split for t in group}
+        if "test" in splits:
+            test += of_group
+        elif "train" in splits:
+            train += of_group
+        else:
+            free.append(of_group)
+    learned, kept, room = [], [], wanted - len(test)
+    for group in rng.sample(free, len(free)):
+        if len(group) <= room:
+            kept.append(group)
+            room -= len(group)
+        else:
+            learned.append(group)
+    if not test and not kept and learned:
+        kept.append(learned.pop(min(range(len(learned)), key=lambda i: len(learned[i]))))
+    if not train and not learned and kept:
+        learned.append(kept.pop())
+    return [*train, *(t for group in learned for t in group)], [*test, *(t for group in kept for t in group)]
 
 
 class _Held(NamedTuple):
@@ -206,6 +251,7 @@ class _Progress:
     best_step: int = 0
     least_loss: float | None = None  # of any look
     waited: int = 0  # looks without a gain
+    looked: int = -1  # step of the last look
     before: dict = field(default_factory=dict)  # figures and answers before anything was learned
 
 
@@ -423,6 +469,8 @@ class Refit:
                 saved = time.perf_counter()
         if not main:
             return None
+        if not self.stop.is_set() and self.progress.looked < self.progress.step:
+            self._look(None, None)  # it was stopped between two looks, and is to end now
         self._save()
         if self.stop.is_set():
             self.log.write({"stopped": True, "step": self.progress.step})
@@ -582,7 +630,7 @@ class Refit:
             {"skill": asked.name, "prompt": asked.prompt, "expected": asked.expected, "answer": answer}
             for asked, answer in zip(shown, answers, strict=True)
         ]
-        self.progress = replace(self.progress, looking=time.perf_counter() - began)
+        self.progress = replace(self.progress, looking=time.perf_counter() - began, looked=self.progress.step)
         self._log({"loss": loss, "kept_out": kept_out, "exact": exact, "tokens_per_second": speed, "samples": samples})
 
     @torch.no_grad()
@@ -612,6 +660,7 @@ class Refit:
             **{name: figures_of(items) for name, items in judged.items()},
             "neutral text": {"loss": read(self.base, own, texts).loss},
             "counts": {**{name: len(items) for name, items in judged.items()}, "neutral text": len(texts)},
+            "right": {name: [item.right for item in items] for name, items in judged.items()},
             "answers": [item.answer for item in judged["own skills"]],
         }
 
@@ -635,7 +684,7 @@ class Refit:
             "steps": self.progress.step,
             "best_step": self.progress.best_step,
             "begun_with": self.begun_with,
-            "sentence": verdict(parts),
+            "sentence": verdict(parts, [(before["right"][name], after["right"][name]) for name in after["right"]]),
             "parts": parts,
             "answers": [
                 {"skill": item.name, "prompt": item.prompt, "expected": item.expected, "before": was, "after": now}
@@ -643,9 +692,10 @@ class Refit:
             ],
         }
         refitted = self.hypernetwork.eval()
-        trained = refitted.config.trained | {
-            "refitted on": ", ".join(self.names),
-            "refit steps": self.progress.best_step,
+        came = refitted.config.trained  # of a hypernetwork that was refitted before, too: the card names all it is from
+        trained = came | {
+            "refitted on": ", ".join([*filter(None, [came.get("refitted on")]), *self.names]),
+            "refit steps": came.get("refit steps", 0) + self.progress.best_step,
         }
         refitted.config = replace(refitted.config, trained=trained)
         refitted.save_pretrained(self.out / "checkpoint")
@@ -691,6 +741,7 @@ class Refit:
         self.mean, self.best = part("mean."), part("best.")
         self.optimizer.load_state(part("optimizer."))
         self.progress = _Progress(**json.loads(about["progress"]))
+        self.started = time.perf_counter()  # to load all again takes nothing of the bound in time
 
     def _cut_curve(self) -> None:
         """Steps after the saved state are done again, so their lines go; without a state, all of them."""
@@ -740,7 +791,7 @@ def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Iterable[
     try:
         if (out / "refit.json").exists():
             before = read_config(out / "refit.json")
-            free = {name: getattr(config, name) for name in ("minutes", "steps", "patience", "track")}
+            free = {name: getattr(config, name) for name in ("out", "minutes", "steps", "patience", "track")}
             same = replace(before, **free) == config
             if not same or json.loads((out / "skills.json").read_text()) != skills:
                 raise RefitError(f"{out} holds another refit. Choose another folder for this one.")

@@ -233,7 +233,8 @@ class Job:
 
     def __init__(self, plan: Synthesis, skill: SkillFiles, i: int, teacher: Teacher) -> None:
         self.plan, self.skill, self.i, self.teacher = plan, skill, i, teacher
-        identity = json.dumps([text_sha256(skill.text), i, plan.turns, plan.source, teacher.model])
+        files = [(path, hashlib.sha256(data).hexdigest()) for path, data in sorted(skill.files.items())]
+        identity = json.dumps([text_sha256(skill.text), files, i, plan.turns, plan.source, plan.context, teacher.model])
         self._digest = hashlib.sha256(identity.encode()).hexdigest()
         self._path = plan.runs / f"{skill.skill.name}-{i:03}-{self._digest[:12]}.json"
         self._before = _read_run(self._path) if self._path.exists() else {}

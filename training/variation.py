@@ -1,7 +1,7 @@
 """A skill's text in other words and layouts, so that a hypernetwork learns what it says and not how it looks.
 
-Only what no answer depends on is changed: marks of lists, heading levels, stock phrases outside code, the frontmatter,
-and a sentence of noise before or after.
+Only what no answer depends on is changed: marks of lists, heading levels, stock phrases in running text, the
+frontmatter, and a sentence of noise before or after. Code, quotes, tables and what looks like a template stay.
 """
 
 import random
@@ -19,7 +19,11 @@ _PHRASES = (
     ("when", "whenever"),
     ("instead of", "in place of"),
 )
-_CODE = re.compile(r"(```.*?```|`[^`\n]*`|\"[^\"\n]*\")", re.DOTALL)  # what stands there must come out letter by letter
+# what stands there must come out letter by letter: code, quotes, table rows, indented lines
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`|\"[^\"\n]*\"|^(?:[ \t]*\||[ ]{4}|\t)[^\n]*)", re.DOTALL | re.MULTILINE)
+# a phrase that another word follows, and that is not itself the word that is talked about
+_IN_TEXT = r"(?<![\w-])(?<!\bword )(?<!\bwords ){}(?= [a-z])"
+_NO_TEMPLATE = r"(?=[^\n]*[a-z])(?![^\n]*[<{\[])"  # a line in words: neither capitals alone nor a placeholder
 
 
 def vary(text: str, rng: random.Random) -> str:
@@ -40,9 +44,9 @@ def vary(text: str, rng: random.Random) -> str:
 def _reworded(prose: str, rng: random.Random) -> str:
     for phrase, other in _PHRASES:
         if rng.random() < 0.3:
-            prose = re.sub(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", other, prose)
+            prose = re.sub(_IN_TEXT.format(re.escape(phrase)), other, prose)
     if rng.random() < 0.5:
-        prose = re.sub(r"^[-*] ", rng.choice(("- ", "* ", "+ ")), prose, flags=re.MULTILINE)
+        prose = re.sub(rf"^[-*] {_NO_TEMPLATE}", rng.choice(("- ", "* ", "+ ")), prose, flags=re.MULTILINE)
     if rng.random() < 0.3:
-        prose = re.sub(r"^#", "##", prose, flags=re.MULTILINE)
+        prose = re.sub(rf"^#{_NO_TEMPLATE}", "##", prose, flags=re.MULTILINE)
     return prose

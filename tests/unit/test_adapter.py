@@ -176,6 +176,8 @@ def test_the_card_says_how_the_adapter_came(stack: Adapter, parts: list[Adapter]
     assert "in one forward pass;\nthen it was trained on 4 examples" in refined.card()
     reader = replace(made, provenance=replace(came, skill_sha256=""))
     assert "by the skill that stands in its prompt" in reader.card() and "forward pass" not in reader.card()
+    assert '{"role": "system", "content": "the text of the SKILL.md"}' in reader.card()
+    assert "skill text" not in reader.card() and "``" not in reader.card().replace("```", "")
 
 
 def test_adapters_of_two_hypernetworks_or_refined_ones_are_not_stacked(

@@ -624,7 +624,7 @@ def test_the_command_refuses_with_status_two_and_a_message(
             "holds no hypernetwork that can be read",
         ),
         (["--judge-url", "http://localhost"], "needs both --judge-url and --judge-model"),
-        (["--picture", "x.png"], "--picture needs matplotlib. Install it: pip install 'parametric-skills[proof]'"),
+        (["--picture", "x.png"], "--picture needs matplotlib. Install it: pip install -e '.[proof]'"),
     ):
         assert main(["evaluate", *arguments]) == 2
         shown = capsys.readouterr()

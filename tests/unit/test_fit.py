@@ -441,6 +441,19 @@ def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Ba
     )
 
 
+def test_a_look_at_a_reader_asks_it_with_the_skill_in_the_prompt(dequantized: Base):
+    rng = random.Random(0)
+    skills = [sample_skill("limits", rng, 2) for _ in range(2)]
+    new = Hypernetwork(config_for(dequantized, ("mlp.down_proj",), width=32))
+    scores = glance(dequantized, new, skills, reading=True)
+    assert set(scores) == {"reading", "loss", "limits"}
+    examples = [to_example(dequantized, i, task, skill.text) for i, skill in enumerate(skills) for task in skill.tasks]
+    scored = answer_logits(dequantized, examples, None)  # a new shared part changes nothing
+    assert scores["loss"] == pytest.approx(
+        torch.nn.functional.cross_entropy(scored.logits, scored.right).item(), abs=1e-3
+    )
+
+
 def test_in_a_look_no_skill_is_its_own_control(dequantized: Base, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("training.fit.SKILLS_AT_ONCE", 4)
     rng, sizes, generate = random.Random(0), [], Hypernetwork.generate

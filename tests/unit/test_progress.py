@@ -143,7 +143,7 @@ def test_a_run_without_matplotlib_says_so_once(
             log.draw()
             log.draw()
         assert capsys.readouterr().err.splitlines() == [
-            "No picture of the curve, since matplotlib is missing: pip install 'parametric-skills[proof]'"
+            "No picture of the curve, since matplotlib is missing: pip install -e '.[proof]'"
         ]
         assert not (tmp_path / "curve.png").exists()
         log.draw()

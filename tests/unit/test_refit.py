@@ -403,6 +403,8 @@ def test_a_folder_of_another_refit_is_refused(config: RefitConfig):
         prepare(replace(config, seed=1), SKILLS, examples())
     with pytest.raises(RefitError, match=r"other examples\. Choose another folder to train on these, or delete it"):
         prepare(config, SKILLS, [replace(examples()[0], messages=turn("Case 0?", "better")), *examples()[1:]])
+    elsewhere = str(Path(config.out).parent / "." / Path(config.out).name)
+    prepare(replace(config, out=elsewhere + "/"), SKILLS, examples())
     prepare(replace(config, steps=7, track="tensorboard"), SKILLS, [*examples(), examples()[0]])  # it may go on
     assert read_config(Path(config.out) / "refit.json").steps == 7
     assert list(read_trajectories(Path(config.out) / "examples.jsonl")) == examples()
@@ -432,6 +434,26 @@ def test_examples_are_split_as_they_say_and_else_by_lot():
     assert len(split_examples(many, 0.25, random.Random(0))[1]) == KEPT_OUT
 
 
+def test_chats_that_ask_the_same_are_kept_out_together_or_not_at_all():
+    def chat(*said: str) -> Trajectory:
+        return Trajectory(tuple(m for text in said for m in turn(text, "a")), "0" * 64)
+
+    alike = [chat("a"), chat("a", "b"), chat("b", "go on"), chat("go on", "c"), chat("d"), chat("d"), chat("e")]
+    splits = [split_examples(alike, 0.3, random.Random(seed)) for seed in range(20)]
+    for train, test in splits:
+        asked = [{m["content"] for t in part for m in t.messages if m["role"] == "user"} for part in (train, test)]
+        assert train and test and not asked[0] & asked[1]
+        assert len(train) + len(test) == len(alike)
+    assert len({len(test) for _, test in splits}) > 1
+    told = [replace(alike[0], split="test"), *alike[1:]]
+    train, test = split_examples(told, 0.3, random.Random(0))
+    assert told[:4] == test[:4] and told[0] not in train
+    nearly_all = [chat(str(i), "thanks") for i in range(7)] + [chat("x")]  # what most say is no question
+    assert len(split_examples(nearly_all, 0.25, random.Random(0))[1]) == 2
+    same = [chat("a", str(i)) for i in range(2)] + [chat("0", "1")]  # all of them hang together
+    assert [len(part) for part in split_examples(same, 0.34, random.Random(0))] == [2, 1]
+
+
 def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_same_seed():
     body = '# T\n\n- Always use `when-always` and "never say never".\n\n```\n- must\n```\n'
     text = f"---\nname: x\ndescription: Y when z.\n---\n\n{body}"
@@ -439,6 +461,21 @@ def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_sa
     assert len(told) > 10
     assert all(piece in other for other in told for piece in ("`when-always`", '"never say never"', "```\n- must\n```"))
     assert vary(text, random.Random(3)) == vary(text, random.Random(3))
+
+
+def test_what_an_answer_may_have_to_say_is_not_told_differently():
+    literal = (
+        "Begin every note with the word never and end with must.",
+        "| always on | must be |",
+        "    # always keep",
+        "# TOPIC",
+        "* <name> is [state]",
+    )
+    text = "\n".join(["# How to write notes", "", "- You must be brief.", *literal])
+    told = [vary(text, random.Random(i)) for i in range(60)]
+    assert all(line in other.splitlines() for other in told for line in literal)
+    assert any("## How to write notes" in other for other in told)
+    assert any("+ You has to be brief." in other for other in told)
 
 
 def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
@@ -512,6 +549,55 @@ def test_many_kept_out_examples_are_looked_at_in_part(config: RefitConfig, monke
     assert {answer["skill"] for answer in report["answers"]} == {"code-aa", "code-bb"}
 
 
+def test_the_control_is_right_where_its_answer_passes_the_checks(config: RefitConfig):
+    loose, strict = Assertion("regex", ".*"), Assertion("contains", "no answer has this in it")
+    run = start(config)
+    weights = run._own_adapters()
+    asked = [replace(item, checks=(check,)) for item, check in zip(run.kept, (loose, strict), strict=False)]
+    judged = judge(run.base, weights, others(weights), asked)
+    assert [item.wrong for item in judged] == [True, False]
+    assert [item.right for item in judged] == [True, False]
+
+
+def test_the_last_step_of_a_stopped_run_is_looked_at_before_it_ends(config: RefitConfig):
+    config = replace(config, steps=100, look_every=50)
+    run = start(config)
+    step = run._step
+
+    def stop_after_three(rate: float) -> tuple[float, int]:
+        run.stop.set() if run.progress.step == 2 else None
+        return step(rate)
+
+    run._step = stop_after_three
+    assert run.run() is None
+    (Path(config.out) / "finish").touch()
+    report = start(config).run()
+    assert report["steps"] == 3
+    assert [line["step"] for line in curve(config) if "kept_out" in line] == [0, 3]
+
+
+def test_to_load_a_run_again_takes_nothing_of_its_time(config: RefitConfig):
+    run = start(replace(config, minutes=5, steps=0))
+    run.progress = replace(run.progress, step=1, before={"counts": {}})
+    taken = run._seconds()
+    run._save()
+    run.lock.release()
+    again = start(run.config)
+    assert taken <= again.progress.seconds < again._seconds() < taken + 1
+
+
+def test_the_card_of_a_refit_of_a_refit_names_the_skills_of_both(config: RefitConfig, tmp_path: Path):
+    start(replace(config, steps=2)).run()
+    first = str(Path(config.out) / "checkpoint")
+    digest = list(SKILLS)[1]
+    later = replace(config, steps=2, checkpoint=first, out=str(tmp_path / "later"))
+    start(later, {digest: SKILLS[digest]}, [each for each in examples() if each.skill == digest]).run()
+    trained = load_hypernetwork(load_base(config.base), Path(later.out) / "checkpoint").config.trained
+    assert trained["refitted on"] == "code-aa, code-bb, code-bb"
+    before = load_hypernetwork(load_base(config.base), first).config.trained
+    assert trained["refit steps"] >= before["refit steps"]
+
+
 def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
     return {"exact": exact, "wrong_skill": wrong, "loss": loss}
 
@@ -529,11 +615,26 @@ def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
             (part(20), part(20)),
             "90 % are exact or pass their checks now, 10 % before; what was known before stays",
         ),
+        ((part(0), part(5)), (part(20), part(20)), "that may be chance. Give it more time"),
+        ((part(0), part(60)), (part(20), part(17)), "may have lost a little (20 % before, 17 % now). Use it:"),
     ],
 )
 def test_the_sentence_says_what_to_do(own: tuple[dict, dict], families: tuple[dict, dict], said: str):
-    parts = [{"n": 8, "before": before, "after": after} for before, after in (own, families)]
-    assert said in verdict(parts)
+    parts = [{"n": 20, "before": before, "after": after} for before, after in (own, families)]
+
+    def right(figures: dict) -> list[bool]:
+        return [i < figures.get("right", figures["exact"]) / 100 * 60 for i in range(60)]
+
+    assert said in verdict(parts, [(right(before), right(after)) for before, after in (own, families)])
+
+
+def test_one_answer_more_of_a_few_is_no_gain_to_go_by():
+    parts = [{"n": n, "before": part(was), "after": part(now)} for n, was, now in ((15, 0, 7), (48, 40, 40))]
+    families = [i < 19 for i in range(48)]
+    said = verdict(parts, [([False] * 15, [i == 0 for i in range(15)]), (families, families)])
+    assert "before: of so few that may be chance" in said and "Use it" not in said
+    said = verdict(parts, [([False] * 15, [i < 5 for i in range(15)]), (families, families)])
+    assert "Use it" in said
 
 
 def test_an_adapter_refined_on_examples_answers_them_and_says_so(config: RefitConfig, checkpoint: Path):

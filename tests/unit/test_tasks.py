@@ -11,7 +11,7 @@ import pytest
 from skills.library import SUBTASKS
 from skills.skill import Skill, validate
 from training.tasks import FAMILIES, GRAMMAR, HELD_OUT, KNOWN, Style, TaskSkill, grammar, sample_skill
-from training.tasks.wording import kept_wordings, wordings_of
+from training.tasks.wording import kept_wordings, render, wordings_of
 
 DRAWS = 60
 
@@ -165,3 +165,12 @@ def test_some_questions_come_after_an_exchange_and_keep_their_answer():
         assert [turn["role"] for turn in task.messages] == ["user", "assistant"]
         assert FAMILIES["routing"].check(task.answer)
     assert not any(task.messages for task in sample_skill("routing", random.Random(0), 4).tasks)
+
+
+def test_rules_that_do_not_apply_stand_on_pages_of_training_in_wordings_of_training():
+    for seed in range(40):
+        rng = random.Random(seed)
+        main, other = (FAMILIES[name].draft(rng) for name in rng.sample(KNOWN, 2))
+        page = render(main, rng, "known", [other])
+        kept = [wording for rule in other.rules for wording in rule[-kept_wordings(rule) :]]
+        assert kept and not any(wording in page for wording in kept)

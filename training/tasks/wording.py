@@ -172,6 +172,11 @@ def _talk(words: int, rng: random.Random) -> str:
     return "\n\n".join(paragraphs)
 
 
+def _of_split(wordings: Sequence[str], split: Split) -> Sequence[str]:
+    kept = kept_wordings(wordings)
+    return wordings[:-kept] if split == "known" else wordings[-kept:]
+
+
 def render(
     draft: Draft,
     rng: random.Random,
@@ -185,10 +190,7 @@ def render(
     many words of talk are added. `split` says whether wordings and layouts are those of training or those kept from it.
     """
     known = split == "known"
-    sentences = []
-    for wordings in draft.rules:
-        kept = kept_wordings(wordings)
-        sentences.append(rng.choice(wordings[:-kept] if known else wordings[-kept:]))
+    sentences = [rng.choice(_of_split(wordings, split)) for wordings in draft.rules]
     body = _rules(sentences, rng, split)
     noise = " ".join(rng.sample(NOISE, rng.choice(KNOWN_LENGTHS)))
     parts = []
@@ -209,7 +211,7 @@ def render(
     if rng.random() < 0.4:
         parts.append(f"{rng.choice(EXAMPLE if known else KEPT_EXAMPLE)}\n\n{_example(draft, rng, split)}")
     for other in others:
-        first = "\n\n".join(rng.choice(wordings) for wordings in other.rules[:2])
+        first = "\n\n".join(rng.choice(_of_split(wordings, split)) for wordings in other.rules[:2])
         parts.append(f"{rng.choice(ELSEWHERE).format(title=other.title)}\n\n{first}")
     if padding - before:
         parts.append(_talk(padding - before, rng))
