@@ -38,12 +38,12 @@ EXAMPLES = 3  # solved questions that stand before the question
 ROWS_AT_ONCE = 32  # that are generated together
 SKILLS_AT_ONCE = 16  # that are read, or scored, together
 TOKENS_AT_ONCE = 32_768  # that are scored, or generated, together, padding counted
-SKILLS_TRAINED_AT_ONCE = 4
+SKILLS_TRAINED_AT_ONCE = 2
 TIMED = 4  # answers of a column
 MAX_NEW_TOKENS = 48
 
 Adapters = Callable[[list[str]], LoraWeights]  # texts of skills -> the adapter for each
-Scores = dict[str, dict[str, list[float | None]]]  # column -> measure -> a value for each line that has one
+Scores = dict[str, dict[str, list[float | None]]]  # column -> measure -> a value for each line, None for lack of one
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class Column:
     def row(self, base: Base, line: Line) -> Row:
         """A line to be answered."""
         return Row(self.prompt_ids(base, line), self.adapters([line.skill]) if self.adapters else None)
+
+
+Part = tuple[Column, list[int]]  # of a column, with the numbers of the lines that are asked
 
 
 def evaluate(
@@ -106,24 +109,22 @@ def evaluate(
         made = _Made(base, hypernetwork, list(dict.fromkeys(line.skill for line in of_split)))
         columns = _columns(base, hypernetwork, of_split, made, reader)
         if ceiling:
-            columns[OWN] = _own_column(base, of_split, made, ceiling, say)
+            columns[OWN] = _own_column(base, of_split, made, ceiling)
         rows = {}
-        for name, (column, asked) in columns.items():
-            key = key_of(*how, judge and judge.model, name, asked, of_split)
-            if key not in kept:
-                of_column = [of_split[i] for i in asked]
-                answers, tokens = _answers(base, column, of_column, exact_only)
-                scores = _scores(of_split, asked, answers, bertscore, judge)
-                row = {
-                    "prompt_tokens": round(tokens / len(asked), 1),
-                    "seconds_per_adapter": made.seconds,
-                    "seconds": None if exact_only else round(_seconds(base, column, of_column), 4),
-                    "scores": {"exact": scores["exact"]} if exact_only else scores,
-                }
-                kept.add({key: row})
-            rows[name] = kept[key]
-            exact = sum(rows[name]["scores"]["exact"][i] for i in asked) / len(asked)
-            say(f"{split}, {name}: {100 * exact:.1f} % exact of {len(asked)}")
+        for name, parts in columns.items():
+            found = []
+            for column, asked in parts:
+                of_part = [of_split[i] for i in asked]
+                key = key_of(*how, judge and judge.model, name, of_part)
+                if key not in kept:
+                    row = _measure(base, column, of_part, exact_only, bertscore, judge)
+                    kept.add({key: row | {"seconds_per_adapter": made.seconds}})
+                found.append((asked, kept[key]))
+                if len(parts) > 1:
+                    say(f"{split}, {name}: {len(found)} of {len(parts)} parts")
+            rows[name] = _together(found, len(of_split))
+            exact = [hit for hit in rows[name]["scores"]["exact"] if hit is not None]
+            say(f"{split}, {name}: {100 * sum(exact) / len(exact):.1f} % exact of {len(exact)}")
         report["splits"][split] = {
             "skills": len(made.texts),
             "seconds_per_adapter": rows["parametric"]["seconds_per_adapter"],
@@ -198,8 +199,8 @@ def _means(made: Adapters) -> dict[str, Column]:
 
 def _columns(
     base: Base, hypernetwork: Hypernetwork, lines: list[Line], made: Adapters, reader: LoraWeights | None
-) -> dict[str, tuple[Column, list[int]]]:
-    """The columns that every line is asked in, with the lines' numbers."""
+) -> dict[str, list[Part]]:
+    """The columns that every line is asked in, each in one part."""
     wrong = _wrong_skills(lines)
     with torch.no_grad():
         shared = hypernetwork.shared().to(base.dtype)
@@ -214,13 +215,11 @@ def _columns(
     }
     if reader:
         columns[READER] = Column(skill_in_prompt=True, adapters=lambda skills: reader.rows([0] * len(skills)))
-    return {name: (column, list(range(len(lines)))) for name, column in columns.items()}
+    return {name: [(column, list(range(len(lines))))] for name, column in columns.items()}
 
 
-def _own_column(
-    base: Base, lines: list[Line], made: Adapters, count: int, say: Callable[[str], None]
-) -> tuple[Column, list[int]]:
-    """The column of LoRA trained for one skill each, with the numbers of the lines that ask these skills.
+def _own_column(base: Base, lines: list[Line], made: Adapters, count: int) -> list[Part]:
+    """The column of LoRA trained for one skill each, in parts of few skills: to train them is what takes long.
 
     Trained on questions that no line asks, so a skill that has none beside its lines' can't be taken.
     """
@@ -235,19 +234,13 @@ def _own_column(
             "trained. Leave --ceiling out, or use data that has them (--data families)."
         )
     texts = spread_out(texts, count)
-
-    @cache
-    def own() -> dict[str, LoraWeights]:
-        trained: dict[str, LoraWeights] = {}
-        for start in range(0, len(texts), SKILLS_TRAINED_AT_ONCE):
-            part = texts[start : start + SKILLS_TRAINED_AT_ONCE]
-            weights = train_own_lora(base, made(part[:1]), [questions[text] for text in part])
-            trained |= {text: weights.rows([i]) for i, text in enumerate(part)}
-            say(f"{OWN}: trained for {len(trained)} of {len(texts)} skills")
-        return trained
-
-    column = Column(adapters=lambda skills: stack_skills([own()[text] for text in skills]))
-    return column, [i for i, line in enumerate(lines) if line.skill in texts]
+    parts = []
+    for start in range(0, len(texts), SKILLS_TRAINED_AT_ONCE):
+        few = texts[start : start + SKILLS_TRAINED_AT_ONCE]
+        own = cache(lambda few=few: train_own_lora(base, made(few[:1]), [questions[text] for text in few]))
+        column = Column(adapters=lambda skills, few=few, own=own: own().rows([few.index(text) for text in skills]))
+        parts.append((column, [i for i, line in enumerate(lines) if line.skill in few]))
+    return parts
 
 
 def _wrong_skills(lines: list[Line]) -> dict[str, str]:
@@ -363,26 +356,42 @@ def _parts(index: list[int], prompts: list[list[int]]) -> Iterator[list[int]]:
         yield part
 
 
-def _scores(
-    lines: list[Line], asked: list[int], answers: list[str], bertscore: bool, judge: "Judge | None"
-) -> dict[str, list[float | None]]:
-    """Each measure's value for every line, None for a line that has none."""
-    right = [(lines[i].answer, *lines[i].also) for i in asked]
+def _measure(
+    base: Base, column: Column, lines: list[Line], exact_only: bool, bertscore: bool, judge: "Judge | None"
+) -> dict:
+    """Tokens in a prompt and seconds of an answer, and each measure's value for every line."""
+    answers, tokens = _answers(base, column, lines, exact_only)
+    right = [(line.answer, *line.also) for line in lines]
     pairs = list(zip(answers, right, strict=True))
-    found: dict[str, list[float | None]] = {
-        "exact": [max(exact_match(answer, r) for r in rights) for answer, rights in pairs],
-        "f1": [max(token_f1(answer, r) for r in rights) for answer, rights in pairs],
-        "checks": [
-            float(all(check.holds(answer) for check in lines[i].checks)) if lines[i].checks else None
-            for i, answer in zip(asked, answers, strict=True)
-        ],
+    scores: dict[str, list[float | None]] = {
+        "exact": [max(exact_match(answer, r) for r in rights) for answer, rights in pairs]
     }
+    if not exact_only:
+        scores["f1"] = [max(token_f1(answer, r) for r in rights) for answer, rights in pairs]
+        scores["checks"] = [
+            float(all(check.holds(answer) for check in line.checks)) if line.checks else None
+            for line, answer in zip(lines, answers, strict=True)
+        ]
     if bertscore:
-        found["bertscore"] = bert_scores(answers, right)
+        scores["bertscore"] = bert_scores(answers, right)
     if judge:
-        found["judge"] = judge.grades([(lines[i], answer) for i, answer in zip(asked, answers, strict=True)])
-    place = {i: position for position, i in enumerate(asked)}
+        scores["judge"] = judge.grades(list(zip(lines, answers, strict=True)))
+    seconds = None if exact_only else round(_seconds(base, column, lines), 4)
+    return {"prompt_tokens": round(tokens / len(lines), 1), "seconds": seconds, "scores": scores}
+
+
+def _together(parts: list[tuple[list[int], dict]], lines: int) -> dict:
+    """A column's parts as one, with None as the value of lines that none of them asked."""
+    asked = [i for numbers, _ in parts for i in numbers]
+    scores = {}
+    for measure in parts[0][1]["scores"]:
+        of_line = dict(zip(asked, (value for _, row in parts for value in row["scores"][measure]), strict=True))
+        scores[measure] = [of_line.get(i) for i in range(lines)]
+    tokens = sum(len(numbers) * row["prompt_tokens"] for numbers, row in parts) / len(asked)
+    seconds = [row["seconds"] for _, row in parts if row["seconds"]]
     return {
-        measure: [values[place[i]] if i in place else None for i in range(len(lines))]
-        for measure, values in found.items()
+        "prompt_tokens": round(tokens, 1),
+        "seconds": round(sum(seconds) / len(seconds), 4) if seconds else None,
+        "seconds_per_adapter": parts[0][1]["seconds_per_adapter"],
+        "scores": scores,
     }

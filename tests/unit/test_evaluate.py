@@ -384,7 +384,7 @@ def test_a_column_that_is_kept_is_not_asked_again(
     file = tmp_path / "kept.jsonl"
     whole = evaluate(base, hypernetwork, lines, reader=reader, ceiling=2, kept=Kept(file))
     rows = file.read_text().splitlines(keepends=True)
-    assert len(rows) == len(COLUMNS) + 2
+    assert len(rows) == len(COLUMNS) + 2  # each its own, the reader's, and both skills of the ceiling at once
 
     def refuse(*_):
         raise AssertionError("asked again")
