@@ -236,7 +236,7 @@ class _Collected:
 
 def _collect_entry(collected: _Collected, archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
+    if info.file_size >= RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
         message = f"It would unpack from {info.compress_size:,} to {info.file_size:,} bytes; it was left out."
         collected.report.add(path, 0, "bomb", "block", message, "Ask its author for a smaller one.")
     elif kind == stat.S_IFLNK and info.file_size <= 4096:

@@ -25,6 +25,7 @@ MAX_RATIO = 200  # of a file's size to its packed size; text packs 3 to 20 times
 RATIO_FROM = 1_000_000  # bytes from which a file's ratio counts: what is small is no bomb
 MAX_PATH, MAX_FOLDERS = 200, 12  # characters of a path inside a skill, folders in each other
 MAX_SCANNED = 1_000_000  # characters of a text that are looked at
+MAX_SCANNED_IN_ALL = 2_000_000  # characters of all texts of a skill together; each takes 2 to 10 microseconds
 MAX_ALIKE = 20  # findings of a kind and severity in one file: a flood of notes must not bury the rest
 HIDDEN_IN_A_ROW, HIDDEN_IN_ALL = 8, 40  # invisible characters that can carry a message; a slip leaves one or two
 BLANK_LINES, BLANK_COLUMNS = 60, 200  # what pushes a text out of sight
@@ -90,22 +91,26 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 def scan_text(text: str, path: str = "SKILL.md") -> list[Finding]:
     """The findings of a text, the gravest first, then by line. Never raises."""
     report = Report()
-    _scan_text(report, text, path)
+    _scan_text(report, text, path, MAX_SCANNED)
     return report.findings()
 
 
 def scan_files(files: Mapping[str, bytes]) -> list[Finding]:
-    """The findings of all files of a skill, by their paths inside it: the gravest first. Never raises."""
-    report = Report()
+    """The findings of all files of a skill, by their paths inside it: the gravest first. Never raises.
+
+    Of all texts together MAX_SCANNED_IN_ALL characters are looked at, those of SKILL.md first.
+    """
+    report, left = Report(), MAX_SCANNED_IN_ALL
     size = sum(map(len, files.values()))
+    holds_too_many = sum(data.count(ZIP_ENTRY) for data in files.values()) > MAX_ENTRIES
     if len(files) > MAX_FILES or size > MAX_SIZE:
         report.add("", 0, "bomb", "block", TOO_MUCH, "Ask its author for a smaller one.")
-    for path, data in [*files.items()][:MAX_FILES]:
+    for path, data in sorted(files.items(), key=lambda item: item[0] != "SKILL.md")[:MAX_FILES]:
         if fault := fault_of_path(path):
             report.add(path, 0, "path", "block", f"The path {shown(path)} {fault}.", "Ask its author for a plain name.")
-        _check_file(report, path, data)
-        if (text := text_of(path, data)) is not None:
-            _scan_text(report, text, path)
+        _check_file(report, path, data, holds_too_many)
+        if (text := text_of(path, data, left)) is not None:
+            left = max(0, left - _scan_text(report, text, path, left))
     return report.findings()
 
 
@@ -123,13 +128,17 @@ def fault_of_path(path: str) -> str:
     return ""
 
 
-def text_of(path: str, data: bytes) -> str | None:
-    """The text in a file, decoded leniently; None where it is some other kind of file. Cut where it is far too long."""
+def text_of(path: str, data: bytes, most: int = MAX_SCANNED) -> str | None:
+    """The text in a file, decoded leniently; None where it is some other kind of file.
+
+    Cut where it is far too long: a little after `most` or MAX_SCANNED characters, or later.
+    """
+    size = 4 * min(most, MAX_SCANNED) + 8  # bytes: a character takes up to four, a mark before the first up to three
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data[: 4 * MAX_SCANNED + 2].decode("utf-16", "replace")
+        return data[:size].decode("utf-16", "replace")
     if b"\0" in data[:8192] and not path.lower().endswith((*_MARKDOWN, *_SCRIPTS)):
         return None
-    return data[: 4 * MAX_SCANNED + 4].decode("utf-8-sig", "replace")
+    return data[:size].decode("utf-8-sig", "replace")
 
 
 def shown(text: str, most: int = 80) -> str:
@@ -155,8 +164,10 @@ class _Text:
         return bisect_right(self.starts, offset)
 
     def line_text(self, offset: int) -> str:
+        """The first 1,000 characters of the line: a text may be one line, and asked for at every word."""
         line = self.line(offset)
-        return self.text[self.starts[line - 1] : self.starts[line] if line < len(self.starts) else None]
+        start, end = self.starts[line - 1], self.starts[line] if line < len(self.starts) else len(self.text)
+        return self.text[start : min(end, start + 1000)]
 
     def add(self, offset: int, kind: str, severity: Severity, message: str, fix: str) -> None:
         self.report.add(self.path, self.line(offset), kind, severity, message, fix)
@@ -171,12 +182,16 @@ def _is_within(spans: list[tuple[int, int]], offset: int, end: int) -> bool:
     return index >= 0 and offset < spans[index][1]
 
 
-def _scan_text(report: Report, text: str, path: str) -> None:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
-    if len(text) > MAX_SCANNED:
-        message = f"Only the first {MAX_SCANNED:,} of its {len(text):,} characters were looked at."
-        report.add(path, 0, "hidden", "ask", message, "Read the rest of it yourself.")
-    source = _Text(report, path, text[:MAX_SCANNED])
+def _scan_text(report: Report, text: str, path: str, left: int) -> int:
+    """Adds the findings of a text's first `left` characters, at most MAX_SCANNED; how many it had to go through."""
+    size = min(len(text), left, MAX_SCANNED)
+    if size < len(text):
+        message = f"Only its first {size:,} characters were looked at."
+        if not size:
+            message = f"It was not looked at: of a skill's texts only {MAX_SCANNED_IN_ALL:,} characters are."
+        report.add(path, 0, "hidden", "ask", message, "Read the rest of it yourself." if size else "Read it yourself.")
+    text = text[:size].replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    source = _Text(report, path, text)
     _find_out_of_sight(source)
     if not source.text.isascii():
         _find_invisible(source)
@@ -193,6 +208,7 @@ def _scan_text(report: Report, text: str, path: str) -> None:
     _find_encoded(source)
     if path.rpartition("/")[2] == "SKILL.md":
         _find_tools(source)
+    return max(size, len(source.text))  # plain letters can be several times as many
 
 
 # ---- what a reader does not see ------------------------------------------------------------------------------------
@@ -264,9 +280,12 @@ def _is_ordinary(run: str, before: str, after: str) -> bool:
 
 
 def _find_bidirectional(source: _Text) -> None:
+    is_right_to_left: dict[int, bool] = {}  # by line
     for match in re.finditer(f"[{_BIDI}]", source.text):
-        is_override = match[0] in "\u202d\u202e"
-        is_expected = not is_override and _RIGHT_TO_LEFT.search(source.line_text(match.start())[:1000])
+        line = source.line(match.start())
+        if line not in is_right_to_left:
+            is_right_to_left[line] = _RIGHT_TO_LEFT.search(source.line_text(match.start())) is not None
+        is_expected = match[0] not in "\u202d\u202e" and is_right_to_left[line]
         message = f"{_codes(match[0])} changes the order in which the text is shown: it may read otherwise than it is."
         fix = "Delete it, or type the line again."
         source.add(match.start(), "hidden", "note" if is_expected else "block", message, fix)
@@ -385,8 +404,13 @@ _GAP = r"[\s>*#\"'\u2019`,]{1,8}"  # between two words: also the end of a line, 
 
 
 def _sentences(*patterns: str) -> re.Pattern[str]:
-    """Patterns in which ' ' is what stands between two words, and '…' the same with up to four words in it."""
-    pattern = "|".join(patterns).replace("…", f"{_GAP}(?:[a-z0-9'\u2019]{{1,30}}{_GAP}){{0,4}}?").replace(" ", _GAP)
+    """Patterns in which ' ' is what stands between two words, and '…' the same with up to four words in it.
+
+    A word has one apostrophe at most, between letters: a run of them would else be parted into words and gaps in
+    millions of ways.
+    """
+    word = "[a-z0-9]{1,30}(?:['\u2019][a-z0-9]{1,30})?"
+    pattern = "|".join(patterns).replace("…", f"{_GAP}(?:{word}{_GAP}){{0,4}}?").replace(" ", _GAP)
     return re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
 
 
@@ -450,6 +474,11 @@ _DOWNLOAD = _commands(
     r"(?:\./|/tmp/|~/)?(?P<named>[\w.-]{1,80})(?=[\s\"';&|)`]|$)",
     r"\b(?:wget|curl (?:-[a-zA-Z]{1,4}\s){0,3}-[a-zA-Z]{0,3}O)\b[^\n|>]{0,200}/(?P<called>[\w.-]{1,80})"
     r"(?=[\s\"';&)`]|$)",
+)
+_RUN = re.compile(
+    r"(?:\b(?:(?:ba|z|da)?sh|source|python[\d.]{0,4}|node|perl|ruby|php|pwsh|chmod\s{1,4}[\w+]{1,8})[^\S\n]{1,4}"
+    r"(?:-\w{1,6}[^\S\n]{1,4})?|[\n;&|][^\S\n]{0,8}(?:sudo )?)"
+    r"(?=[\"']?(?:\./|/tmp/|~/)?(?P<file>[\w.-]{1,80})(?![\w.-]))"
 )
 _RUN_AFTER = 300  # characters after a download within which it is run
 _INSTALL = _commands(
@@ -534,7 +563,7 @@ _RULES = (
         _commands(
             r"\b(?:env|printenv) \|…\b(?:curl|wget|nc)\b",
             rf"\b(?:curl|wget|nc|scp)\b…(?:\$\((?:env|printenv)\b|{_PRIVATE_FILE})",
-            rf"{_PRIVATE_FILE}…\|…\b(?:curl|wget|nc)\b",
+            rf"{_PRIVATE_FILE}[^\n|]{{0,200}}\|[^\n]{{0,400}}?\b(?:curl|wget|nc)\b",
         ),
     ),
     _Rule(
@@ -583,7 +612,7 @@ _ACTIVE_LINK = re.compile(r"\]\(\s{0,4}(?:javascript:|vbscript:|data:text/html)[
 _FILLED_PICTURE = re.compile(r"!\[[^\]\n]{0,200}\]\(https?://([^\s/?#)]{1,200})[^\s)?]{0,200}\?[^\s)]{0,100}=[{$<\[]")
 _SECRETS = {
     "private key": r"-----BEGIN (?:[A-Z]{1,10} ){0,2}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\n){1,4}"
-    r"(?:[\w-]{1,40}: [^\n]{0,80}\s{1,4}){0,4}[A-Za-z0-9+/=]{40}",
+    r"(?:[\w-]{1,40}: (?:[^\n:]{0,80}[^\S\n]|[^\n]{0,80}\n\s{0,3})){0,4}[A-Za-z0-9+/=]{40}",
     "key of AWS": r"A(?:KI|SI)A[A-Z0-9]{16}(?!\w)",
     "token of GitHub": r"(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{60,90})(?!\w)",
     "token of GitLab": r"glpat-[\w-]{20}",
@@ -626,15 +655,9 @@ def _find_fetched_code(source: _Text) -> None:
             is_usual = addresses and all(_host(address[2]) in _INSTALLERS for address in addresses)
             _add_found(source, match, "runs", "note" if is_usual else "ask", "It fetches code and runs it")
     for match in _DOWNLOAD.finditer(source.text):
-        name = re.escape(match["named"] or match["called"])
-        rest = source.text[match.end() : match.end() + _RUN_AFTER]
-        place = rf"[\"']?(?:\./|/tmp/|~/)?{name}(?![\w.-])"
-        runner = r"\b(?:(?:ba|z|da)?sh|source|python[\d.]{0,4}|node|perl|ruby|php|pwsh|chmod\s{1,4}[\w+]{1,8})"
-        if re.search(
-            rf"(?:{runner}[^\S\n]{{1,4}}(?:-\w{{1,6}}[^\S\n]{{1,4}})?|[\n;&|][^\S\n]{{0,8}}(?:sudo )?){place}", rest
-        ):
-            line = source.line_text(match.start())[:1000]
-            is_changeable = any(map(_is_changeable, _ADDRESS.finditer(line)))
+        name, end = match["named"] or match["called"], match.end()
+        if any(run["file"] == name for run in _RUN.finditer(source.text, end, end + _RUN_AFTER)):
+            is_changeable = any(map(_is_changeable, _ADDRESS.finditer(source.line_text(match.start()))))
             message = "It runs what anybody on the way can change" if is_changeable else "It fetches a file and runs it"
             _add_found(source, match, "runs", "block" if is_changeable else "ask", message)
     for match in _INSTALL.finditer(source.text):
@@ -739,7 +762,8 @@ _SETTINGS = ("package.json", "setup.py", "conftest.py", ".mcp.json", "mcp.json",
 _SETTINGS_FOLDERS = (".claude/", ".vscode/", ".idea/", ".cursor/", ".opencode/", ".github/", ".githooks/", "hooks/")
 
 
-def _check_file(report: Report, path: str, data: bytes) -> None:
+def _check_file(report: Report, path: str, data: bytes, holds_too_many: bool) -> None:
+    """Adds what a file is by its name and bytes; `holds_too_many` is said of all archives of the skill together."""
     lowered = path.lower()
     if data.startswith(_PROGRAMS) or lowered.endswith(_PROGRAM_ENDINGS):
         message = "It is a program that nobody can read."
@@ -747,8 +771,8 @@ def _check_file(report: Report, path: str, data: bytes) -> None:
     elif lowered.endswith(_PICKLES):
         message = "Files of this kind can run code when they are opened."
         report.add(path, 0, "program", "ask", message, "Ask for safetensors or another kind that holds data only.")
-    elif zipfile.is_zipfile(io.BytesIO(data)) and _is_bomb(data):
-        message = f"It is an archive that would unpack to far more than its {len(data):,} bytes."
+    elif zipfile.is_zipfile(io.BytesIO(data)) and (holds_too_many or _is_bomb(data)):
+        message = f"It is an archive that would unpack to far more than its {len(data):,} bytes, or to too many files."
         report.add(path, 0, "bomb", "block", message, "Leave it out.")
     elif lowered.endswith(_DOCUMENTS):
         return
@@ -764,11 +788,9 @@ def _check_file(report: Report, path: str, data: bytes) -> None:
 
 def _is_bomb(data: bytes) -> bool:
     """Whether a zip says that it unpacks to too much; nothing of it is unpacked to see."""
-    if data.count(ZIP_ENTRY) > MAX_ENTRIES:
-        return True
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         return False
-    return size > MAX_SIZE or (size > RATIO_FROM and size > MAX_RATIO * len(data))
+    return size > MAX_SIZE or (size >= RATIO_FROM and size > MAX_RATIO * len(data))

@@ -11,7 +11,7 @@ import pytest
 
 from skills.archive import ArchiveError, SkillFiles, read_archive, read_folder, write_archive, write_folder
 from skills.library import SHIPPED
-from skills.scan import MAX_FILES, MAX_SIZE, Finding
+from skills.scan import MAX_FILES, MAX_SIZE, RATIO_FROM, Finding
 from skills.skill import SkillError
 
 TEXT = "---\nname: greet\ndescription: Says hi.\n---\n\nAnswer with hi.\n"
@@ -179,6 +179,11 @@ def test_a_device_in_a_zip_blocks():
 
 def test_a_bomb_is_left_out_by_its_ratio_before_it_is_unpacked():
     skill = read_archive(zipped({"SKILL.md": TEXT.encode(), "zeros": bytes(20_000_000)}))
+    assert set(skill.files) == {"SKILL.md"} and [found.path for found in graver(skill, "bomb")] == ["zeros"]
+
+
+def test_the_ratio_counts_from_a_file_of_just_the_size_from_which_it_does():
+    skill = read_archive(zipped({"SKILL.md": TEXT.encode(), "zeros": bytes(RATIO_FROM)}))
     assert set(skill.files) == {"SKILL.md"} and [found.path for found in graver(skill, "bomb")] == ["zeros"]
 
 

