@@ -280,6 +280,9 @@ def test_the_accumulation_report_has_a_point_for_each_count(base: Base, hypernet
         assert points[0]["mean"] in (None, 1.0)  # a skill merged with nothing is as it is alone
         assert points[0]["first"] == points[0]["last"] == points[0]["mean"]
     assert "| 3 |" in accumulation.section(report)
+    counted = [[point["right alone"] for point in points] for points in report["ways"].values()]
+    assert counted[0] == counted[1] == sorted(counted[0])
+    assert counted[0][-1] == round(report["alone"] * report["questions"])
 
 
 # ---- real ----------------------------------------------------------------------------------------------------------

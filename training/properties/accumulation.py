@@ -52,6 +52,7 @@ def measure(
             found.setdefault(name, []).append(
                 {
                     "merged": count,
+                    "right alone": int(sum(hit for i in order for hit in alone[i])),
                     "mean": retention(order),
                     "first": retention([of_series[0] for of_series in members]),
                     "last": retention([of_series[-1] for of_series in members]),
@@ -71,11 +72,11 @@ def _by_skill(skills: list, scores: list[float]) -> list[list[float]]:
 def section(report: dict) -> str:
     """The report in Markdown."""
     names = list(report["ways"])
-    head = ["merged", *(f"{name}: {part}" for name in names for part in ("mean", "first", "last"))]
+    head = ["merged", "right alone", *(f"{name}: {part}" for name in names for part in ("mean", "first", "last"))]
     rows = []
     for points in zip(*report["ways"].values(), strict=True):
         shares = [point[part] for point in points for part in ("mean", "first", "last")]
-        rows.append([str(points[0]["merged"]), *map(percent, shares)])
+        rows.append([str(points[0]["merged"]), str(points[0]["right alone"]), *map(percent, shares)])
     kept_by = {name: report["ways"][name][-1]["mean"] for name in names}
     said = ", ".join(f"{name} {percent(share)} %" for name, share in kept_by.items())
     return (
