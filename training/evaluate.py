@@ -101,6 +101,7 @@ def evaluate(
     report = {
         "base": base.name,
         "base_fingerprint": base.fingerprint,
+        "dtype": str(base.dtype).removeprefix("torch."),
         "hypernetwork_fingerprint": hypernetwork.fingerprint,
         "splits": {},
     }

@@ -93,8 +93,8 @@ def card(hypernetwork: "Hypernetwork", report: dict) -> str:
     """The hypernetwork's model card with what an evaluation of it gave."""
     return (
         f"{hypernetwork.generate_model_card()}\n## Evaluation\n\n"
-        "Exact match in percent on skills that were never trained on (`python -m training evaluate`): new skills of\n"
-        "the families above, new wordings and layouts, whole families kept from training, new combinations of the\n"
+        f"Exact match in percent on skills that were never trained on (`python -m training evaluate`), with the base in\n"
+        f"{report['dtype']}: new skills of the families above, new wordings and layouts, whole families kept from training, new combinations of the\n"
         "grammar's steps, or the skills of the studio's library.\n\n"
         f"{overview(report)}\n"
     )
