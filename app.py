@@ -6,6 +6,8 @@ The page answers first; the base model and the hypernetwork load behind it.
 import argparse
 import contextlib
 import logging
+import signal
+import sys
 
 from studio.jobs import JobError, Limits
 from studio.service import Studio, StudioError
@@ -31,6 +33,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
+    # A Space or a service is ended by it; by itself it would leave gigabytes of adapters in the temporary folder.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     studio = Studio(arguments.base, arguments.checkpoint)
     jobs, training, why_not = None, None, ""
     try:

@@ -93,9 +93,9 @@ def card(hypernetwork: "Hypernetwork", report: dict) -> str:
     """The hypernetwork's model card with what an evaluation of it gave."""
     return (
         f"{hypernetwork.generate_model_card()}\n## Evaluation\n\n"
-        f"Exact match in percent on skills that were never trained on (`python -m training evaluate`), with the base in\n"
-        f"{report['dtype']}: new skills of the families above, new wordings and layouts, whole families kept from training, new combinations of the\n"
-        "grammar's steps, or the skills of the studio's library.\n\n"
+        "Exact match in percent on skills that were never trained on (`python -m training evaluate`), with the base\n"
+        f"in {report['dtype']}: new skills of the families above, new wordings and layouts, whole families kept from\n"
+        "training, new combinations of the grammar's steps, or the skills of the studio's library.\n\n"
         f"{overview(report)}\n"
     )
 

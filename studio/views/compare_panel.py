@@ -4,6 +4,7 @@ What the service says, errors included, becomes updates of the page as it comes.
 """
 
 import hashlib
+import json
 import logging
 import secrets
 import time
@@ -25,9 +26,9 @@ from studio.shelf import Shelf, ShelfError
 from studio.views import render
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import source_text
-from studio.views.stack_panel import ALONE, Stack, StackPanel
+from studio.views.stack_panel import ALONE, Stack, StackPanel, as_stack
 from studio.views.visitor import Training, owner_of
-from studio.views.wiring import LIVE_REGION, QUICK, typing
+from studio.views.wiring import FULL, LIVE_REGION, QUICK, typing
 
 MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
 MAX_LABEL = 36  # characters of an example's prompt on its button
@@ -46,6 +47,19 @@ _BEGIN = """(mark) => [
   {interactive: false, __type__: "update"},
   mark,
 ]"""
+
+# Where a run has ended and the line still says that it goes on: the server did not take it on, or lost it on the way.
+_ENDED = """(activity, mark, ran, ...values) => {
+  const update = (change) => ({...change, __type__: "update"});
+  if (ran !== mark || !activity.includes('data-state="busy"')) return Array(4).fill(update({}));
+  const fits = (value, [, low, high]) => typeof value === "number" && low <= value && value <= high;
+  const wrong = LIMITS.find((limit, at) => !fits(values[at], limit));
+  let why = activity.includes(">Waiting for the model<") ? FULL : "It ended before it was done. Press it once more.";
+  if (wrong) why = `${wrong[0]} must be a number from ${wrong[1]} to ${wrong[2]}. Set it, and press again.`;
+  const line = `<p class="line" data-state="failed">${why}</p>`;
+  return [line, update({visible: false}), update({interactive: true}), update({interactive: true})];
+}""".replace("FULL", json.dumps(FULL))
+_STOPPED = "stopped"  # stands in `ran` where the visitor ended the run
 
 _START = """(run) => {
   if (run) setTimeout(() => document.querySelector("#compare")?.click(), 100);
@@ -82,6 +96,24 @@ def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: Brought = 
     return next((ev for ev in evals_of(library, chosen, brought) if ev.prompt.strip() == prompt.strip()), None)
 
 
+def trace_of(brought: Brought) -> str:
+    """By this the page knows that something came with a skill, should the server forget what."""
+    return brought.place or ("evals" if brought.evals else "")
+
+
+def still_there(brought: Brought, trace: str) -> Brought:
+    """What came with a skill, by the page's trace of it. Raises StudioError where the server has forgotten it.
+
+    Gradio does that with a State of a page that fell silent once, though it is still open.
+    """
+    if trace_of(brought) != trace:
+        raise StudioError(
+            "What came with this skill is there no more. Reload the page, which keeps your text, or import the skill "
+            "again."
+        )
+    return brought
+
+
 def digest(text: str) -> str:
     """By this the page knows whether the adapter on show was made from the text in the editor."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
@@ -116,6 +148,7 @@ class ComparePanel:
         self.checked = gr.State("")  # digest of the text that the check on show is of
         self.found = gr.State(None)  # what that check found, once it is done
         self.brought = gr.State(NOTHING)  # what an imported skill or one of one's own has beside its text
+        self.trace = gr.Textbox("", visible=False)  # of `brought`, as `trace_of`
         self.linked = gr.State(None)  # the link that was opened
         self.run = gr.Textbox("", visible=False)  # whether a link that was opened is still to be compared
         self.mark = gr.Textbox("", visible=False)  # another one as soon as skill, stack or hypernetwork is another
@@ -150,7 +183,7 @@ class ComparePanel:
                 defaults = Settings()
                 self.temperature = gr.Slider(0, 2, defaults.temperature, step=0.1, label="Temperature")
                 self.length = gr.Slider(1, 1024, defaults.max_new_tokens, step=1, label="Length (tokens)")
-                self.seed = gr.Number(defaults.seed, precision=0, minimum=0, label="Seed")
+                self.seed = gr.Number(defaults.seed, precision=0, label="Seed")
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.stack = StackPanel(studio, shelf, identity)
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
@@ -199,6 +232,7 @@ class ComparePanel:
             self.check_stale,
             self.checked,
             self.brought,
+            self.trace,
             self.mark,
         ]
         self.settings = [self.temperature, self.length, self.seed, self.strength]
@@ -246,7 +280,8 @@ class ComparePanel:
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         expected = self.expected_line(chosen, prompt, brought, parts)
-        return [prompt, examples, expected, *check, NOTHING if chosen else brought, new_mark()]
+        kept = NOTHING if chosen else brought
+        return [prompt, examples, expected, *check, kept, trace_of(kept), new_mark()]
 
     def follow(self, link: Link, skill: Source) -> dict:
         """What a link that was opened sets besides its skill, whose texts are those here, and what is to say of it."""
@@ -298,11 +333,11 @@ class ComparePanel:
 
     def _evals(self, chosen: str, brought: Brought, parts: Stack) -> tuple[Eval, ...]:
         """The examples of the skill in the editor, and then those of the added ones of the library."""
-        added = (ev for part in parts if part.is_shipped for ev in evals_of(self.studio.library, part.key))
+        added = (ev for part in as_stack(parts) if part.is_shipped for ev in evals_of(self.studio.library, part.key))
         return (*evals_of(self.studio.library, chosen, brought), *added)
 
     def _eval_of(self, chosen: str, prompt: str, brought: Brought, parts: Stack) -> Eval | None:
-        added = (eval_of(self.studio.library, part.key, prompt) for part in parts if part.is_shipped)
+        added = (eval_of(self.studio.library, part.key, prompt) for part in as_stack(parts) if part.is_shipped)
         return next(filter(None, (eval_of(self.studio.library, chosen, prompt, brought), *added)), None)
 
     def _restacked(self, parts: Stack, chosen: str, prompt: str, brought: Brought) -> list[Any]:
@@ -320,7 +355,7 @@ class ComparePanel:
     def _renewed(self, identity: Any, parts: Stack, *page: Any) -> list[Any]:
         renewed = self.stack.renewed(parts, identity)
         left = renewed[0]
-        gone = isinstance(left, tuple) and len(left) < len(parts)
+        gone = isinstance(left, list) and len(left) < len(parts)
         return [*renewed, *(self._restacked(left, *page) if gone else [gr.skip()] * len(self.others))]
 
     def _samples(self, evals: tuple[Eval, ...]) -> dict[str, Any]:
@@ -358,12 +393,14 @@ class ComparePanel:
             self.check: (self._check, [*ends, self.fidelity, self.checked, self.found], identity),
         }
         began = [self.mark, self.ran, self.chosen, self.brought, parts]
+        sliders = [self.temperature, self.length, self.strength]
+        ended = _ENDED.replace("LIMITS", json.dumps([[each.label, each.minimum, each.maximum] for each in sliders]))
         runs = []
         for button, (work, shown, asked) in works.items():
             button.click(None, self.mark, [*ends, self.ran], js=_BEGIN, api_visibility="private")
             run = button.click(
                 work,
-                {*self.source, self.chosen, self.brought, *asked},
+                {*self.source, self.chosen, self.brought, self.trace, *asked},
                 shown,
                 show_progress="minimal",
                 show_progress_on=self.activity,
@@ -372,9 +409,14 @@ class ComparePanel:
                 **MODEL,
             )
             run.then(self._overtaken, began, [*self.made, *ends[1:]], **QUICK)
+            for event in (run.then, run.failure):
+                event(None, [self.activity, self.mark, self.ran, *sliders], ends, js=ended, api_visibility="private")
             runs.append(run)
         # Only after the cancel: what was on its way until then would overwrite the message.
-        self.stop.click(None, cancels=runs, api_visibility="private").then(self._stopped, outputs=ends, **QUICK)
+        stopped = self.stop.click(
+            None, outputs=self.ran, cancels=runs, js=f"() => '{_STOPPED}'", api_visibility="private"
+        )
+        stopped.then(self._stopped, outputs=ends, **QUICK)
         self.mark.change(None, cancels=runs, api_visibility="private")
         # Asked anew each time: what is in the editor by then may be another text than the one that was run.
         seen = [self.made_from, self.checked]
@@ -404,7 +446,7 @@ class ComparePanel:
 
         What the run had sent before it was cancelled may have come after the page was cleared.
         """
-        if ran == mark:
+        if ran in (mark, _STOPPED):
             return gr.skip()
         return [*self.unmade(chosen, brought, parts), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
 
@@ -446,7 +488,8 @@ class ComparePanel:
         prompt, parts, shown = values[self.prompt], values[self.stack.parts], False
         skill = self.stack.skill(text, parts, values.get(self.identity))
         stacked = not isinstance(skill, str)
-        ev = self._eval_of(values[self.chosen], prompt, values[self.brought], parts)
+        brought = still_there(values[self.brought], values[self.trace])
+        ev = self._eval_of(values[self.chosen], prompt, brought, parts)
         expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
         settings = Settings(
             values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
@@ -460,7 +503,7 @@ class ComparePanel:
                 # an answer of several skills is an example of none of them
                 if self.training and not stacked and comparison.phase == "done":
                     answers = tuple(pane.text for pane in comparison.panes)
-                    evals = evals_of_text(self.studio.library, values[self.chosen], values[self.brought], text)
+                    evals = evals_of_text(self.studio.library, values[self.chosen], brought, text)
                     update |= {
                         self.given: (text, prompt, answers, evals),
                         self.keep: gr.Accordion(visible=True),
@@ -482,7 +525,8 @@ class ComparePanel:
 
     def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
-        evals = evals_of(self.studio.library, values[self.chosen], values[self.brought])
+        brought = still_there(values[self.brought], values[self.trace])
+        evals = evals_of(self.studio.library, values[self.chosen], brought)
         checkpoint = self._checkpoint(values)
         with closing(self._model_check(session, checkpoint, text, evals)) as work:
             for check in work:

@@ -27,18 +27,29 @@ from studio.service import Source, Studio, StudioError
 from studio.sharing import NOTHING, PROBLEMS, Brought, Sharing
 from studio.views import api, render, train_render
 from studio.views.account import attempted, token_of
-from studio.views.compare_panel import ComparePanel, digest, new_mark
+from studio.views.compare_panel import ComparePanel, digest, new_mark, still_there
 from studio.views.import_panel import FETCH
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
-from studio.views.skill_panel import NEW, RECALL, SHOW_TYPED, SkillPanel, form_values, recalled, source_text
+from studio.views.skill_panel import (
+    LEFT,
+    NEW,
+    RECALL,
+    SHOW_TYPED,
+    SkillPanel,
+    form_values,
+    recalled,
+    source_text,
+    unsaved,
+)
 from studio.views.stack_panel import Stack
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Keeping, Training, arrived, checkpoint_of, identity_kept_with, owner_of
-from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, QUICK, SHOW_CHOSEN, START
+from studio.views.wiring import FRAGMENT, HEAD, LIVE_REGION, MAX_WAITING, QUICK, SHOW_CHOSEN, START, when_full
 
 STYLE = Path(__file__).parent.parent / "assets" / "style.css"
 FIRST = "release-train-commits"  # the skill that a visitor meets first: short, and plain to see whether it was followed
+MAX_PAGES = 300  # whose state is kept: half a megabyte each, and Gradio's own 10,000 are more than most machines have
 MAX_UPLOAD = "64mb"  # far more than a skill or a file of examples may have: one too large gets a message of our own
 KEEP_FILES = 6 * 3600  # seconds that an adapter's zip and an upload stay on disk
 
@@ -75,9 +86,8 @@ def build(
                 library = LibraryPanel(studio, catalogue, training, identity)
             with gr.Tab("Train", elem_id="train") as tab:
                 if training:
-                    train = TrainPanel(
-                        studio, training, catalogue, identity, skill.source, skill.chosen, compare.brought
-                    )
+                    editor = (skill.source, skill.chosen, compare.brought, compare.trace)
+                    train = TrainPanel(studio, training, catalogue, identity, *editor)
                 else:
                     gr.HTML(train_render.off(why_not), elem_id="train-off")
             with gr.Tab("Share", elem_id="sharing") as share_tab:
@@ -91,7 +101,7 @@ def build(
         if training:
             _wire_training(demo, studio, training, compare, train, tab, (banner, in_use, back))
         api.register(studio)
-    return demo
+    return demo.queue(max_size=MAX_WAITING, api_open=False)  # open, a call could pass by all who wait
 
 
 def launch_options() -> dict[str, Any]:
@@ -101,6 +111,7 @@ def launch_options() -> dict[str, Any]:
         "css_paths": STYLE,
         "head": HEAD,
         "max_file_size": MAX_UPLOAD,
+        "state_session_capacity": MAX_PAGES,
         "mcp_server": find_spec("mcp") is not None,
         "run_history": False,
         "enable_monitoring": False,
@@ -118,6 +129,7 @@ class _Opening:
     page: list[Component]
     target: list[Component]
     brought: Component  # what is beside its text
+    trace: Component
 
 
 def _wire(
@@ -133,12 +145,16 @@ def _wire(
         made_from: str,
         brought_before: Brought,
         parts: Stack,
+        *editor: str,
         brought: Brought = NOTHING,
         own: str = "",
+        clean: str | None = None,
     ) -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
+        left = json.dumps(editor)
         shown = [*skill.show(text), *skill.bring(text, brought, bool(own)), chosen, own, "", picked]
+        shown += [text if clean is None else clean, left if unsaved(left) else gr.skip()]
         # The answers on show were given for another skill.
         panes = render.panes(None, len(parts) > 1)
         cleared = [panes, gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
@@ -189,9 +205,12 @@ def _wire(
             return imports.refuse(str(error))
         return entered(arrival, brought, page)
 
-    def follow(fragment: str, *page: Any) -> dict:
+    def follow(fragment: str, draft: str, *page: Any) -> dict:
         if not fragment.startswith("#link="):
             return {compare.run: ""}
+        return linked(fragment, page) | ({skill.left: draft} if unsaved(draft) else {})
+
+    def linked(fragment: str, page: Sequence) -> dict:
         try:
             link = Link.read(fragment)
             skill, arrival = link.source(studio.library), link.arrival()
@@ -219,7 +238,7 @@ def _wire(
         shown = [text, *followed, skill.live_line(text), *compare.stale_lines(made_from, checked, *source)]
         return json.dumps({"typed": source, "shown": shown})
 
-    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
+    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts, *skill.remembered]
     target = [
         *skill.shown,
         *skill.brought,
@@ -227,6 +246,8 @@ def _wire(
         skill.own,
         skill.kept,
         skill.picker,
+        skill.clean,
+        skill.left,
         *compare.offered,
         compare.stale,
         compare.panes,
@@ -249,23 +270,37 @@ def _wire(
         [*coming, imports.fetch],
         **FETCH,
     )
+    when_full(came_in, imports.fetch, imports.said)
     skill.remember(came_in)
     asked = [*coming, *compare.followed]
     accepted = imports.anyway.click(anyway, [imports.pending, imports.brought, compare.linked, *page], asked, **QUICK)
     skill.remember(accepted.then(**compare.start))
     arrived_by = gr.Textbox("", visible=False)  # what stands behind the '#' of the page's address
-    demo.load(follow, [arrived_by, *page], asked, js=FRAGMENT, **QUICK).then(**compare.start)
+    demo.load(follow, [arrived_by, skill.draft, *page], asked, js=FRAGMENT, **QUICK).then(**compare.start)
 
     names = {entry.skill.name for entry in studio.library.list()}
     first = studio.library.get(skill.chosen.value).text
 
     def recall(draft: str, request: gr.Request, *values: Any) -> list[Any]:
-        identity, page = (values[0], values[1:]) if compare.shelf else (None, values)
-        text, chosen, own, evals = recalled(draft) or (first, "", "", "")
+        text, _, own, *_ = recalled(draft) or (first, "", "")
         if text == first and not own:
             return [gr.skip()] * len(target)
-        brought, own = recall_brought(request.session_hash, identity, own, evals)
-        return opened(text, chosen if chosen in names else "", *page, brought=brought, own=own)
+        return restored(draft, request.session_hash, *values)
+
+    def take_back(left: str, request: gr.Request, *values: Any) -> list[Any]:
+        """What was left unsaved is open again, and what stood in its place is left in turn if that is unsaved too."""
+        if recalled(left) is None:
+            return [gr.skip()] * len(target)
+        shown = restored(left, request.session_hash, *values)
+        now = json.dumps(values[-len(skill.remembered) :])
+        shown[target.index(skill.left)] = now if unsaved(now) else ""
+        return shown
+
+    def restored(draft: str, session: str, *values: Any) -> list[Any]:
+        identity, page = (values[0], values[1:]) if compare.shelf else (None, values)
+        text, chosen, own, evals, clean = recalled(draft)
+        brought, own = recall_brought(session, identity, own, evals)
+        return opened(text, chosen if chosen in names else "", *page, brought=brought, own=own, clean=clean)
 
     def recall_brought(session: str, identity: Any, own: str, evals: str) -> tuple[Brought, str]:
         """(what was saved beside a skill of one's own, its id); else the evals that the browser has, and ''."""
@@ -279,6 +314,8 @@ def _wire(
 
     known = [compare.identity] if compare.shelf else []
     demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
+    demo.load(None, None, skill.left, js=LEFT, api_visibility="private")
+    skill.remember(skill.back.click(take_back, [skill.left, *known, *page], target, **QUICK))
 
     seen = [compare.made_from, compare.checked]
     told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale]
@@ -308,7 +345,7 @@ def _wire(
         share.sharing.forget(request.session_hash)
 
     demo.unload(closed)
-    return _Opening(opened, page, target, compare.brought)
+    return _Opening(opened, page, target, compare.brought, compare.trace)
 
 
 def _wire_library(
@@ -360,8 +397,8 @@ def _wire_library(
 
     def keep(values: dict, request: gr.Request) -> dict:
         text, own = source_text(*(values[component] for component in skill.source)), values[skill.own]
-        brought = values[opening.brought]
         try:
+            brought = still_there(values[opening.brought], values[opening.trace])
             owner, shelf = owner_of(values[library.identity]), library.shelf
             files = sharing.beside(request.session_hash, text, brought)
             known = {each.id: each.newest for bin in (False, True) for each in shelf.skills(owner, deleted=bin)}
@@ -373,7 +410,7 @@ def _wire_library(
             said += " The files of the version before stay with that one."
         brought = replace(brought, saved=partial(shelf.files, owner, kept.id))
         shown = dict(zip(skill.brought, skill.bring(text, brought, True), strict=True))
-        shown |= {skill.own: kept.id, opening.brought: brought}
+        shown |= {skill.own: kept.id, skill.clean: text, opening.brought: brought}
         return {skill.kept: render.activity(said, "done"), **shown}
 
     each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
@@ -387,8 +424,9 @@ def _wire_library(
         library.renew, library.asked, library.found, **QUICK
     )
     if library.identity:
-        asked = {library.identity, *skill.source, skill.chosen, skill.own, opening.brought}
-        kept = skill.keep.click(keep, asked, [skill.kept, skill.own, *skill.brought, opening.brought], **each)
+        asked = {library.identity, *skill.source, skill.chosen, skill.own, opening.brought, opening.trace}
+        changed = [skill.kept, skill.own, skill.clean, *skill.brought, opening.brought]
+        kept = skill.keep.click(keep, asked, changed, **each)
         skill.remember(kept)
         compare.renew(kept.then)
 

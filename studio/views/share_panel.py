@@ -21,11 +21,11 @@ from studio.service import StudioError
 from studio.sharing import PROBLEMS, Brought, Ready, Sharing
 from studio.views import render, share_render
 from studio.views.account import attempted, token_of, tried
-from studio.views.compare_panel import MODEL, ComparePanel, digest
+from studio.views.compare_panel import MODEL, ComparePanel, digest, still_there
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import SkillPanel, source_text
 from studio.views.visitor import Training, checkpoint_of
-from studio.views.wiring import ACTIONS, HUB, LIVE_REGION, NO_MEMORY, QUICK
+from studio.views.wiring import ACTIONS, HUB, LIVE_REGION, NO_MEMORY, QUICK, when_full
 
 ON_MODEL = MODEL | {"show_progress": "hidden", "api_visibility": "private"}
 SIGN_IN = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
@@ -175,13 +175,14 @@ class SharePanel:
         found: Fidelity | None,
         checked: str,
         brought: Brought,
+        trace: str,
         chosen: str,
         *source: str,
     ) -> str:
         """The line on the skill in the editor, as the tab is opened."""
         text = source_text(*source)
         try:
-            files = self.sharing.source(request.session_hash, chosen, text, brought)
+            files = self.sharing.source(request.session_hash, chosen, text, still_there(brought, trace))
             return share_render.open_skill(files, _is_of(found, checked, text))
         except PROBLEMS as error:
             return share_render.open_skill(None, False, str(error))
@@ -190,11 +191,12 @@ class SharePanel:
 
     def _wire(self) -> None:
         about = {*self.skill.source, self.skill.chosen, self.compare.found, self.compare.checked, self.gguf}
-        about |= {self.compare.brought, *([self.identity] if self.training else [])}
+        about |= {self.compare.brought, self.compare.trace, *([self.identity] if self.training else [])}
         self.shown = [
             self.compare.found,
             self.compare.checked,
             self.compare.brought,
+            self.compare.trace,
             self.skill.chosen,
             *self.skill.source,
         ]
@@ -205,9 +207,10 @@ class SharePanel:
         prepared = [self.push, self.anyway, self.line, self.objections, self.ready, self.accepted]
         asked = {self.token, self.target, self.private, self.proposal, self.message, self.ready}
         for button, work in ((self.push, self._prepare), (self.anyway, self._prepare_accepted)):
-            button.click(work, {*about, self.what, self.accepted}, prepared, **ON_MODEL).then(
-                self._push, asked, [self.push, self.line, self.ready], **HUB
-            )
+            prepare = button.click(work, {*about, self.what, self.accepted}, prepared, **ON_MODEL)
+            when_full(prepare, self.push, self.line)
+            push = prepare.then(self._push, asked, [self.push, self.line, self.ready], **HUB)
+            when_full(push, self.push, self.line)
         self.who.click(self._whose, self.token, self.account, **HUB)
 
         for happens in (self.browse.click, self.query.submit):
@@ -335,7 +338,8 @@ class SharePanel:
         yield "Making the bundle", "busy", None
 
         def work() -> Ready:
-            source = self.sharing.source(session, values[self.skill.chosen], text, values[self.compare.brought])
+            brought = still_there(values[self.compare.brought], values[self.compare.trace])
+            source = self.sharing.source(session, values[self.skill.chosen], text, brought)
             target = self.sharing.new_file(session, purpose, source.skill.name)
             gguf = bool(values[self.gguf])
             return self._model_bundle(session, self._checkpoint(values), source, target, checked, gguf)

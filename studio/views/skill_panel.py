@@ -38,11 +38,15 @@ _REMEMBER = """(...edited) => {
     if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   } catch {}
 }"""
-RECALL = """(_, ...page) => {
-  let draft = "";
-  try { draft = localStorage.getItem("parametric-skills-draft") ?? ""; } catch {}
-  return [location.hash ? "" : draft, ...page];  // a link says itself what is to be opened
+# A link says itself what is to be opened.
+RECALL = """(_, ...page) => [location.hash.startsWith("#link=") ? "" : stored("draft"), ...page]"""
+
+# The text that was left unsaved as another one was opened has a place of its own, and a button that brings it back.
+_SET_ASIDE = """(left) => {
+  try { localStorage.setItem("parametric-skills-left", left); } catch {}
+  return {visible: Boolean(left), __type__: "update"};
 }"""
+LEFT = """() => stored("left")"""
 
 # What the server has to say of a typed text is shown only if that text still stands in the editor.
 SHOW_TYPED = """(said, ...page) => {
@@ -52,16 +56,26 @@ SHOW_TYPED = """(said, ...page) => {
 }"""
 
 
-def recalled(draft: str) -> tuple[str, str, str, str] | None:
-    """(text, library's skill, own id, evals) of what a browser remembers; None where that is nothing."""
+def recalled(draft: str) -> tuple[str, str, str, str, str] | None:
+    """(text, library's skill, own id, evals, the text as it was opened or saved) of what a browser remembers.
+
+    None where that is nothing.
+    """
     try:
         parts = list(json.loads(draft))
     except (ValueError, TypeError, RecursionError):
         return None
-    if len(parts) not in (7, 8) or not all(isinstance(part, str) for part in parts):
+    if len(parts) not in (7, 8, 9) or not all(isinstance(part, str) for part in parts):
         return None
-    chosen, own, evals = (*parts[5:], "")[:3]  # a browser may remember from before evals were
-    return source_text(*parts[:5]), chosen, own, evals
+    # a browser may remember from before evals were, or the text as it was opened
+    chosen, own, evals, clean = (*parts[5:], "", "")[:4]
+    return source_text(*parts[:5]), chosen, own, evals, clean
+
+
+def unsaved(draft: str) -> bool:
+    """Whether the text that a browser remembers is neither the one that was opened nor one that was saved."""
+    text, *_, clean = recalled(draft) or ("", "")
+    return bool(text.strip()) and text.splitlines() != clean.splitlines()
 
 
 def source_text(raw: str, name: str, description: str, body: str, edited: str) -> str:
@@ -101,7 +115,9 @@ class SkillPanel:
         self.chosen = gr.Textbox(first.skill.name, visible=False)
         self.own = gr.Textbox("", visible=False)
         self.evals = gr.Textbox("", visible=False)  # those of a skill that is not the library's, as an evals.json
+        self.clean = gr.Textbox(first.text, visible=False)  # the text as it was opened, or saved last
         self.draft = gr.Textbox("", visible=False)  # what the browser remembers, when the page opens
+        self.left = gr.Textbox("", visible=False)  # as that, of a text that was left unsaved; '' for none
         name, description, body = form_values(first.text)
         with gr.Column(elem_id="library"):
             with gr.Row(elem_classes="tight"):
@@ -119,6 +135,7 @@ class SkillPanel:
                 self.open_import = gr.Button("Import", size="sm", min_width=60, elem_id="open-import")
                 self.save = gr.Button("Download", size="sm", min_width=60, elem_id="save")
                 self.keep = gr.Button("Save", size="sm", min_width=60, visible=keeps, elem_id="keep-skill")
+                self.back = gr.Button("Back to my text", size="sm", min_width=60, visible=False, elem_id="back-to-text")
             self.kept = gr.HTML("", elem_id="kept-skill", js_on_load=LIVE_REGION)
             self.imports = ImportPanel(self.open_import)
         with gr.Column(elem_id="editor"):
@@ -148,7 +165,7 @@ class SkillPanel:
         self.form = [self.name, self.description, self.body]
         self.source = [self.raw, *self.form, self.edited]
         self.shown = [*self.source, self.live]
-        self.remembered = [*self.source, self.chosen, self.own, self.evals]
+        self.remembered = [*self.source, self.chosen, self.own, self.evals, self.clean]
         self.brought = [self.evals, self.beside]
         self._wire()
 
@@ -175,6 +192,7 @@ class SkillPanel:
         return gr.Radio(names, value=chosen if chosen in names else None, visible=bool(names)), empty
 
     def _wire(self) -> None:
+        self.left.change(None, self.left, self.back, js=_SET_ASIDE, api_visibility="private")
         self.save.click(None, self.source, js=_SAVE, api_visibility="private")
         for typed in (self.form_typed, self.raw_typed):
             for moment in (typed.edit, typed.input):

@@ -3,7 +3,7 @@
 The others are of the library, the visitor's own, or came with a link; what is somebody else's can't be added.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +40,7 @@ class Chosen(NamedTuple):
 Stack = tuple[Chosen, ...]
 ALONE: Stack = (Chosen(),)  # the skill in the editor and no other
 
+
 # A slider's number follows it while it is drawn; the server hears of it when it is let go.
 _SLIDERS = """
 element.addEventListener("input", (event) => {
@@ -48,13 +49,24 @@ element.addEventListener("input", (event) => {
 });"""
 
 
+def as_stack(parts: Sequence[Sequence]) -> Stack:
+    """A stack as the browser holds it, or as it is."""
+    return tuple(Chosen(*part) for part in parts)
+
+
+def as_lists(parts: Stack) -> list[list]:
+    """A stack as the browser holds it."""
+    return [list(part) for part in parts]
+
+
 class StackPanel:
     """The components of a stack; `parts` holds the skill in the editor, then the added ones."""
 
     def __init__(self, studio: Studio, shelf: Shelf | None, identity: gr.BrowserState | None) -> None:
         """On the `shelf` are the own skills of the visitor with an `identity`; None: the server keeps none."""
         self.studio, self.shelf, self.identity = studio, shelf if identity else None, identity
-        self.parts = gr.State(ALONE)
+        # The browser's to remember: Gradio forgets a State of a page that fell silent once, though it is still open.
+        self.parts = gr.JSON(as_lists(ALONE), visible=False)
         self.names = [entry.skill.name for entry in studio.library.list()]
         with gr.Accordion("Several skills at once", open=False, elem_id="stack") as self.panel:
             self.add = gr.Dropdown(self.names, value=None, label=self._label(True), elem_id="stack-add")
@@ -70,11 +82,12 @@ class StackPanel:
         """
         if len(parts) == 1:
             return text
-        first, *added = parts
+        first, *added = as_stack(parts)
         return (Part(text, first.share), *(Part(self._text(part, identity), part.share) for part in added))
 
     def added(self, parts: Stack, key: str | None, identity: Any = None) -> list[Any]:
         """Values for `drawn` and the meter with one more skill."""
+        parts = as_stack(parts)
         if not key or any(part.key == key for part in parts) or len(parts) >= MAX_STACK:
             return [*self.draw(parts), ""]
         try:
@@ -103,6 +116,7 @@ class StackPanel:
 
     def renewed(self, parts: Stack, identity: Any) -> list[Any]:
         """Values for `drawn` and the meter with the visitor's skills as they are now; those that are gone go."""
+        parts = as_stack(parts)
         try:
             own = {OWN + skill.id: f"{skill.name} (yours)" for skill in self.shelf.skills(owner_of(identity))}
         except (StudioError, ShelfError):  # a browser that is not known yet has none
@@ -116,6 +130,7 @@ class StackPanel:
 
     def edited(self, parts: Stack, event: gr.EventData) -> list[Any]:
         """Values for `drawn` and the meter after a click or an edit in the list."""
+        parts = as_stack(parts)
         what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
         if what == "remove":
             return [*self.draw(tuple(part for part in parts if not part.key or part.key != id_)), ""]
@@ -124,14 +139,14 @@ class StackPanel:
         except (TypeError, ValueError):
             return [gr.skip()] * (len(self.drawn) + 1)
         parts = tuple(part._replace(share=share) if part.key == id_ else part for part in parts)
-        return [parts, *[gr.skip()] * len(self.drawn)]  # drawn anew, the slider would lose the focus
+        return [as_lists(parts), *[gr.skip()] * len(self.drawn)]  # drawn anew, the slider would lose the focus
 
     def draw(self, parts: Stack, choices: list | None = None) -> list[Any]:
         """Values for `drawn`; with `choices` other skills are offered than before."""
         room = len(parts) < MAX_STACK
         offered = {} if choices is None else {"choices": choices}
         shown = render.stack([(part.key, part.name, part.share) for part in parts[len(parts) == 1 :]])
-        return [parts, gr.Dropdown(value=None, interactive=room, label=self._label(room), **offered), shown]
+        return [as_lists(parts), gr.Dropdown(value=None, interactive=room, label=self._label(room), **offered), shown]
 
     @staticmethod
     def unmeasured(parts: Stack) -> str:

@@ -22,7 +22,7 @@ from studio.service import Studio, StudioError
 from studio.sharing import Brought
 from studio.shelf import ShelfError
 from studio.views import render, train_render
-from studio.views.compare_panel import evals_of_text
+from studio.views.compare_panel import evals_of_text, still_there
 from studio.views.skill_panel import source_text
 from studio.views.train_push import PushPart
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
@@ -68,10 +68,11 @@ class TrainPanel:
         source: list[Component],
         chosen: Component,
         brought: Component,
+        trace: Component,
     ) -> None:
-        """`source`, `chosen` and `brought` are those of the skill that is open in the editor."""
+        """`source`, `chosen`, `brought` and its `trace` are those of the skill that is open in the editor."""
         self.studio, self.training, self.catalogue, self.identity = studio, training, catalogue, identity
-        self.source, self.chosen, self.brought = source, chosen, brought
+        self.source, self.chosen, self.brought, self.trace = source, chosen, brought, trace
         # Kept by the browser, so that they outlive the server: skill and training on show, and the skills left out.
         self.skill = gr.Textbox("", visible=False)
         self.job = gr.Textbox("", visible=False)
@@ -284,7 +285,7 @@ class TrainPanel:
                 self._estimate, about_time, self.estimate, **QUICK
             )
         self.jobs.edit(self._choose, self.identity, [*self.watched, self.problem], **EACH)
-        added, editor = [*self.prepared, self.said], [self.chosen, self.brought, *self.source]
+        added, editor = [*self.prepared, self.said], [self.chosen, self.brought, self.trace, *self.source]
         self.add_open.click(self._add_open, [*about, *editor], added, js=_TICKED, **EACH)
         self.library.input(self._add_library, [*about, self.library], [*added, self.library], js=_TICKED, **EACH)
         self.upload.upload(self._import, [*about, self.upload], added, js=_TICKED, **EACH)
@@ -384,11 +385,12 @@ class TrainPanel:
         return {self.confirm: gr.Row(visible=False), self.problem: "", self.push.line: ""}
 
     def _add_open(
-        self, identity: Any, skill: str, left_out: str, chosen: str, brought: Brought, *source: str
+        self, identity: Any, skill: str, left_out: str, chosen: str, brought: Brought, trace: str, *source: str
     ) -> dict[Component, Any]:
         def work() -> dict[Component, Any]:
             text = source_text(*source)
-            return self._added(identity, left_out, text, evals_of_text(self.studio.library, chosen, brought, text))
+            evals = evals_of_text(self.studio.library, chosen, still_there(brought, trace), text)
+            return self._added(identity, left_out, text, evals)
 
         return self._answer(work, self.said)
 

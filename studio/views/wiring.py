@@ -1,5 +1,8 @@
 """What the handlers of the page share: how quick ones are registered, and the scripts that run in the browser."""
 
+import json
+from typing import Any
+
 import gradio as gr
 from gradio.components.textbox import InputHTMLAttributes
 
@@ -10,6 +13,11 @@ QUICK = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last
 
 # Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
 HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden", "api_visibility": "private"}
+
+# Events that may wait for the model or the network, of all people together: at ten seconds each, the last one's answer
+# comes after five minutes, and nobody waits longer.
+MAX_WAITING = 32
+FULL = "It was not started: too many people are waiting. Press it again in a minute."
 
 # A field whose text no browser keeps or changes.
 NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)
@@ -93,6 +101,9 @@ HEAD = """<script>
 function showChosen() {
   document.querySelector("#picker .selected")?.scrollIntoView({block: "nearest"});
 }
+function stored(what) {
+  try { return localStorage.getItem(`parametric-skills-${what}`) ?? ""; } catch { return ""; }
+}
 function joinSkills() {
   for (const input of document.querySelectorAll("#picker input")) input.name = "library";
 }
@@ -116,10 +127,17 @@ SHOW_CHOSEN = "() => setTimeout(showChosen, 100)"
 
 # What stands behind the '#' of the page's address is sent to no server by itself: the page hands it over. A new link in
 # the address bar of an open page is followed too.
-FRAGMENT = """(_, ...page) => {
+FRAGMENT = """(link, draft, ...page) => {
   window.addEventListener("hashchange", () => { if (location.hash.startsWith("#link=")) location.reload(); });
-  return [location.hash, ...page];
+  return [location.hash, stored("draft"), ...page];
 }"""
+
+
+def when_full(event: Any, button: gr.Button, line: gr.HTML) -> None:
+    """Where the server did not take an event on: the button comes back, and the line says why."""
+    said = json.dumps(f'<p class="line" data-state="failed">{FULL}</p>')
+    script = f"() => [{{interactive: true, __type__: 'update'}}, {said}]"
+    event.failure(None, outputs=[button, line], js=script, api_visibility="private")
 
 
 def typing(selector: str) -> gr.HTML:

@@ -45,12 +45,18 @@ class Studios:
         process.kill()
         process.wait()
 
+    def stop(self, address: str) -> int:
+        """Tell the server at an address to end, as a Space or a service does; returns its exit status."""
+        process = self.running.pop(address)
+        process.terminate()
+        return process.wait(120)
+
     def close(self) -> None:
         """End all that still run."""
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            process.wait(30)
+            process.wait(120)
 
 
 def free_port() -> int:

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from transformers import AutoModelForCausalLM
 
 from hypernet.base import DEFAULT_BASE, locate
+from studio.links import Link, LinkedSkill
 
 PATIENCE = 300_000  # milliseconds: the first start converts the base, and a machine may be slow
 
@@ -244,6 +245,42 @@ def test_an_answer_can_be_stopped_and_the_next_one_starts(page: Page) -> None:
     compare(page)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        (0, "", "Temperature must be a number from 0 to 2."),
+        (1, "5000", "Length (tokens) must be a number from 1 to 1024."),
+        (2, "-1", "seed is -1; it must be a whole number from 0"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_told_and_the_next_run_starts(
+    page: Page, field: int, value: str, said: str
+) -> None:
+    page.locator("#settings button").first.click()
+    setting = page.locator("#settings input[type=number]").nth(field)
+    fits = setting.input_value()
+    setting.fill(value)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator('#activity [data-state="failed"]')).to_contain_text(said)
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#check")).to_be_enabled()
+    setting.fill(fits)
+    compare(page)
+
+
+def test_where_too_many_wait_the_page_says_so_and_its_buttons_come_back(page: Page) -> None:
+    page.locator("#open-import").click()
+    page.locator("#address input, #address textarea").first.fill("https://a.example/x")
+    page.route("**/gradio_api/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+    for button, line in (("#compare", "#activity"), ("#fetch", "#came")):
+        page.locator(button).click()
+        expect(page.locator(line)).to_contain_text("too many people are waiting. Press it again in a minute.")
+        expect(page.locator(button)).to_be_enabled()
+    expect(page.locator("#stop")).to_be_hidden()
+    page.unroute_all()
+    compare(page)
+
+
 def test_an_empty_skill_and_an_empty_prompt_are_answered_with_what_to_do(page: Page) -> None:
     page.locator("#prompt textarea").fill("")
     page.locator("#compare").click()
@@ -354,6 +391,39 @@ def test_a_link_opens_the_same_comparison_for_somebody_else(browser: Browser, se
     expect(visitor.locator("#from-link")).to_contain_text("is not the one that the link was made with")
     visitor.goto(server + "/#link=1&skill=release-train-commits")
     expect(visitor.locator("#from-link")).to_contain_text("damaged")
+    context.close()
+
+
+def test_a_text_that_is_left_unsaved_by_a_key_or_a_link_comes_back(browser: Browser, server: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = open_studio(context.new_page(), server)
+    body, back = page.locator("#skill-body textarea"), page.locator("#back-to-text")
+    choose(page, "compact-log-lines")
+    expect(back).to_be_hidden()
+    mine = body.input_value() + "\n\nMine."
+    body.fill(mine)
+    page.wait_for_function(REMEMBERED, arg="Mine.")
+    page.locator("#picker input:checked").focus()
+    page.keyboard.press("ArrowDown")
+    expect(body).not_to_have_value(mine)
+    expect(back).to_be_visible()
+    page.reload()  # it is the browser's to keep
+    expect(body).not_to_have_value(mine)
+    back.click()
+    expect(body).to_have_value(mine)
+    expect(back).to_be_hidden()
+    page.wait_for_function(REMEMBERED, arg="Mine.")
+
+    page.goto("about:blank")
+    page.goto(server + Link("Say it.", (LinkedSkill("clean-audit-log"),)).fragment())
+    expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value("clean-audit-log")
+    page.locator(DONE).wait_for()  # it is compared by itself
+    body.fill("Typed over the link.")
+    page.wait_for_function(REMEMBERED, arg="Typed over the link.")
+    back.click()
+    expect(body).to_have_value(mine)
+    back.click()  # what stood in its place was left in turn
+    expect(body).to_have_value("Typed over the link.")
     context.close()
 
 

@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from gradio.helpers import special_args
+from gradio.state_holder import StateHolder
 from stand_in_hub import Person, StandIn, serve
 
 from skills.archive import EVALS, write_archive
 from skills.evals import Assertion, Eval, parse_evals, render_evals
 from studio import bundle
 from studio.bundle import SKILL
+from studio.links import Link, LinkedSkill
 from studio.service import Studio
 from studio.sharing import Sharing
 from studio.shelf import Shelf
@@ -72,9 +75,25 @@ class Visit:
         values = {
             block: getattr(value, "value", None) if isinstance(value, gr.blocks.Block) else value
             for block, value in changed.items()
+            if value != gr.skip()
         }
         self.held |= values
         return {getattr(block, "elem_id", None): value for block, value in values.items()}
+
+    def fall_silent(self) -> None:
+        """One heartbeat of the page is lost, and an hour goes by: then Gradio deletes the states of its session."""
+        holder = StateHolder()
+        holder.set_blocks(self.demo)
+        session = holder[self.request.session_hash]
+        states = [block for block in self.held if isinstance(block, gr.State)]
+        for block in states:
+            session[block._id] = self.held[block]
+        session.is_closed = True
+        session._state_ttl = {
+            id_: (ttl, since - timedelta(hours=2)) for id_, (ttl, since) in session._state_ttl.items()
+        }
+        holder.delete_all_expired_state()
+        self.held |= {block: session[block._id] for block in states}
 
 
 def test_an_imported_skill_is_saved_opened_again_renamed_forked_and_taken_back_with_its_files(
@@ -182,3 +201,83 @@ def test_a_private_repository_is_imported_with_the_visitor_s_own_token_and_no_ot
     assert there.tokens == {ANN} and ANN not in str(opened)
     monkeypatch.setenv("SPACE_ID", "owner/space")
     assert "the token of this Space, not yours" in visit.do("fetch", address="ann/secret", token=SERVER)["came"]
+
+
+@pytest.mark.parametrize("files", [{"scripts/run.sh": b"#!/bin/sh\n"}, {EVALS: EVALS_FILE}, {}])
+def test_a_page_whose_files_the_server_has_forgotten_saves_shares_and_checks_nothing_without_them(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
+):
+    monkeypatch.setenv("SKILL_STUDIO_DATA", str(tmp_path / "data"))
+    training, shelf, me = Training.open(), Shelf(tmp_path / "data"), arrived(None)
+    write_archive({SKILL: TEXT.encode(), **files}, tmp_path / "came.skill")
+    visit = Visit(studio, shelf, "one", me, training)
+    visit.do("upload", upload=[str(tmp_path / "came.skill")])
+    visit.fall_silent()
+    said = {
+        **visit.do("keep"),
+        **visit.do("show"),
+        **visit.do("_bundle"),
+        **visit.do("_prepare"),
+        **visit.do("_add_open"),
+    }
+    lines = [said[id_] for id_ in ("kept-skill", "share-skill", "bundle-line", "push-line", "prepare-line")]
+    lines += [visit.do(work, prompt="Say it.")["activity"] for work in ("_check", "_answers")]
+    gone = ["What came with this skill is there no more. Reload the page" in line for line in lines]
+    assert gone == [bool(files)] * len(lines)
+    assert bool(said.get("bundle-file")) == (not files)
+    assert bool(shelf.skills(me["owner"])) == bool(training.book.skills(me["owner"])) == (not files)
+
+
+def test_examples_that_the_browser_remembered_are_not_left_out_either(studio: Studio, tmp_path: Path):
+    visit = Visit(studio, Shelf(tmp_path), "one", arrived(None))
+    visit.held[visit.handler("recall").inputs[0]] = json.dumps([TEXT, "", "", "", "raw", "", "", EVALS_FILE.decode()])
+    assert "1 other file" in {**visit.do("recall"), **visit.do("show")}["share-skill"]
+    visit.fall_silent()
+    assert "there no more" in visit.do("show")["share-skill"]
+
+
+def test_a_stack_outlives_what_the_server_forgets(studio: Studio):
+    visit = Visit(studio, None, "one", arrived(None))
+    shown = visit.do("added", stack_add=studio.library.list()[1].skill.name)
+    visit.fall_silent()
+    assert studio.library.list()[1].skill.name in shown["stack-list"]
+    assert "Skills as parameters" in visit.do("_answers", prompt="Say it.")["answers"]
+
+
+def test_a_text_that_was_left_unsaved_comes_back_and_what_stood_in_its_place_waits_in_turn(
+    studio: Studio, tmp_path: Path
+):
+    visit = Visit(studio, Shelf(tmp_path), "one", arrived(None))
+    left = visit.handler("take_back").inputs[0]
+    raw, first, other = visit.names["skill-raw"], TEXT + "Mine.\n", studio.library.list()[1].skill.name
+    visit.do("choose", picker=other)
+    assert not visit.held[left]  # nothing was typed
+    visit.held[raw] = first
+    visit.do("new")
+    assert json.loads(visit.held[left])[0] == first
+    visit.do("choose", picker=other)
+    assert json.loads(visit.held[left])[0] == first  # the new one, as it was given, takes no place
+
+    visit.held[raw] = "Typed meanwhile."
+    assert visit.do("take_back")["skill-raw"] == first
+    assert json.loads(visit.held[left])[0] == "Typed meanwhile."
+    assert visit.do("take_back")["skill-raw"] == "Typed meanwhile."
+    assert json.loads(visit.held[left])[0] == first
+
+
+def test_a_saved_text_is_not_held_to_be_left_unsaved(studio: Studio, tmp_path: Path):
+    visit = Visit(studio, Shelf(tmp_path), "one", arrived(None))
+    left = visit.handler("take_back").inputs[0]
+    visit.do("keep", skill_raw=TEXT)
+    visit.do("new")
+    assert not visit.held[left]
+
+
+def test_a_link_leaves_the_draft_a_way_back_also_where_it_can_not_be_opened(studio: Studio):
+    draft = json.dumps([TEXT, "", "", "", "raw", "", "", "", "as opened"])
+    for fragment in (Link("Say it.", (LinkedSkill(text=TEXT),)).fragment(), "#link=1&with=no-such-skill:1"):
+        visit = Visit(studio, None, "one", arrived(None))
+        follow, left = visit.handler("follow"), visit.handler("take_back").inputs[0]
+        visit.held |= {follow.inputs[0]: fragment, follow.inputs[1]: draft}
+        visit.do("follow")
+        assert visit.held[left] == draft

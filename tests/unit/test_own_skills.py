@@ -16,8 +16,8 @@ from studio.service import Part, Studio, StudioError
 from studio.sharing import NOTHING
 from studio.shelf import Shelf, ShelfError
 from studio.views.page import build
-from studio.views.skill_panel import recalled
-from studio.views.stack_panel import ALONE, StackPanel
+from studio.views.skill_panel import recalled, unsaved
+from studio.views.stack_panel import ALONE, StackPanel, as_stack
 from studio.views.visitor import Keeping
 
 RAW = Skill("cut-logs", "Cuts logs.", "Keep the level.").render()
@@ -29,8 +29,8 @@ def draft(*parts: object) -> str:
 
 def test_a_draft_comes_back_with_what_it_belongs_to():
     parts = (RAW, "", "", "", "raw", "compact-log-lines", "id")
-    assert recalled(draft(*parts, "{}")) == (RAW, "compact-log-lines", "id", "{}")
-    assert recalled(draft(*parts)) == (RAW, "compact-log-lines", "id", "")  # from before evals were remembered
+    assert recalled(draft(*parts, "{}", "as opened")) == (RAW, "compact-log-lines", "id", "{}", "as opened")
+    assert recalled(draft(*parts)) == (RAW, "compact-log-lines", "id", "", "")  # from before those were remembered
 
 
 def test_of_a_draft_in_the_form_what_was_typed_last_comes_back():
@@ -38,9 +38,19 @@ def test_of_a_draft_in_the_form_what_was_typed_last_comes_back():
     assert Skill.parse(text).body == "Keep the time."
 
 
+def test_a_text_is_unsaved_until_it_is_the_one_that_was_opened_or_saved():
+    belongs = ("", "", "", "raw", "", "", "")
+    assert unsaved(draft(RAW + "More.", *belongs, RAW))
+    assert not unsaved(draft(RAW, *belongs, RAW))
+    assert not unsaved(draft(RAW, *belongs, RAW.replace("\n", "\r\n")))  # a field of the page has one of both
+    assert unsaved(draft(RAW, "cut-logs", "Cuts logs.", "Typed.", "form", "", "", "", RAW))
+    assert unsaved(draft(RAW, *belongs))  # from before it was remembered what was opened
+    assert not unsaved(draft("\n", *belongs, RAW)) and not unsaved("")
+
+
 @pytest.mark.parametrize(
     "kept",
-    ["", "null", "{}", "[]", "7", "[1, 2]", draft(RAW, 1, 2, 3, 4, 5, 6), draft(*[RAW] * 9), "[" * 100_000, "x"],
+    ["", "null", "{}", "[]", "7", "[1, 2]", draft(RAW, 1, 2, 3, 4, 5, 6), draft(*[RAW] * 10), "[" * 100_000, "x"],
 )
 def test_what_is_no_draft_is_none(kept: str):
     assert recalled(kept) is None
@@ -95,7 +105,7 @@ def test_a_stack_takes_the_visitors_own_skills_and_nobody_elses(panel: StackPane
     assert panel.skill("edited", parts, ME) == (Part("edited"), Part(RAW))
 
     refused, _, _, meter = panel.added(ALONE, OWN + mine.id, OTHER)
-    assert refused == ALONE and "no longer among yours" in meter
+    assert as_stack(refused) == ALONE and "no longer among yours" in meter
     for stranger in (OTHER, {}, None):
         with pytest.raises(StudioError):
             panel.skill("edited", parts, stranger)
@@ -137,18 +147,18 @@ def followed(follow: gr.blocks.BlockFunction, fragment: str) -> dict[str, Any]:
     """What the page sets by a link, by the id of the component; that of the stack's parts is 'parts'."""
     values = follow.fn(fragment, *[each.value for each in follow.inputs[1:]])
     assert set(values) <= set(follow.outputs) and len(set(follow.outputs)) == len(follow.outputs)
-    return {"parts" if getattr(each, "value", "") == ALONE else each.elem_id: value for each, value in values.items()}
+    return {"parts" if isinstance(each, gr.JSON) else each.elem_id: value for each, value in values.items()}
 
 
 def test_following_a_link_to_a_stack_sets_skills_weights_and_prompt(follow: gr.blocks.BlockFunction):
     added = (LinkedSkill(SECOND.skill.name), LinkedSkill(text=RAW, share=1.5))
     values = followed(follow, Link("Say it.", (LinkedSkill(FIRST.skill.name, share=0.3), *added)).fragment())
     assert (values["prompt"], values["skill-name"]) == ("Say it.", FIRST.skill.name)
-    assert [part.share for part in values["parts"]] == [0.3, 1.0, 1.5]
+    assert [part.share for part in as_stack(values["parts"])] == [0.3, 1.0, 1.5]
     assert "cut-logs (from the link)" in values["stack-list"] and values["stack"].open
     assert "Skills as parameters" in values["answers"]
     alone = followed(follow, Link("Say it.", (LinkedSkill(SECOND.skill.name),)).fragment())
-    assert alone["parts"] == ALONE and not alone["stack"].open
+    assert as_stack(alone["parts"]) == ALONE and not alone["stack"].open
 
 
 @pytest.mark.parametrize(
@@ -166,7 +176,7 @@ def test_a_text_of_a_linked_stack_that_is_doubtful_waits_for_a_yes(page: gr.Bloc
     assert "is not open yet" in values["came"] and "parts" not in values and "prompt" not in values
 
     anyway, request = handler(page, "anyway"), gr.Request(session_hash="me")
-    now = [each.value for each in follow.inputs[1:]]
+    now = [each.value for each in follow.inputs[2:]]
     opened = anyway.fn(link.arrival(), NOTHING, link, request, *now)
     by_id = {each.elem_id: value for each, value in opened.items()}
     assert set(opened) <= set(anyway.outputs)

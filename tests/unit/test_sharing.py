@@ -339,6 +339,7 @@ def test_a_skill_of_one_s_own_is_saved_with_its_files_though_its_desk_was_cleare
     handlers = {each.name: each for each in demo.fns.values()}
     recall, keep, closed = (handlers[name] for name in ("recall", "keep", "closed"))
     (brought,) = (each for each in keep.inputs if isinstance(getattr(each, "value", None), Brought))
+    trace = recall.outputs[recall.outputs.index(brought) + 1]
 
     def reloaded(text: str) -> dict:
         """What Save is given once the page has opened the draft of the skill."""
@@ -356,7 +357,7 @@ def test_a_skill_of_one_s_own_is_saved_with_its_files_though_its_desk_was_cleare
     saved = keep.fn(imported, request)
     assert "version 3" in saved[keep.outputs[0]]
     closed.fn(request)
-    again = reloaded(TEXT + "And more.\n") | {brought: saved[brought]}
+    again = reloaded(TEXT + "And more.\n") | {each: saved.get(each, imported[each]) for each in (brought, trace)}
     assert "version 4" in keep.fn(again, request)[keep.outputs[0]]
     assert shelf.files(me["owner"], kept.id) == {"a.txt": b"x"}
 

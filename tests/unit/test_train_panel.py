@@ -27,9 +27,9 @@ def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainPanel:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     studio, training = Studio(), Training.open()
     with gr.Blocks():
-        source = [gr.Textbox() for _ in range(4)]
+        source, editor = [gr.Textbox() for _ in range(4)], (gr.Textbox(), gr.State(), gr.Textbox())
         catalogue = Catalogue(studio.library, Shelf(tmp_path / "data"))
-        return TrainPanel(studio, training, catalogue, identity_kept_with("secret"), source, gr.Textbox(), gr.State())
+        return TrainPanel(studio, training, catalogue, identity_kept_with("secret"), source, *editor)
 
 
 def added(panel: TrainPanel, identity: dict, key: str) -> str:
