@@ -106,7 +106,7 @@ def test_a_tracker_that_is_not_installed_or_does_not_exist_is_refused(tmp_path: 
     with pytest.raises(TrackerError, match=r"There is no tracker wandb\. There are: tensorboard, trackio\."):
         make_accelerator(tmp_path, True, "wandb")
     monkeypatch.setitem(sys.modules, "trackio", None)  # as if it were not installed
-    with pytest.raises(TrackerError, match=r"needs trackio\. Install it: pip install 'parametric-skills\[track\]'"):
+    with pytest.raises(TrackerError, match=r"needs trackio\. Install it: pip install -e '.\[track\]'"):
         make_accelerator(tmp_path, True, "trackio")
 
 
