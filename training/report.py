@@ -162,7 +162,7 @@ def _interval(bounds: list[float] | None) -> str:
 
 
 def _markdown(rows: list[list[str]]) -> str:
-    head, *body = (f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+    head, *body = ("|" + "".join(f" {cell} |" if cell else " |" for cell in row) for row in rows)
     return "\n".join([head, "|---|" + "---:|" * (len(rows[0]) - 1), *body])
 
 
