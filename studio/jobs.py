@@ -29,6 +29,7 @@ from typing import IO, TYPE_CHECKING, Literal
 import psutil
 
 from studio import database
+from studio.room import number_set
 from studio.slices import SlicedRun
 
 if TYPE_CHECKING:
@@ -130,34 +131,20 @@ class Limits:
         is_space = bool(os.environ.get("SPACE_ID"))
         return cls(
             switch == "on",
-            _number("SKILL_STUDIO_TRAINING_MINUTES", cls.minutes),
+            number_set("SKILL_STUDIO_TRAINING_MINUTES", cls.minutes, JobError),
             _whole("SKILL_STUDIO_TRAINING_JOBS", cls.jobs),
             _whole("SKILL_STUDIO_TRAINING_QUEUE", cls.queue),
-            _number("SKILL_STUDIO_TRAINING_DAYS", DAYS_ON_A_SPACE if is_space else cls.days),
-            _number("SKILL_STUDIO_TRAINING_GB", GIGABYTES_ON_A_SPACE if is_space else cls.gigabytes),
+            number_set("SKILL_STUDIO_TRAINING_DAYS", DAYS_ON_A_SPACE if is_space else cls.days, JobError),
+            number_set("SKILL_STUDIO_TRAINING_GB", GIGABYTES_ON_A_SPACE if is_space else cls.gigabytes, JobError),
         )
 
 
 def _whole(name: str, default: int) -> int:
     """A whole number from 1 up from the environment."""
-    number = _number(name, default)
+    number = number_set(name, default, JobError)
     if number != int(number):
         raise JobError(f"{name} is {number}. Write a whole number from 1 up.")
     return int(number)
-
-
-def _number(name: str, default: float) -> float:
-    """A number over 0 from the environment."""
-    text = os.environ.get(name, "").strip()
-    if not text:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise JobError(f"{name} is {text!r}. Write a number over 0.")
-    return number
 
 
 def data_folder() -> Path:

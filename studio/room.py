@@ -35,8 +35,8 @@ class Room:
         """
         self._path, self._owned, self._failure = path, owned, failure
         days = DAYS_ON_A_SPACE if os.environ.get("SPACE_ID") else math.inf
-        self._days = _number("SKILL_STUDIO_SKILLS_DAYS", days, failure)
-        self._gigabytes = _number("SKILL_STUDIO_SKILLS_GB", GIGABYTES, failure)
+        self._days = number_set("SKILL_STUDIO_SKILLS_DAYS", days, failure)
+        self._gigabytes = number_set("SKILL_STUDIO_SKILLS_GB", GIGABYTES, failure)
         database.create(path, schema + _SCHEMA, failure)
         with database.transaction(path, failure) as db:
             for table in owned:  # of a file from before visits were written down
@@ -82,8 +82,8 @@ class Room:
         db.execute("DELETE FROM owners WHERE seen < ?", (last,))
 
 
-def _number(name: str, default: float, failure: type[ValueError]) -> float:
-    """A number over 0 from the environment."""
+def number_set(name: str, default: float, failure: type[ValueError]) -> float:
+    """A number over 0 that the environment sets. Raises `failure` for anything else that it sets."""
     text = os.environ.get(name, "").strip()
     if not text:
         return default
