@@ -1,7 +1,8 @@
 """Greedy or sampled answers for a batch of rows, each with a prompt and an adapter of its own, token by token.
 
 Rows of like length are read together and their caches joined, so that a short prompt need not wait for a long one and
-all rows are then decoded in one batch. The studio and the evaluation both answer through here.
+all rows are then decoded in one batch. What rows under one adapter begin with alike (a skill, mostly) is read once.
+The studio and the evaluation both answer through here.
 """
 
 import threading
@@ -17,6 +18,7 @@ from hypernet.base import Base
 from hypernet.lora import LoraWeights, apply_lora, stack_skills
 
 PREFILL_SPREAD = 48  # prompts that differ by at most so many tokens are read together
+LEAST_COMMON = 64  # tokens of a beginning that are worth a pass of their own
 LEAST_TEMPERATURE = 1e-4  # below it the likeliest token is taken: logits would overflow, and nothing else is drawn
 
 
@@ -104,11 +106,11 @@ def decode(
         return _select(rows, batch, kept, chosen)
 
     batches = []
-    for group in _groups(rows):
+    for group, common in _groups(rows):
         if stop and stop.is_set():
             break
         started = time.perf_counter()
-        batch, logits = _prefill(base, rows, group)
+        batch, logits = _prefill(base, rows, group, common)
         for row in group:
             answers[row].first_token_seconds = time.perf_counter() - started
             decoding_since[row] = time.perf_counter()
@@ -134,15 +136,51 @@ def answer_all(base: Base, rows: list[Row], sampling: Sampling) -> list[Answer]:
     return answers
 
 
-def _groups(rows: list[Row]) -> list[list[int]]:
-    """Row numbers by like prompt length, short prompts first."""
-    groups: list[list[int]] = []
-    for row in sorted(range(len(rows)), key=lambda i: len(rows[i].prompt_ids)):
-        if groups and len(rows[row].prompt_ids) - len(rows[groups[-1][0]].prompt_ids) <= PREFILL_SPREAD:
-            groups[-1].append(row)
+def _groups(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
+    """Row numbers that are read together, with the tokens of a beginning that they share; short prompts first."""
+    groups: list[tuple[list[int], int]] = []
+    alone = []
+    for group, common in _alike(rows):
+        if common:
+            groups.append((group, common))
         else:
-            groups.append([row])
-    return groups
+            alone += group
+    like: list[int] = []
+    for row in sorted(alone, key=lambda row: len(rows[row].prompt_ids)):
+        if like and len(rows[row].prompt_ids) - len(rows[like[0]].prompt_ids) > PREFILL_SPREAD:
+            groups.append((like, 0))
+            like = []
+        like.append(row)
+    if like:
+        groups.append((like, 0))
+    yield from sorted(groups, key=lambda group: len(rows[group[0][0]].prompt_ids))
+
+
+def _alike(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
+    """Row numbers under one adapter whose prompts agree in the better part of them, with the tokens that they share.
+
+    A token of each prompt stays behind, so that every row is left something to read.
+    """
+    group: list[int] = []
+    common = 0
+    for row in sorted(range(len(rows)), key=lambda row: (_under(rows[row]), rows[row].prompt_ids)):
+        if group and _under(rows[row]) == _under(rows[group[-1]]):
+            before, prompt = rows[group[-1]].prompt_ids, rows[row].prompt_ids
+            shorter = min(len(before), len(prompt))
+            shared = next((i for i in range(shorter - 1) if before[i] != prompt[i]), shorter - 1)
+            if shared >= max(LEAST_COMMON, shorter // 2):
+                group, common = [*group, row], min(common or shared, shared)
+                continue
+        if group:
+            yield group, common
+        group, common = [row], 0
+    if group:
+        yield group, common
+
+
+def _under(row: Row) -> tuple[int, float]:
+    """Equal for rows that run under the same adapter."""
+    return (id(row.weights), row.alpha) if row.weights and row.alpha else (0, 0.0)
 
 
 def _adapters(rows: list[Row]) -> tuple[LoraWeights | None, Tensor | float]:
@@ -156,21 +194,33 @@ def _adapters(rows: list[Row]) -> tuple[LoraWeights | None, Tensor | float]:
 
 
 @torch.inference_mode()
-def _prefill(base: Base, rows: list[Row], group: list[int]) -> tuple[_Batch, Tensor]:
-    """Read the prompts of a group; gives the batch and logits [rows, vocabulary] of the first answer token."""
+def _prefill(base: Base, rows: list[Row], group: list[int], common: int) -> tuple[_Batch, Tensor]:
+    """Read the prompts of a group, their `common` first tokens once for all.
+
+    Gives the batch and the logits [rows, vocabulary] of the first answer token.
+    """
     prompts = [rows[row].prompt_ids for row in group]
     longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts], device=base.device)
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=base.device)
     cache = DynamicCache()
+    if common:
+        beginning = torch.tensor([prompts[0][:common]], device=base.device)
+        with apply_lora(base.model, *_adapters([rows[group[0]]])):
+            base.model.base_model(beginning, cache=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(group))
+    padding = [[0] * (longest - len(p)) for p in prompts]
+    ids = torch.tensor([pad + p[common:] for pad, p in zip(padding, prompts, strict=True)], device=base.device)
+    mask = torch.tensor(
+        [[1] * common + pad + [1] * (len(p) - common) for pad, p in zip(padding, prompts, strict=True)],
+        device=base.device,
+    )
     # by its number: a slice would keep the strides of all positions, for which torch copies the whole output head
-    last = torch.tensor([longest - 1], device=base.device)
+    last = torch.tensor([longest - common - 1], device=base.device)
     adapters = _adapters([rows[row] for row in group])
     with apply_lora(base.model, *adapters):
         out = base.model(
             ids,
             attention_mask=mask if len(set(map(len, prompts))) > 1 else None,
-            position_ids=(mask.cumsum(1) - 1).clamp_min(0),
+            position_ids=(mask.cumsum(1) - 1).clamp_min(0)[:, common:],
             cache=cache,
             use_cache=True,
             logits_to_keep=last,

@@ -59,9 +59,11 @@ class Column:
         turns = [turn for task in line.others[: self.examples] for turn in _as_turns(task)]
         return base.chat_ids(line.prompt, line.skill if self.skill_in_prompt else None, (*turns, *line.messages))
 
-    def row(self, base: Base, line: Line) -> Row:
-        """A line to be answered."""
-        return Row(self.prompt_ids(base, line), self.adapters([line.skill]) if self.adapters else None)
+    def rows(self, base: Base, lines: list[Line]) -> list[Row]:
+        """Lines to be answered, those to one skill under the same adapter, so that it is read once in their prompts."""
+        skills = dict.fromkeys(line.skill for line in lines)
+        made = {skill: self.adapters([skill]) if self.adapters else None for skill in skills}
+        return [Row(self.prompt_ids(base, line), made[line.skill]) for line in lines]
 
 
 Part = tuple[Column, list[int]]  # of a column, with the numbers of the lines that are asked
@@ -287,9 +289,9 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
             texts[i] = rights[i]
     if exact_only:
         return texts, sum(map(len, prompts))
-    missing = sorted((i for i in fitting if not texts[i]), key=lambda i: len(prompts[i]))
-    for part in _parts(missing, prompts):
-        rows = [column.row(base, lines[i]) for i in part]
+    missing = _by_skill([i for i in fitting if not texts[i]], prompts, lines)
+    for part in _parts([i for group in missing for i in group], prompts):
+        rows = column.rows(base, [lines[i] for i in part])
         for i, answer in zip(part, answer_all(base, rows, Sampling(max_new_tokens=MAX_NEW_TOKENS)), strict=True):
             texts[i] = base.decode(answer.ids)
     return texts, sum(map(len, prompts))
@@ -297,9 +299,7 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
 
 def _seconds(base: Base, column: Column, lines: list[Line]) -> float:
     """Seconds that an answer takes, from its prompt to its end: the mean of some, each generated alone."""
-    timed = [
-        row for row in (column.row(base, line) for line in spread_out(lines, TIMED)) if _fits(base, row.prompt_ids)
-    ]
+    timed = [row for row in column.rows(base, spread_out(lines, TIMED)) if _fits(base, row.prompt_ids)]
     started = time.perf_counter()
     for row in timed:
         answer_all(base, [row], Sampling(max_new_tokens=MAX_NEW_TOKENS))
@@ -327,12 +327,8 @@ def _said(
 
 def _batches(index: list[int], prompts: list[list[int]], lines: list[Line]) -> Iterator[list[int]]:
     """Lines to score together, those of a skill behind one another: limited in skills and in tokens."""
-    of_skill: dict[str, list[int]] = {}
-    for i in index:
-        of_skill.setdefault(lines[i].skill, []).append(i)
     part, skills = [], 0
-    # skills of like length side by side, so that little is padding
-    for group in sorted(of_skill.values(), key=lambda group: max(len(prompts[i]) for i in group)):
+    for group in _by_skill(index, prompts, lines):
         longest = max(len(prompts[i]) for i in group) + MAX_NEW_TOKENS
         most = max(1, TOKENS_AT_ONCE // longest)
         for piece in (group[start : start + most] for start in range(0, len(group), most)):
@@ -345,16 +341,24 @@ def _batches(index: list[int], prompts: list[list[int]], lines: list[Line]) -> I
 
 
 def _parts(index: list[int], prompts: list[list[int]]) -> Iterator[list[int]]:
-    """Lines to generate together, the longest last: limited in rows and in tokens."""
-    part: list[int] = []
+    """Lines to generate together: limited in rows and in tokens."""
+    part, longest = [], 0
     for i in index:
-        tokens = (len(part) + 1) * (len(prompts[i]) + MAX_NEW_TOKENS)
-        if part and (len(part) == ROWS_AT_ONCE or tokens > TOKENS_AT_ONCE):
+        longest = max(longest, len(prompts[i]) + MAX_NEW_TOKENS)
+        if part and (len(part) == ROWS_AT_ONCE or longest * (len(part) + 1) > TOKENS_AT_ONCE):
             yield part
-            part = []
+            part, longest = [], len(prompts[i]) + MAX_NEW_TOKENS
         part.append(i)
     if part:
         yield part
+
+
+def _by_skill(index: list[int], prompts: list[list[int]], lines: list[Line]) -> list[list[int]]:
+    """Lines by their skill, skills of like length side by side, so that little is padding; the longest last."""
+    of_skill: dict[str, list[int]] = {}
+    for i in index:
+        of_skill.setdefault(lines[i].skill, []).append(i)
+    return sorted(of_skill.values(), key=lambda group: max(len(prompts[i]) for i in group))
 
 
 def _measure(

@@ -56,6 +56,23 @@ def test_rows_of_mixed_lengths_and_adapters_answer_as_each_alone(base: Base, row
     assert len({tuple(answer.ids) for answer in together}) >= 5  # so that equal says something
 
 
+def test_what_rows_under_one_adapter_begin_with_is_read_once_and_they_answer_as_each_alone(
+    base: Base, rows: list[Row], monkeypatch: pytest.MonkeyPatch
+):
+    page = "Kind: bug. Area: login. Change: retry on timeout. Ticket: 12. " * 8
+    asked = [base.chat_ids(question, page) for question in ("hi", "Report: it crashed", "Version: 1.2.3", "hi")]
+    alike = [Row(prompt, weights) for weights in (None, rows[3].weights) for prompt in asked]
+    mixed = [alike[0], rows[4], *alike[1:6], rows[0], *alike[6:]]
+    alone = [answer_all(base, [row], Sampling(max_new_tokens=LENGTH))[0] for row in mixed]
+    read = []
+    embed = base.model.get_input_embeddings()
+    monkeypatch.setattr(embed, "forward", lambda ids, forward=embed.forward: read.append(ids.numel()) or forward(ids))
+    assert ids(answer_all(base, mixed, Sampling(max_new_tokens=LENGTH))) == ids(alone)
+    shared = len(base.encode(page))
+    assert shared > 100
+    assert sum(count for count in read if count >= shared) < 3 * shared + len(rows[4].prompt_ids)
+
+
 def test_sampled_rows_too_answer_as_each_alone(base: Base, rows: list[Row]):
     sampling = Sampling(temperature=0.8, max_new_tokens=LENGTH, seed=3)
     together = answer_all(base, rows, sampling)
