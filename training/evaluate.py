@@ -35,7 +35,7 @@ __all__ = ["DataError", "Line", "answer_column", "evaluate", "family_lines", "fi
 
 MEANS = ("no skill", "in context", "parametric")  # the columns that ask for nothing but the skill
 EXAMPLES = 3  # solved questions that stand before the question
-ROWS_AT_ONCE = 32  # that are generated together
+ROWS_AT_ONCE = 64  # that are generated together
 SKILLS_AT_ONCE = 16  # that are read, or scored, together
 TOKENS_AT_ONCE = 32_768  # that are scored, or generated, together, padding counted
 SKILLS_TRAINED_AT_ONCE = 2
@@ -276,21 +276,20 @@ def _as_turns(task: Task) -> list[dict[str, str]]:
 def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = False) -> tuple[list[str], int]:
     """A column's greedy answers, and how many tokens their prompts have together.
 
-    A prompt over the context counts as no answer. Where a right answer is what greedy decoding gives, one pass over
-    prompt and answer shows it; only the others are generated, and none with `exact_only`.
+    A prompt over the context counts as no answer. With `exact_only` nothing is generated: where a right answer is what
+    greedy decoding gives, one pass over prompt and answer shows it, and the others count as none.
     """
     prompts = [column.prompt_ids(base, line) for line in lines]
     fitting = [i for i, ids in enumerate(prompts) if _fits(base, ids)]
     texts = [""] * len(lines)
-    for rank in range(1 + max((len(line.also) for line in lines), default=0)):
-        open_ = [i for i in fitting if not texts[i] and rank <= len(lines[i].also)]
-        rights = {i: (lines[i].answer, *lines[i].also)[rank] for i in open_}
-        for i in _said(base, column, lines, prompts, rights):
-            texts[i] = rights[i]
     if exact_only:
+        for rank in range(1 + max((len(line.also) for line in lines), default=0)):
+            open_ = [i for i in fitting if not texts[i] and rank <= len(lines[i].also)]
+            rights = {i: (lines[i].answer, *lines[i].also)[rank] for i in open_}
+            for i in _said(base, column, lines, prompts, rights):
+                texts[i] = rights[i]
         return texts, sum(map(len, prompts))
-    missing = _by_skill([i for i in fitting if not texts[i]], prompts, lines)
-    for part in _parts([i for group in missing for i in group], prompts):
+    for part in _parts([i for group in _by_skill(fitting, prompts, lines) for i in group], prompts):
         rows = column.rows(base, [lines[i] for i in part])
         for i, answer in zip(part, answer_all(base, rows, Sampling(max_new_tokens=MAX_NEW_TOKENS)), strict=True):
             texts[i] = base.decode(answer.ids)
