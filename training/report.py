@@ -81,11 +81,12 @@ def overview(report: dict) -> str:
     """Exact match in percent of all lines of each split, as a table in Markdown."""
     splits = report["splits"]
     columns = list(dict.fromkeys(column for split in splits.values() for column in split["prompt_tokens"]))
-    rows = [["split", "n", *columns, "parametric - in context (95 %)"]]
+    rivals = [rival for rival in RIVALS if rival in columns]
+    rows = [["split", "n", *columns, *(f"parametric - {rival} (95 %)" for rival in rivals)]]
     for name, split in splits.items():
         everything = split["all"]
         cells = [_exact_cell(everything, column) for column in columns]
-        rows.append([name, str(everything["n"]), *cells, _interval(everything["difference"]["in context"])])
+        rows.append([name, str(everything["n"]), *cells, *(_interval(everything["difference"][r]) for r in rivals)])
     return _markdown(rows)
 
 

@@ -207,6 +207,7 @@ def test_without_a_reader_and_a_ceiling_their_columns_are_left_out(
     assert set(everything["difference"]) == {"in context"}
     assert "ceiling" not in everything
     assert "*tuned reader* is left out: there is no folder `reader`" in table(left)
+    assert READER not in overview(left)
 
 
 def test_any_of_several_right_answers_is_right(base: Base, hypernetwork: Hypernetwork, lines: list[Line]):
@@ -354,6 +355,7 @@ def test_the_table_shows_every_group_and_column(report: dict):
     shown = table(report).splitlines()
     assert shown[0] == "### known: 8 questions to 4 skills"
     assert all(column in shown[2] for column in (*COLUMNS, READER, OWN))
+    assert f"| parametric - in context (95 %) | parametric - {READER} (95 %) |" in overview(report).splitlines()[0]
     assert [row.split(" | ")[0] for row in shown[4:8]] == ["| all", "| Diagnosis/Search", "| limits", "| routing"]
     assert len({row.count("|") for row in shown[2:8]}) == 1
     assert any(row.startswith("| token F1 |") for row in shown)
