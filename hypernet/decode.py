@@ -136,7 +136,7 @@ def answer_all(base: Base, rows: list[Row], sampling: Sampling) -> list[Answer]:
     return answers
 
 
-def _groups(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
+def _groups(rows: list[Row]) -> list[tuple[list[int], int]]:
     """Row numbers that are read together, with the tokens of a beginning that they share; short prompts first."""
     groups: list[tuple[list[int], int]] = []
     alone = []
@@ -153,7 +153,7 @@ def _groups(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
         like.append(row)
     if like:
         groups.append((like, 0))
-    yield from sorted(groups, key=lambda group: len(rows[group[0][0]].prompt_ids))
+    return sorted(groups, key=lambda group: len(rows[group[0][0]].prompt_ids))
 
 
 def _alike(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
