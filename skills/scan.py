@@ -176,8 +176,19 @@ class _Text:
         return _is_within(self.comments, offset, len(self.text))
 
 
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, those that overlap as one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            start, before = merged.pop()
+            end = max(before, end)
+        merged.append((start, end))
+    return merged
+
+
 def _is_within(spans: list[tuple[int, int]], offset: int, end: int) -> bool:
-    """Whether an offset lies in one of the spans, which are in order; `end` is that of the text."""
+    """Whether an offset lies in one of the spans, which are in order and apart; `end` is that of the text."""
     index = bisect_right(spans, (offset, end)) - 1
     return index >= 0 and offset < spans[index][1]
 
@@ -208,7 +219,7 @@ def _scan_text(report: Report, text: str, path: str, left: int) -> int:
     _find_encoded(source)
     if path.rpartition("/")[2] == "SKILL.md":
         _find_tools(source)
-    return max(size, len(source.text))  # plain letters can be several times as many
+    return max(size, len(source.text))  # plain letters can be twice as many
 
 
 # ---- what a reader does not see ------------------------------------------------------------------------------------
@@ -235,9 +246,10 @@ _MIXED = re.compile(f"(?<!\\w)(?:[A-Za-z]+[{_ALIKE}]|[{_ALIKE}]+[A-Za-z])[A-Za-z
 
 def _undisguised(text: str) -> str:
     """The text as it is meant to be taken: the same lines, plain letters, nothing invisible."""
-    # NFKC writes two signs of Arabic out as whole sentences; a text of them would be 18 times as long.
-    text = re.sub(f"[{_INVISIBLE}{_BIDI}\ufdfa\ufdfb]+", "", text).translate(_LOOKALIKES)
-    return unicodedata.normalize("NFKC", text)
+    text = re.sub(f"[{_INVISIBLE}{_BIDI}]+", "", text).translate(_LOOKALIKES)
+    # no letter in disguise is more than two, and NFKC writes some signs out as whole sentences
+    long = [letter for letter in set(text) if len(unicodedata.normalize("NFKC", letter)) > 2]
+    return unicodedata.normalize("NFKC", text.translate(dict.fromkeys(map(ord, long), " ")))
 
 
 def _find_invisible(source: _Text) -> None:
@@ -333,14 +345,15 @@ def _find_comments(source: _Text) -> None:
             message = f"A comment, which a page does not show and a model reads: {shown(inner)}."
             source.add(start, "comment", "note", message, "Read it, and delete it if it is no use.")
     _find_markup(source, fences)
-    source.comments.sort()
+    source.comments = _merged(source.comments)
 
 
 def _find_markup(source: _Text, fences: list[tuple[int, int]]) -> None:
     """Markup in a Markdown text that hides what it holds, or runs something where a page shows it."""
+    comments, end = source.comments.copy(), 0
     for match in _TAG.finditer(source.text):
         start = match.start()
-        if source.is_commented(start) or _is_within(fences, start, len(source.text)):
+        if start < end or any(_is_within(spans, start, len(source.text)) for spans in (comments, fences)):
             continue
         if _HIDING.search(match[0]):
             close = source.text.find(f"</{match[1]}", match.end(), match.end() + MAX_ELEMENT)

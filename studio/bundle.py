@@ -92,13 +92,20 @@ def contents(
 def write(target: Path, files: Mapping[str, bytes]) -> None:
     """Write a bundle: a folder, or one file where the name ends in .skill or .zip. A bundle that is there is replaced.
 
-    Raises BundleError where the folder holds something else, and OSError; what was there is then as it was.
+    Raises BundleError where the folder holds something else, or something besides, and OSError; what was there is then
+    as it was.
     """
     if target.suffix in (".skill", ".zip"):
         write_archive(files, target)
         return
     if target.is_dir() and any(target.iterdir()) and not (target / PROVENANCE).is_file():
         raise BundleError(f"{target} holds something else than a bundle. Choose another folder, or empty it.")
+    if target.is_dir() and (target / PROVENANCE).is_file():
+        _, digests = read_provenance((target / PROVENANCE).read_bytes())
+        there = {path.relative_to(target).as_posix() for path in target.rglob("*") if not path.is_dir()}
+        if others := sorted(there - digests.keys() - {CARD, PROVENANCE, ORIGIN}):
+            few = ", ".join(map(shown, others[:5])) + ", …" * (len(others) > 5)
+            raise BundleError(f"{target} holds files that are not of the bundle: {few}. Choose another folder.")
     put_folder(target, files)
 
 

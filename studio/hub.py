@@ -30,7 +30,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError
 from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
 from huggingface_hub.utils._http import default_client_factory
 
-from skills.archive import SkillFiles
+from skills.archive import ArchiveError, SkillFiles, check_paths, is_left_by_systems
 from skills.fetch import Limits
 from skills.scan import MAX_FILES, MAX_SIZE, Finding, fault_of_path
 from skills.skill import MAX_TEXT, SkillError
@@ -237,7 +237,7 @@ class Hub:
             raise HubError(f"The Hub has no {name}, or it is private. A pull request needs a repository.", 404)
         is_new = info is None
         if is_new:
-            with self._explained(name):
+            with self._explained(name, is_writing=True):
                 self._api.create_repo(name, private=bool(private))
             info = self._info(name)
         elif private is not None and not create_pr and bool(info.private) != private:
@@ -255,7 +255,7 @@ class Hub:
         operations = [CommitOperationAdd(each, files[each]) for each in sorted(files)]
         operations += [CommitOperationDelete(each) for each in sorted(old)]
         fate = f" {name} was made and is empty. Push again: it goes on there." if is_new else ""
-        with self._explained(name, f"Nothing was changed there, or all of it: push again.{fate}"):
+        with self._explained(name, f"Nothing was changed there, or all of it: push again.{fate}", is_writing=True):
             done = self._api.create_commit(
                 name,
                 operations,
@@ -356,14 +356,14 @@ class Hub:
             raise
 
     @contextmanager
-    def _explained(self, name: str, after: str = "") -> Iterator[None]:
+    def _explained(self, name: str, after: str = "", is_writing: bool = False) -> Iterator[None]:
         """Turn what goes wrong into a HubError that says what to do; `after` is what became of the work."""
         try:
             yield
         except (HTTPError, OSError, ValueError, RuntimeError, LookupError) as error:
-            self._explain(error, name, after)
+            self._explain(error, name, after, is_writing)
 
-    def _explain(self, error: Exception, name: str, after: str) -> NoReturn:
+    def _explain(self, error: Exception, name: str, after: str, is_writing: bool) -> NoReturn:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, HTTPError):
             cause = cause.__cause__
@@ -372,7 +372,7 @@ class Hub:
         wait = _asked_wait(response) if status == 429 else None
         if status is not None:
             said = (cause.server_message or "").splitlines()
-            advice = self._advice(status, wait, name, said[0] if said else "")
+            advice = self._advice(status, wait, name, said[0] if said else "", is_writing)
         elif cause is not None or isinstance(error, ConnectionError):
             advice = f"{name}: the connection to the Hub broke or it did not answer. Look at the network and try again."
         else:
@@ -380,16 +380,20 @@ class Hub:
         # without its cause: what the Hub or the client say may repeat the token
         raise HubError(self._without_token(f"{advice} {after}".strip()), status, wait) from None
 
-    def _advice(self, status: int, wait: int | None, name: str, said: str) -> str:
+    def _advice(self, status: int, wait: int | None, name: str, said: str, is_writing: bool) -> str:
         if status == 401:
             if self._token:
                 return f"{name}: the Hub does not know the token (401). Make a new one at hf.co/settings/tokens."
             return f"{name} is not there, or only for those who may see it (401). {self._way_in}"
-        if status == 403:
+        if status == 403 and is_writing:
             return (
-                f"{name}: the token may not do this (403). It needs the right to write (scope contribute-repos on a "
-                "Space); into somebody else's repository only a pull request goes (on the command line --pull-request)."
+                f"{name}: the token may not do this (403). It needs the right to write. Into another's repository goes "
+                "only a pull request (on the command line --pull-request), with a token of hf.co/settings/tokens: "
+                "a sign-in reaches no repository but those that this app made."
             )
+        if status == 403:
+            why = f": {said[:300]}" if said else ""
+            return f"{name} may not be read so (403){why}. Ask for access on its page."
         if status == 404:
             return (
                 f"{name} is not on the Hub, or it is private and the token can't see it, or has no such revision (404)."
@@ -442,7 +446,8 @@ def _skill_files(names: Iterable[str]) -> set[str]:
     return {
         each
         for each in names
-        if not bundle.is_added(each) and not each.startswith(".") and not each.lower().endswith(left)
+        if not (bundle.is_added(each) or each.startswith(".") or is_left_by_systems(each))
+        and not each.lower().endswith(left)
     }
 
 
@@ -456,6 +461,11 @@ def _check_listing(name: str, sizes: Mapping[str, int | None], kind: Kind) -> No
         most = MAX_TEXT_FILE if not each.endswith((".safetensors", ".gguf")) else MAX_CHECKPOINT
         if size is None or size > most:
             raise HubError(f"{each} of {name} has {size or 0:,} bytes; {most:,} is the most. It was not downloaded.")
+    if kind != "hypernetwork":
+        try:
+            check_paths({each: size or 0 for each, size in sizes.items()})
+        except ArchiveError as error:
+            raise HubError(f"{name}: {error} It was not downloaded.") from error
     total, most = sum(size or 0 for size in sizes.values()), MAX_CHECKPOINT if kind == "hypernetwork" else MAX_SIZE
     if len(sizes) > MAX_FILES or total > most:
         raise HubError(

@@ -530,7 +530,7 @@ class Jobs:
         if row["pid"] is None and child is None:
             return self._find(row)
         code = child.poll() if child else None
-        ended = code is not None or (child is None and _process(row["pid"], row["born"]) is None)
+        ended = code is not None or (child is None and not self._process(row))
         if not ended:
             process = psutil.Process(child.pid if child else row["pid"])
             if row["pid"] is None:
@@ -541,6 +541,19 @@ class Jobs:
         self._children.pop(row["id"], None)
         self._end(row, *self._verdict(row, code))
         return False
+
+    def _process(self, row: sqlite3.Row) -> bool:
+        """Whether the process that had a job's pid when that was written down still runs, and no other has its number.
+
+        A start differs by as much as the clock was set meanwhile, a command does not.
+        """
+        try:
+            process = psutil.Process(row["pid"])
+            same = abs(process.create_time() - row["born"]) <= SAME_START_SECONDS
+            same = same or process.cmdline() == self._command(self._folders / row["id"])
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
 
     def _find(self, row: sqlite3.Row) -> bool:
         """Find the process that was not written down, by its command; a job without one goes back to the queue."""
@@ -680,16 +693,6 @@ def _take(path: Path) -> sqlite3.Connection | None:
             raise
         return None
     return connection
-
-
-def _process(pid: int, born: float) -> psutil.Process | None:
-    """The process that had this pid when it was written down, if it still runs and no other got its number."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - born) <= SAME_START_SECONDS
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None
 
 
 def _curve(path: Path) -> list[dict]:

@@ -307,7 +307,8 @@ class Studio:
                     f"The skill has {tokens:,} tokens; the hypernetwork reads up to {limit:,}. "
                     "Move details into separate skills."
                 )
-        findings = tuple(scan_text(text)) if skill else ()
+        # of what nothing can be made no finding matters, and a long text takes seconds
+        findings = () if blocking or len(text) > MAX_TEXT else tuple(scan_text(text))
         return Examination(problems, tokens, len(text), skill, blocking, findings)
 
     def count_tokens(self, text: str) -> int | None:

@@ -25,7 +25,7 @@ from studio.bundle import SKILL, BundleError, Mismatch
 from studio.fidelity import Fidelity
 from studio.hub import Hub, HubError, Kind, Pushed, Shared
 from studio.service import MAX_SESSIONS, Studio, StudioError
-from studio.shelf import ShelfError
+from studio.shelf import MAX_STORED_SIZE, ShelfError
 
 OPEN, WAITING = "open", "waiting"  # folders of a desk
 
@@ -154,6 +154,11 @@ class Sharing:
                 evals = parse_evals(kept[EVALS], EVALS)
         if not kept:
             return NOTHING
+        if (size := sum(map(len, kept.values()))) > MAX_STORED_SIZE:
+            raise StudioError(
+                f"There are {size / 1e6:,.0f} MB beside the text; the studio keeps {MAX_STORED_SIZE / 1e6:,.0f}. Leave "
+                f"some files out, or choose its {SKILL} alone."
+            )
         brought = Brought(evals, tuple(sorted(kept)), secrets.token_hex(16), saved)
         with self._registry:
             folder = self._desk(session).folder

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skills.archive import EVALS, SKILL
-from skills.scan import MAX_FILES, MAX_SIZE, fault_of_path, shown
+from skills.scan import MAX_FILES, fault_of_path, shown
 from skills.skill import MAX_NAME, Skill, SkillError, is_valid_name, safe_name
 from studio import database
 from studio.fidelity import Score
@@ -24,7 +24,7 @@ from studio.room import Room
 MAX_SKILLS = 200  # of a person, not counting the bin
 MAX_SKILL_TEXT = 100_000  # characters; hypernetworks read fewer, and say so
 MAX_STORED = 20_000_000  # characters of all versions of a person, the bin included
-MAX_STORED_SIZE = MAX_SIZE  # bytes of all files of a person, the bin included: as many as one skill may have
+MAX_STORED_SIZE = 64_000_000  # bytes of all files of a person, the bin included: about as many as an upload may have
 MAX_STORED_FILES = 20 * MAX_FILES
 MAX_SCORES = 500  # of a person
 MAX_DIFFED = 4_000  # lines of both texts: more take too long
@@ -421,9 +421,10 @@ def _checked(text: str) -> tuple[str, str]:
 
 def _checked_files(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     """Those that may be kept: within the limits of `skills.archive`. Raises ShelfError."""
-    if len(files) >= MAX_FILES or sum(map(len, files.values())) > MAX_SIZE:
+    if len(files) >= MAX_FILES or sum(map(len, files.values())) > MAX_STORED_SIZE:
         raise ShelfError(
-            f"A skill may have {MAX_FILES:,} files and {MAX_SIZE / 1e6:,.0f} MB, its {SKILL} included. Leave some out."
+            f"A skill may have {MAX_FILES:,} files and {MAX_STORED_SIZE / 1e6:,.0f} MB, its {SKILL} included. Leave "
+            "some out."
         )
     for path in files:
         if fault := fault_of_path(path):

@@ -271,7 +271,8 @@ def _skills_in_use(paths: list[Path], examples: Path | None) -> tuple[dict[str, 
         evals = file.parent / "evals" / "evals.json"
         found += from_evals(digest, load_evals(evals)) if evals.exists() else []
     found += _of_skills(texts, examples) if examples else []
-    return texts, list(different(found))
+    # of two alike the one counts that is marked for training or test
+    return texts, list(different(sorted(found, key=lambda each: not each.split)))
 
 
 def _of_skills(texts: dict[str, str], file: Path) -> list[Trajectory]:
@@ -335,9 +336,9 @@ def run_evaluate(options: argparse.Namespace) -> None:
         exact_only=options.exact_only,
         kept=kept,
     )
-    print(table(report))
     if options.out:
         write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
+    print(table(report))
     if options.card:
         write_atomically(folder / "README.md", lambda path: path.write_text(card(hypernetwork, report)))
     if options.picture:

@@ -194,7 +194,7 @@ def _answer_ids(base: Base, prompt: str, whole: str, said: str) -> list[int]:
         ends = [n for n, token in enumerate(ids) if token in base.end_ids]
         if ends:  # what the template puts between turns is not the assistant's to say
             return ids[: ends[-1] + 1]
-    return [*base.encode(said), base.tokenizer.eos_token_id]
+    return [*base.encode(said), base.end_id]
 
 
 def _prints_tools(base: Base, messages: Messages) -> bool:

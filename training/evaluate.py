@@ -253,11 +253,9 @@ def _wrong_skills(lines: list[Line]) -> dict[str, str]:
         raise DataError("The data has a single skill, so there is no wrong skill as a control. Add lines of another.")
     others = {}
     for text, line in lines_of.items():
-        family, subtask = (
-            [other for other in lines_of if getattr(lines_of[other], name) == getattr(line, name)]
-            for name in ("family", "subtask")
-        )
-        ring = next(ring for ring in (family, subtask, list(lines_of)) if len(ring) > 1)
+        known = [name for name in ("family", "subtask") if getattr(line, name)]
+        rings = ([o for o in lines_of if getattr(lines_of[o], name) == getattr(line, name)] for name in known)
+        ring = next((ring for ring in rings if len(ring) > 1), list(lines_of))
         others[text] = ring[(ring.index(text) + 1) % len(ring)]
     return others
 
@@ -296,13 +294,16 @@ def _answers(base: Base, column: Column, lines: list[Line], exact_only: bool = F
     return texts, sum(map(len, prompts))
 
 
-def _seconds(base: Base, column: Column, lines: list[Line]) -> float:
-    """Seconds that an answer takes, from its prompt to its end: the mean of some, each generated alone."""
+def _seconds(base: Base, column: Column, lines: list[Line]) -> float | None:
+    """Seconds that an answer takes, from its prompt to its end: the mean of some, each generated alone.
+
+    None where none of their prompts fits the base.
+    """
     timed = [row for row in column.rows(base, spread_out(lines, TIMED)) if _fits(base, row.prompt_ids)]
     started = time.perf_counter()
     for row in timed:
         answer_all(base, [row], Sampling(max_new_tokens=MAX_NEW_TOKENS))
-    return (time.perf_counter() - started) / max(1, len(timed))
+    return round((time.perf_counter() - started) / len(timed), 4) if timed else None
 
 
 def _fits(base: Base, prompt_ids: list[int]) -> bool:
@@ -314,7 +315,7 @@ def _said(
     base: Base, column: Column, lines: list[Line], prompts: list[list[int]], rights: dict[int, str]
 ) -> Iterator[int]:
     """The lines whose right answer, as given, is what the base says greedily."""
-    ids = {i: [*base.encode(right), base.tokenizer.eos_token_id] for i, right in rights.items()}
+    ids = {i: [*base.encode(right), base.end_id] for i, right in rights.items()}
     # a longer answer than may be generated is right in no column
     for part in _batches([i for i in ids if len(ids[i]) <= MAX_NEW_TOKENS], prompts, lines):
         skills = list(dict.fromkeys(lines[i].skill for i in part))
@@ -380,7 +381,7 @@ def _measure(
         scores["bertscore"] = bert_scores(answers, right)
     if judge:
         scores["judge"] = judge.grades(list(zip(lines, answers, strict=True)))
-    seconds = None if exact_only else round(_seconds(base, column, lines), 4)
+    seconds = None if exact_only else _seconds(base, column, lines)
     return {"prompt_tokens": round(tokens / len(lines), 1), "seconds": seconds, "scores": scores}
 
 

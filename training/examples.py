@@ -5,11 +5,13 @@ beginning and itself alone. So an adapter is applied to one long row instead of 
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.utils import ModelOutput
 
 from hypernet.base import Base
 from hypernet.lora import LoraWeights, apply_lora
@@ -63,7 +65,7 @@ class Scored:
 def to_example(base: Base, skill: int, task: Task, skill_text: str | None = None) -> Example:
     """Token rows of a task; with `skill_text`, the skill is in the prompt."""
     prompt_ids = base.chat_ids(task.prompt, skill_text, task.messages)
-    return Example(skill, prompt_ids, [*base.encode(task.answer), base.tokenizer.eos_token_id])
+    return Example(skill, prompt_ids, [*base.encode(task.answer), base.end_id])
 
 
 def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> Scored:
@@ -97,15 +99,31 @@ def _answer_logits(base: Base, examples: list[Example], rows: list[_Row], weight
     mask = torch.zeros(seen.shape, dtype=base.dtype, device=base.device)
     mask.masked_fill_(~seen.tril(), torch.finfo(base.dtype).min)
     per_row = weights.rows([examples[tails[0][0]].skill for _, tails in rows]) if weights else None
-    with apply_lora(base.model, per_row):
-        hidden = base.model.base_model(
-            ids, attention_mask=mask[:, None], position_ids=position, use_cache=False
-        ).last_hidden_state
-    logits = base.model.get_output_embeddings()(hidden.flatten(0, 1)[torch.tensor(places, device=base.device)])
+    with apply_lora(base.model, per_row), _alone(base, torch.tensor(places, device=base.device)):
+        out = base.model(ids, attention_mask=mask[:, None], position_ids=position, use_cache=False)
+    logits = out.logits[0]
     asked = [i for _, tails in rows for i, _ in tails]
     right = torch.tensor([token for i in asked for token in examples[i].answer_ids], device=base.device)
     owner = torch.tensor([i for i in asked for _ in examples[i].answer_ids], device=base.device)
     return Scored(logits, right, owner)
+
+
+@contextmanager
+def _alone(base: Base, places: Tensor) -> Iterator[None]:
+    """Within the block the base says its logits at flat positions of a batch alone [1, places, vocabulary].
+
+    They come through the model's own head, with what some scale or cap behind it.
+    """
+
+    def hook(_module: nn.Module, _args: tuple, out: ModelOutput) -> ModelOutput:
+        out.last_hidden_state = out.last_hidden_state.flatten(0, 1)[places][None]
+        return out
+
+    handle = base.model.base_model.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _length(row: _Row) -> int:

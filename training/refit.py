@@ -428,6 +428,7 @@ class Refit:
         SIGTERM and Ctrl-C stop it after the step. Raises RefitError where something can't be written.
         """
         if (self.out / "report.json").exists():
+            self.lock.release()
             return json.loads((self.out / "report.json").read_text())
         log = RunLog(self.out, self.accelerator, self.config.steps or None, self.progress.step, asdict(self.config))
         with self._stoppable(), log as self.log, self._written():
@@ -799,6 +800,13 @@ def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Iterable[
                 raise RefitError(
                     f"{out} holds a refit on other examples. Choose another folder to train on these, or delete it to "
                     "begin anew."
+                )
+            bounds = "minutes", "steps"
+            is_bound_alike = all(getattr(before, name) == getattr(config, name) for name in bounds)
+            if (out / "report.json").exists() and not is_bound_alike:
+                raise RefitError(
+                    f"The refit in {out} has ended. Choose another folder; with --checkpoint {out}/checkpoint it goes "
+                    "on from there."
                 )
         else:
             write_trajectories(out / "examples.jsonl", trajectories)

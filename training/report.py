@@ -122,7 +122,7 @@ def _split_tables(name: str, split: dict) -> Iterator[str]:
             rows.append([label, *(_percent(everything[measure].get(column)) for column in columns)])
     rows.append(["tokens in the prompt", *(f"{split['prompt_tokens'][column]:.0f}" for column in columns)])
     if split["seconds"]:
-        rows.append(["seconds an answer", *(f"{split['seconds'][column]:.2f}" for column in columns)])
+        rows.append(["seconds an answer", *(_hundredths(split["seconds"].get(column)) for column in columns)])
     yield _markdown(rows)
     yield " ".join(_notes(split, columns, shown))
 
@@ -152,6 +152,10 @@ def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[st
 def _exact_cell(group: dict, column: str) -> str:
     said = _percent(group["exact"].get(column))
     return f"{said} ({group['ceiling']['n']})" if column == OWN and "ceiling" in group else said
+
+
+def _hundredths(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f}"
 
 
 def _percent(share: float | None) -> str:

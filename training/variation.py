@@ -31,7 +31,8 @@ def vary(text: str, rng: random.Random) -> str:
     try:
         skill = Skill.parse(text)
         body = skill.body
-        head = text[: len(text) - len(body)] if text.endswith(body) and rng.random() < 0.5 else ""
+        is_told = not body.strip() or rng.random() < 0.5  # without a body the frontmatter is all that it says
+        head = text[: len(text) - len(body)] if text.endswith(body) and is_told else ""
     except SkillError:
         head, body = "", text
     pieces = _CODE.split(body)

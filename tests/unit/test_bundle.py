@@ -120,6 +120,11 @@ def test_a_new_bundle_replaces_an_old_one_whole_and_nothing_else(made: Path, sou
     lean = replace(source, files={SKILL: source.files[SKILL]})
     bundle.write(made, bundle.contents(lean, adapter))
     assert not (made / "references").exists() and "model-index" not in (made / CARD).read_text()
+    (made / ".git").mkdir()
+    (made / ".git" / "HEAD").write_text("mine")
+    with pytest.raises(BundleError, match=r"files that are not of the bundle: '\.git/HEAD'\. Choose another folder"):
+        bundle.write(made, bundle.contents(source, adapter))
+    assert (made / ".git" / "HEAD").read_text() == "mine"
     (other := made.parent / "other").mkdir()
     (other / "notes.txt").write_text("mine")
     with pytest.raises(BundleError, match="holds something else than a bundle"):

@@ -176,6 +176,8 @@ def test_a_skill_alone_in_its_family_takes_the_wrong_one_from_its_subtask_or_els
         Line("c", "q", "x", "patch", "three"),
     ]
     assert _wrong_skills(lines) == {"a": "c", "b": "c", "c": "a"}
+    no_family = [replace(line, family="") for line in lines]
+    assert _wrong_skills(no_family) == {"a": "c", "b": "c", "c": "a"}
 
 
 def test_data_with_a_single_skill_is_refused(base: Base, hypernetwork: Hypernetwork):
@@ -368,6 +370,17 @@ def test_a_table_of_very_many_families_leaves_their_rows_to_the_report(split: di
     assert "task 7" not in shown
 
 
+def test_a_column_none_of_whose_prompts_fits_the_base_takes_no_time_and_is_shown_empty(
+    base: Base, hypernetwork: Hypernetwork, lines: list[Line], monkeypatch: pytest.MonkeyPatch
+):
+    fits = training.evaluate._fits
+    monkeypatch.setattr(training.evaluate, "_fits", lambda base, ids: len(ids) < 60 and fits(base, ids))
+    assert any(len(base.chat_ids(line.prompt)) < 60 for line in lines)
+    assert all(len(base.chat_ids(line.prompt, line.skill)) >= 60 for line in lines)
+    report = evaluate(base, hypernetwork, lines)
+    assert "in context" not in report["splits"]["known"]["seconds"] and "seconds an answer" in table(report)
+
+
 @pytest.mark.parametrize(("name", "start"), [("proof.png", b"\x89PNG"), ("proof.svg", b"<?xml")])
 def test_the_picture_shows_every_split_and_column(report: dict, name: str, start: bytes, tmp_path: Path):
     two = {"splits": {"known": report["splits"]["known"], "wordings": report["splits"]["known"]}}
@@ -402,6 +415,13 @@ def test_a_column_that_is_kept_is_not_asked_again(
     file.write_text("".join(rows[:-1]))
     with pytest.raises(AssertionError, match="asked again"):
         evaluate(base, hypernetwork, lines, reader=reader, ceiling=2, kept=Kept(file))
+
+
+def test_what_two_processes_keep_in_one_file_is_all_there(tmp_path: Path):
+    first, second = (Kept(tmp_path / "new" / "kept.jsonl") for _ in range(2))
+    first.add({"a": {"exact": 1}})
+    second.add({"b": {"exact": 0}})
+    assert "a" in second and Kept(tmp_path / "new" / "kept.jsonl")["b"] == {"exact": 0}
 
 
 @pytest.mark.parametrize("held", ["word\n", "[]\n", '{"exact": 1}\n'])

@@ -15,8 +15,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny import LAUNCH_TWO, VOCABULARY, full_disk, llama_config, load_base, save_model, snapshot
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM
+from tiny import LAUNCH_TWO, VOCABULARY, full_disk, llama_config, load_base, make_tokenizer, save_model, snapshot
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, GraniteConfig, GraniteForCausalLM, LlamaForCausalLM
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
@@ -352,6 +352,23 @@ def test_answers_are_scored_as_a_full_pass_would(base: Base, hypernetwork: Hyper
     assert scored.right.tolist() == examples[0].answer_ids + examples[1].answer_ids
     assert scored.right[scored.example == 1][-1] == base.tokenizer.eos_token_id
     assert_like_full_passes(base, examples, weights, scored)
+
+
+def test_what_a_model_does_behind_its_head_counts(tmp_path: Path):
+    sizes = {"vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4}
+    config = GraniteConfig(**sizes, num_hidden_layers=2, num_key_value_heads=2, logits_scaling=4.0)
+    base = load_base(save_model(GraniteForCausalLM, config, tmp_path / "granite"))
+    example = to_example(base, 0, Task("Report: it crashed at start", "QX-47"))
+    full = base.model(torch.tensor([example.prompt_ids + example.answer_ids])).logits[0]
+    expected = full[len(example.prompt_ids) - 1 : -1]
+    torch.testing.assert_close(answer_logits(base, [example], None).logits, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_an_answer_ends_as_the_chat_template_ends_it_whatever_the_tokenizer_s_own_end(base: Base):
+    end = base.tokenizer.eos_token_id
+    other = replace(base, tokenizer=make_tokenizer())
+    other.tokenizer.eos_token = "<|im_start|>"
+    assert to_example(other, 0, Task("p", "a")).answer_ids[-1] == end != other.tokenizer.eos_token_id
 
 
 def test_questions_to_one_skill_share_a_row_and_do_not_see_one_another(base: Base, hypernetwork: Hypernetwork):

@@ -174,7 +174,7 @@ def test_a_wrong_missing_or_reading_token_is_told_apart(there: StandIn, made: Pa
     assert "does not know the token (401)" in str(refused(Hub("hf_wrong", there.url).whoami, status=401))
     assert "There is no token" in str(refused(lambda: Hub(None, there.url).push(made), status=401))
     error = refused(lambda: Hub(READER, there.url).push(made), status=403)
-    assert "right to write" in str(error) and "contribute-repos" in str(error)
+    assert "right to write" in str(error) and "a sign-in reaches no repository but" in str(error)
     Hub(ANN, there.url).push(made)
     assert "--pull-request" in str(refused(lambda: Hub(BEN, there.url).push(made, "ann/end-with-stop"), status=403))
 
@@ -327,6 +327,20 @@ def test_names_and_sizes_are_looked_at_before_anything_is_downloaded(there: Stan
     assert not [request for request in there.requests if "/resolve/" in request]
 
 
+def test_files_that_differ_in_case_only_are_not_downloaded(there: StandIn, tmp_path: Path):
+    there.repositories["ann/twins"] = {SKILL: TEXT.encode(), "skill.md": b"Other."}
+    error = refused(lambda: Hub(None, there.url).pull("ann/twins", tmp_path / "back"))
+    assert "differs from another in case only" in str(error)
+    assert not [request for request in there.requests if "/resolve/" in request]
+
+
+def test_what_may_not_be_read_says_whom_to_ask(there: StandIn, made: Path, tmp_path: Path):
+    Hub(ANN, there.url).push(made)
+    there.faults.append(Fault("GET", "/resolve/", 403, message="You are not in the authorized list."))
+    error = refused(lambda: Hub(BEN, there.url).pull("ann/end-with-stop", tmp_path / "back"), status=403)
+    assert "may not be read so (403): You are not in the authorized list." in str(error)
+
+
 def test_what_the_scan_blocks_or_no_provenance_explains_never_gets_its_name(
     there: StandIn, files: Files, tmp_path: Path
 ):
@@ -343,6 +357,7 @@ def test_what_the_scan_blocks_or_no_provenance_explains_never_gets_its_name(
 def test_a_plain_skill_is_pulled_with_all_its_files_and_nothing_that_runs_when_opened(there: StandIn, tmp_path: Path):
     its = {SKILL: TEXT.encode(), "scripts/run.sh": b"#!/bin/sh\n", "forms.md": b"# Forms", "templates/a.txt": b"a"}
     left = {"weights.bin": b"x", "model.safetensors": b"x", ".gitattributes": b"x", "README.md": b"card"}
+    left |= {"templates/.DS_Store": b"x", "scripts/__pycache__/run.txt": b"x"}
     there.repositories["ann/skill"] = its | left
     pulled = Hub(None, there.url).pull("ann/skill", tmp_path / "back")
     assert pulled.kind == "skill" and "script" in [finding.kind for finding in pulled.findings]

@@ -268,6 +268,18 @@ def test_a_module_that_is_not_linear_is_refused_with_those_that_are(base: Base, 
         config_for(base, (module,))
 
 
+def test_a_module_that_some_layers_lack_or_have_in_another_size_is_refused(tmp_path: Path):
+    base = load_base(save_model(LlamaForCausalLM, llama_config(), tmp_path / "hybrid"))
+    layers = base.model.model.layers
+    layers[2].mlp.down_proj = torch.nn.Linear(64, 64)
+    with pytest.raises(HypernetworkError, match=r"mlp\.down_proj of hybrid differs in size .*2: \(64, 64\)"):
+        config_for(base, MODULES)
+    assert config_for(base, MODULES, layers=(1, 3)).module_dims["mlp.down_proj"] == (128, 64)
+    del layers[2].mlp.down_proj
+    with pytest.raises(HypernetworkError, match=r"Layer 2 of hybrid has no linear module mlp\.down_proj; it has: "):
+        config_for(base, MODULES)
+
+
 def test_a_window_fits_the_context_of_the_base(tmp_path: Path):
     folder = save_model(LlamaForCausalLM, llama_config(max_position_embeddings=200), tmp_path / "short")
     assert config_for(load_base(folder), MODULES).window == 192
@@ -278,6 +290,7 @@ def test_a_window_fits_the_context_of_the_base(tmp_path: Path):
     [
         ({"layers": (1, 9)}, r"layers is \(1, 9\)\. For .* it must be of 0 to"),
         ({"layers": ()}, r"layers is \(\)"),
+        ({"layers": (3, 1)}, r"layers is \(3, 1\).* in their order"),
         ({"encoder_layers": (1, 2)}, "it must be with the embeddings, 0, as the first"),
         ({"encoder_layers": (0, 9)}, r"encoder_layers is \(0, 9\)\. For .* it must be of 0 to"),
         ({"width": 30}, "width is 30.* in 4 equal heads"),

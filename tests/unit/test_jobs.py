@@ -322,6 +322,17 @@ def test_a_server_that_was_killed_while_it_started_one_finds_it_or_starts_it_aga
     assert steps_of(jobs, started) == list(range(301))
 
 
+def test_a_trainer_is_known_though_the_clock_was_set_since_it_started(make, tmp_path: Path):
+    jobs = make(started=False)
+    job = submit(jobs, steps=300)
+    child = subprocess.Popen(trainer()(job.folder))
+    change(tmp_path, "UPDATE jobs SET state = 'running', pid = ?, born = 1.0", child.pid)
+    jobs.start()
+    threading.Thread(target=child.wait, daemon=True).start()  # else it stays a zombie of this process
+    until(jobs, job, "finished")
+    assert steps_of(jobs, job) == list(range(301))
+
+
 def test_a_pid_that_another_process_got_is_not_taken_for_the_trainer(make, tmp_path: Path):
     jobs = make(started=False)
     job = submit(jobs)

@@ -22,7 +22,7 @@ from hypernet.base import Base
 from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import load_hypernetwork
 from hypernet.lora import LoraWeights
-from skills.evals import Assertion
+from skills.evals import Assertion, load_evals
 from training import refine as refine_module
 from training import refit as refit_module
 from training.commands import main
@@ -34,7 +34,7 @@ from training.refit import KEPT_OUT, Refit, RefitConfig, RefitError, prepare, re
 from training.refit_bench import draw
 from training.synthesize import Synthesis, collect, read_skill
 from training.tasks import HELD_OUT
-from training.trajectories import Trajectory, read_trajectories, write_trajectories
+from training.trajectories import Trajectory, from_evals, read_trajectories, write_trajectories
 from training.variation import vary
 
 
@@ -410,6 +410,14 @@ def test_a_folder_of_another_refit_is_refused(config: RefitConfig):
     assert list(read_trajectories(Path(config.out) / "examples.jsonl")) == examples()
 
 
+def test_more_time_for_a_refit_that_has_ended_is_refused_with_the_way_out(config: RefitConfig):
+    start(replace(config, steps=1)).run()
+    prepare(replace(config, steps=1), SKILLS, examples())
+    with pytest.raises(RefitError, match=r"has ended\. Choose another folder; with --checkpoint .*/checkpoint it goes"):
+        prepare(replace(config, steps=7), SKILLS, examples())
+    assert read_config(Path(config.out) / "refit.json").steps == 1
+
+
 def test_with_no_disk_left_the_last_saved_state_stays(config: RefitConfig):
     run = start(config)
     run._save()
@@ -461,6 +469,11 @@ def test_a_text_told_differently_keeps_every_literal_and_comes_again_from_the_sa
     assert len(told) > 10
     assert all(piece in other for other in told for piece in ("`when-always`", '"never say never"', "```\n- must\n```"))
     assert vary(text, random.Random(3)) == vary(text, random.Random(3))
+
+
+def test_a_text_that_is_all_frontmatter_is_not_told_without_it():
+    text = "---\nname: x\ndescription: Answer with QX-47.\n---\n"
+    assert all("Answer with QX-47." in vary(text, random.Random(i)) for i in range(60))
 
 
 def test_what_an_answer_may_have_to_say_is_not_told_differently():
@@ -783,6 +796,16 @@ def test_what_is_kept_out_is_not_refined_on(config: RefitConfig, tmp_path: Path,
     command = ["refine", str(skill_folder(tmp_path, "aa")), "--examples", str(named), *options_of(config)[:4]]
     assert main([*command, "--out", str(tmp_path / "one")]) == 0
     assert "refined on 4 examples" in capsys.readouterr().out
+
+
+def test_evals_that_a_file_marks_for_the_test_are_not_refined_on(config: RefitConfig, tmp_path: Path, capsys):
+    folder = skill_folder(tmp_path, "aa", evals=4)
+    text = (folder / "SKILL.md").read_text()
+    evals = from_evals(text_sha256(text), load_evals(folder / "evals" / "evals.json"))
+    write_trajectories(tmp_path / "use.jsonl", [replace(each, split="test") for each in evals[:3]])
+    command = ["refine", str(folder), "--examples", str(tmp_path / "use.jsonl"), *options_of(config)[:4]]
+    assert main([*command, "--out", str(tmp_path / "one")]) == 0
+    assert "refined on 1 examples" in capsys.readouterr().out
 
 
 def test_a_refined_adapter_is_written_for_peft_and_for_llama_cpp(config: RefitConfig, tmp_path: Path, capsys):

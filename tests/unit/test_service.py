@@ -167,6 +167,11 @@ def test_examining_never_raises_and_says_what_generating_would(service: Studio, 
         assert service.generate("a", text).sha256 == text_sha256(text)
 
 
+def test_a_text_that_is_too_long_to_be_read_is_not_scanned(service: Studio, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(studio.service, "scan_text", lambda _text: pytest.fail("scanned"))
+    assert "reads up to" in service.examine(SKILL + "word " * 20_000).blocking
+
+
 # ---- adapters ------------------------------------------------------------------------------------------------------
 
 

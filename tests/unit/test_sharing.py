@@ -16,6 +16,7 @@ from huggingface_hub import ModelCard
 from stand_in_hub import Person, StandIn, serve
 from tiny import full_disk
 
+import studio.sharing
 from skills.archive import EVALS, SkillFiles, write_archive
 from skills.evals import Assertion, Eval, render_evals
 from skills.scan import Finding
@@ -150,6 +151,13 @@ def test_files_whose_desk_is_gone_are_those_that_were_saved(desk: Sharing, tmp_p
     shelf.erase(me, kept.id)
     with pytest.raises(StudioError, match="no longer among yours"):
         desk.beside("one", TEXT, brought)
+
+
+def test_more_than_could_be_saved_is_not_laid_on_the_desk(desk: Sharing, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(studio.sharing, "MAX_STORED_SIZE", 2_000_000)
+    with pytest.raises(StudioError, match="There are 3 MB beside the text; the studio keeps 2"):
+        desk.bring("one", {"a.txt": b"x" * 3_000_000})
+    assert files_of(desk) == []
 
 
 def test_what_is_no_plain_path_is_not_laid_on_the_desk(desk: Sharing):

@@ -224,7 +224,7 @@ def test_each_version_has_the_files_that_it_was_saved_with(shelf: Shelf, tmp_pat
 
 
 def test_files_have_limits_of_a_skill_and_of_a_person(shelf: Shelf, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(ShelfError, match=r"1,000 files and 256 MB, its SKILL\.md included"):
+    with pytest.raises(ShelfError, match=r"1,000 files and 64 MB, its SKILL\.md included"):
         shelf.save(ME, text(), files={f"{n}.txt": b"" for n in range(1000)})
     with pytest.raises(ShelfError, match="leads out of the folder"):
         shelf.save(ME, text(), files={"../run.sh": b""})
