@@ -66,6 +66,9 @@ _START = """(run) => {
   return "";
 }"""
 
+_OTHER_PROMPT = """(asked, prompt) => asked && asked.trim() !== prompt.trim()
+  ? '<p class="line">The answers below are to an earlier prompt.</p>' : ''"""
+
 # Without the clipboard, which plain http pages don't get, the link goes where it can be copied from by hand.
 _COPY = """async (fragment) => {
   const line = (state, text) => `<p class="line" data-state="${state}">${text}</p>`;
@@ -187,6 +190,8 @@ class ComparePanel:
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.stack = StackPanel(studio, shelf, identity)
             self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
+            self.asked = gr.Textbox("", visible=False)  # the prompt that the panes answer; '' for none
+            self.other_prompt = gr.HTML("", elem_id="other-prompt", js_on_load=LIVE_REGION)
             self.verdict = gr.HTML("", elem_id="from-link", js_on_load=LIVE_REGION)
             self.panes = gr.HTML(render.panes(None), elem_id="answers")
             with gr.Row(visible=False, elem_classes="tight buttons", elem_id="share") as self.share:
@@ -240,11 +245,13 @@ class ComparePanel:
         self.followed = [*self.settings, self.run, *self.stack.drawn, self.stack.panel]
         self.linking = [self.verdict, self.share]
         # what is on show of other skills once those of the stack have changed
-        self.others = [self.examples, self.expected, self.panes, self.keep, self.activity, *self.linking, self.mark]
+        self.others = [self.examples, self.expected, self.panes, self.asked, self.keep, self.activity, *self.linking]
+        self.others.append(self.mark)
         # What follows a link that was opened: a click, as soon as the page has what it was asked for.
         self.start = {"fn": None, "inputs": self.run, "outputs": self.run, "js": _START, "api_visibility": "private"}
         self.made = [
             self.panes,
+            self.asked,
             self.keep,
             *self.linking,
             self.activity,
@@ -290,6 +297,7 @@ class ComparePanel:
         values = dict(zip(self.stack.drawn, self.stack.draw(parts), strict=True)) | {
             self.stack.panel: gr.Accordion(open=stacked),
             self.panes: render.panes(None, stacked),
+            self.asked: "",
             self.examples: gr.Dataset(**self._samples(self._evals(chosen, NOTHING, parts))),
             self.prompt: link.prompt,
             self.expected: self.expected_line(chosen, link.prompt, NOTHING, parts),
@@ -310,7 +318,7 @@ class ComparePanel:
         """Values for `made`: nothing is on show any more of what was made before."""
         found = render.fidelity(None, bool(evals_of(self.studio.library, chosen, brought)))
         hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
-        panes = [render.panes(None, len(parts) > 1), gr.Accordion(visible=False), *self.unlinked()]
+        panes = [render.panes(None, len(parts) > 1), "", gr.Accordion(visible=False), *self.unlinked()]
         return [*panes, "", "", found, "", "", render.adapter_card(None, None), *hidden, ""]
 
     def stale_lines(self, made_from: str, checked: str, *source: str) -> tuple[str, str]:
@@ -344,7 +352,7 @@ class ComparePanel:
         """The examples of all skills; the answers on show were given for others."""
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
         shown = [examples, self.expected_line(chosen, prompt, brought, parts), render.panes(None, len(parts) > 1)]
-        return [*shown, gr.Accordion(visible=False), "", *self.unlinked(), new_mark()]
+        return [*shown, "", gr.Accordion(visible=False), "", *self.unlinked(), new_mark()]
 
     def renew(self, event: Callable) -> None:
         """After an event, offer the visitor's own skills for the stack as they are now."""
@@ -374,6 +382,8 @@ class ComparePanel:
         self.examples.click(self._take_example, example, [self.prompt, self.expected], **QUICK)
         held = [self.chosen, self.prompt, self.brought, parts]
         typing("#prompt").input(self.expected_line, held, self.expected, **QUICK)
+        for changes in (self.asked.change, self.prompt.change):
+            changes(None, [self.asked, self.prompt], self.other_prompt, js=_OTHER_PROMPT, api_visibility="private")
         self.copy.click(None, self.link, self.copied, js=_COPY, api_visibility="private")
         for event in self.stack.wire(self.source, self.training, MODEL):
             event.then(self._restacked, [parts, self.chosen, self.prompt, self.brought], self.others, **QUICK)
@@ -381,7 +391,7 @@ class ComparePanel:
         ends = [self.activity, self.stop, self.compare, self.check]
         adapter = [self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
         adapter += [self.made_from, self.stack.meter]
-        answers = [self.panes, self.given, self.keep, self.pane, self.answer, self.kept]
+        answers = [self.panes, self.asked, self.given, self.keep, self.pane, self.answer, self.kept]
         links = [*self.linking, self.link, self.copy, self.copied]
         identity = {self.identity} if self.identity else set()
         works = {
@@ -477,6 +487,7 @@ class ComparePanel:
         yield {
             self.activity: render.activity("Reading the prompt", "busy"),
             self.panes: render.panes(None, len(values[self.stack.parts]) > 1),
+            self.asked: values[self.prompt],
             self.keep: gr.Accordion(visible=False),
             self.share: gr.Row(visible=False),
             self.copied: "",

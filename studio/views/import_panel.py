@@ -13,8 +13,10 @@ from studio.sharing import NOTHING, Brought
 from studio.views import render
 from studio.views.wiring import LIVE_REGION, QUICK
 
-# Fetching may take a minute: beside the quick handlers and the model's, and not for everybody at once.
+# Fetching may take a minute, and what is unpacked much memory: beside the quick handlers and the model's, and not for
+# everybody at once.
 FETCH = {"concurrency_limit": 3, "concurrency_id": "fetch", "show_progress": "hidden", "api_visibility": "private"}
+UPLOAD = FETCH | {"concurrency_id": "upload"}
 _FETCHING = """() => [
   '<p class="line" data-state="busy">Fetching and scanning</p>',
   {interactive: false, __type__: "update"},
@@ -22,10 +24,11 @@ _FETCHING = """() => [
 
 _HINT = """<p class="hint">A SKILL.md, a .skill or .zip, several files of one skill, a folder, or an address: https (a
 text, a zip, a repository) or user/name on the Hugging Face Hub. It is scanned before anything is made of it. For a
-private repository of yours sign in, or type a token, under Share: it goes to the Hub alone, and is kept nowhere.</p>"""
+private repository of yours type a token under Share: it goes to the Hub alone, and is kept nowhere.</p>"""
 
 MAX_FOLDER = 15_000_000  # bytes; more than an upload may have with the zip around it
-_FOLDER = """<label class="pick" tabindex="0">Choose a folder<input type="file" webkitdirectory multiple></label>
+_FOLDER = """<label class="pick" tabindex="0">Choose a folder
+<input type="file" tabindex="-1" webkitdirectory multiple></label>
 <span class="said" role="status"></span>"""
 
 # An upload keeps no folders, so the browser packs one into a zip, without compression, and hands it to the button
@@ -137,6 +140,11 @@ class ImportPanel:
         buttons = [gr.Row(visible=True), gr.Button(visible=may), gr.Button("Leave it" if may else "Close")]
         waits = (replace(arrival, files={}), brought) if may else (None, NOTHING)
         return self._values(*waits, render.asked(arrival), *buttons)
+
+    def let_in(self, arrival: Arrival, brought: Brought) -> dict:
+        """What the gate shows of a skill that is opened at once."""
+        still = [gr.Row(visible=False), gr.Button(), gr.Button()]
+        return self._values(replace(arrival, files={}), brought, render.activity("Opening it", "busy"), *still)
 
     def refuse(self, message: str) -> dict:
         """What the gate shows where nothing came in."""

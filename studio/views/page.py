@@ -28,7 +28,7 @@ from studio.sharing import NOTHING, PROBLEMS, Brought, Sharing
 from studio.views import api, render, train_render
 from studio.views.account import attempted, token_of
 from studio.views.compare_panel import ComparePanel, digest, new_mark, still_there
-from studio.views.import_panel import FETCH
+from studio.views.import_panel import FETCH, UPLOAD
 from studio.views.library_panel import SHOWN, LibraryPanel
 from studio.views.share_panel import CAME_BACK, SharePanel
 from studio.views.skill_panel import (
@@ -38,7 +38,9 @@ from studio.views.skill_panel import (
     SHOW_TYPED,
     SkillPanel,
     form_values,
+    left_texts,
     recalled,
+    set_aside,
     source_text,
     unsaved,
 )
@@ -140,6 +142,7 @@ def _wire(
     def opened(
         text: str,
         chosen: str,
+        left: str,
         before: str,
         prompt: str,
         made_from: str,
@@ -152,12 +155,13 @@ def _wire(
     ) -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
-        left = json.dumps(editor)
+        draft = json.dumps(editor)
         shown = [*skill.show(text), *skill.bring(text, brought, bool(own)), chosen, own, "", picked]
-        shown += [text if clean is None else clean, left if unsaved(left) else gr.skip()]
+        # unchanged it is not sent: a page that opens does not know yet what its browser remembers
+        shown += [text if clean is None else clean, set_aside(left, draft) if unsaved(draft) else gr.skip()]
         # The answers on show were given for another skill.
         panes = render.panes(None, len(parts) > 1)
-        cleared = [panes, gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
+        cleared = [panes, "", gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
         cleared.append(compare.stack.unmeasured(parts))
         offered = compare.offer(chosen, before, prompt, brought_before, brought, parts)
         return [*shown, *offered, render.stale_line(stale), *cleared, *imports.calm(), None]
@@ -168,8 +172,8 @@ def _wire(
     def new(*page: str) -> list[Any]:
         return opened(NEW.render(), "", *page)
 
-    def came(work: Callable[[], Arrival], session: str, page: Sequence) -> dict:
-        """What the page shows of a skill that comes in: it is open, waits for a yes, or was refused."""
+    def came(work: Callable[[], Arrival], session: str) -> dict:
+        """What the page shows of a skill that has come in: it is opened next, waits for a yes, or was refused."""
 
         def taken() -> tuple[Arrival, Brought]:
             arrival = work()
@@ -179,20 +183,26 @@ def _wire(
         found, problem = attempted(taken, "importing a skill")
         if found is None:
             return imports.refuse(problem)
-        return imports.ask(*found) if found[0].gravest in ("block", "ask") else entered(*found, page)
+        return imports.ask(*found) if found[0].gravest in ("block", "ask") else imports.let_in(*found)
+
+    def enter(arrival: Arrival | None, brought: Brought, *page: Any) -> dict:
+        """Open what has come in. What was typed until now, while it came, is in `page` and is set aside."""
+        if arrival is None or arrival.gravest in ("block", "ask"):
+            return {imports.said: gr.skip()}
+        return entered(arrival, brought, page)
 
     def entered(arrival: Arrival, brought: Brought, page: Sequence) -> dict:
         values = opened(arrival.text, "", *page, brought=brought)
         return dict(zip(target, values, strict=True)) | imports.opened(arrival)
 
-    def upload(paths: list[str], request: gr.Request, *page: Any) -> dict:
-        return came(lambda: intake.take_files([Path(path) for path in paths or ()]), request.session_hash, page)
+    def upload(paths: list[str], request: gr.Request) -> dict:
+        return came(lambda: intake.take_files([Path(path) for path in paths or ()]), request.session_hash)
 
-    def fetch(address: str, token: str, request: gr.Request, signed: gr.OAuthToken | None, *page: Any) -> dict:
+    def fetch(address: str, token: str, request: gr.Request, signed: gr.OAuthToken | None) -> dict:
         def work() -> Arrival:
             return intake.take_address(address, share.sharing.hub(token_of(token, signed)))
 
-        return {imports.fetch: gr.Button(interactive=True)} | came(work, request.session_hash, page)
+        return {imports.fetch: gr.Button(interactive=True)} | came(work, request.session_hash)
 
     def anyway(arrival: Arrival | None, brought: Brought, link: Link | None, request: gr.Request, *page: Any) -> dict:
         if arrival is None:  # answered in another tab, or the server was restarted
@@ -208,7 +218,7 @@ def _wire(
     def follow(fragment: str, draft: str, *page: Any) -> dict:
         if not fragment.startswith("#link="):
             return {compare.run: ""}
-        return linked(fragment, page) | ({skill.left: draft} if unsaved(draft) else {})
+        return linked(fragment, page) | ({skill.left: set_aside(page[0], draft)} if unsaved(draft) else {})
 
     def linked(fragment: str, page: Sequence) -> dict:
         try:
@@ -238,7 +248,8 @@ def _wire(
         shown = [text, *followed, skill.live_line(text), *compare.stale_lines(made_from, checked, *source)]
         return json.dumps({"typed": source, "shown": shown})
 
-    page = [skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts, *skill.remembered]
+    page = [skill.left, skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
+    page += skill.remembered
     target = [
         *skill.shown,
         *skill.brought,
@@ -251,6 +262,7 @@ def _wire(
         *compare.offered,
         compare.stale,
         compare.panes,
+        compare.asked,
         compare.keep,
         compare.activity,
         *compare.linking,
@@ -262,16 +274,12 @@ def _wire(
     skill.remember(skill.new.click(new, page, target, **QUICK))
     skill.remember(share.open.click(open_pulled, page, [rooms, share.pull_line, *target], **QUICK))
     coming = [*target, *imports.panels]
-    skill.remember(imports.files.upload(upload, [imports.files, *page], coming, **QUICK))
-    came_in = gr.on(
-        [imports.fetch.click, imports.address.submit],
-        fetch,
-        [imports.address, share.token, *page],
-        [*coming, imports.fetch],
-        **FETCH,
-    )
-    when_full(came_in, imports.fetch, imports.said)
-    skill.remember(came_in)
+    uploaded = imports.files.upload(upload, imports.files, imports.shown, **UPLOAD)
+    fetches = [imports.fetch.click, imports.address.submit]
+    fetched = gr.on(fetches, fetch, [imports.address, share.token], [*imports.shown, imports.fetch], **FETCH)
+    for came_in, button in ((uploaded, imports.files), (fetched, imports.fetch)):
+        when_full(came_in, button, imports.said)
+        skill.remember(came_in.success(enter, [imports.pending, imports.brought, *page], coming, **QUICK))
     asked = [*coming, *compare.followed]
     accepted = imports.anyway.click(anyway, [imports.pending, imports.brought, compare.linked, *page], asked, **QUICK)
     skill.remember(accepted.then(**compare.start))
@@ -287,13 +295,15 @@ def _wire(
             return [gr.skip()] * len(target)
         return restored(draft, request.session_hash, *values)
 
-    def take_back(left: str, request: gr.Request, *values: Any) -> list[Any]:
-        """What was left unsaved is open again, and what stood in its place is left in turn if that is unsaved too."""
-        if recalled(left) is None:
+    def take_back(request: gr.Request, *values: Any) -> list[Any]:
+        """What was left unsaved last is open again; what stood in its place, if that is unsaved too, comes after all
+        others."""
+        *others, last = left_texts(values[len(known)]) or [""]
+        if not last:
             return [gr.skip()] * len(target)
-        shown = restored(left, request.session_hash, *values)
-        now = json.dumps(values[-len(skill.remembered) :])
-        shown[target.index(skill.left)] = now if unsaved(now) else ""
+        shown = restored(last, request.session_hash, *values)
+        left, now = json.dumps(others) if others else "", json.dumps(values[-len(skill.remembered) :])
+        shown[target.index(skill.left)] = set_aside(left, now, last=False)
         return shown
 
     def restored(draft: str, session: str, *values: Any) -> list[Any]:
@@ -313,9 +323,10 @@ def _wire(
         return NOTHING, ""
 
     known = [compare.identity] if compare.shelf else []
-    demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
+    recalling = demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
+    recalling.then(None, js=CAME_BACK, api_visibility="private")
     demo.load(None, None, skill.left, js=LEFT, api_visibility="private")
-    skill.remember(skill.back.click(take_back, [skill.left, *known, *page], target, **QUICK))
+    skill.remember(skill.back.click(take_back, [*known, *page], target, **QUICK))
 
     seen = [compare.made_from, compare.checked]
     told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale]
@@ -337,8 +348,7 @@ def _wire(
     # In tokens as soon as the base is there; not at every tick, where an old text's count could come after a new one's.
     compare.state.change(recount, skill.source, skill.live, **QUICK)
 
-    for script in (START, CAME_BACK):
-        demo.load(None, js=script, api_visibility="private")
+    demo.load(None, js=START, api_visibility="private")
 
     def closed(request: gr.Request) -> None:
         studio.forget(request.session_hash)
@@ -454,39 +464,41 @@ def _wire_training(
             said = train_render.in_use(None, str(error))
         return [gr.Row(visible=bool(said)), said]
 
-    def use(identity: Any, id_: str, chosen: str, brought: Brought, request: gr.Request) -> dict:
+    def use(identity: Any, id_: str, chosen: str, brought: Brought, parts: Stack, request: gr.Request) -> dict:
         try:
             job = training.jobs.get(owner_of(identity), id_)
             studio.use(request.session_hash, checkpoint_of(job))
         except (JobError, StudioError) as error:
             return {train.problem: render.notice(str(error))}
-        return switched({**identity, "using": job.id}, chosen, brought)
+        return switched({**identity, "using": job.id}, chosen, brought, parts)
 
-    def go_back(identity: Any, chosen: str, brought: Brought, request: gr.Request) -> dict:
+    def go_back(identity: Any, chosen: str, brought: Brought, parts: Stack, request: gr.Request) -> dict:
         studio.use(request.session_hash, None)
         identity = arrived(identity)
         with suppress(JobError):  # then it is only kept for longer
             training.jobs.use_none(owner_of(identity))
-        return switched({**identity, "using": ""}, chosen, brought)
+        return switched({**identity, "using": ""}, chosen, brought, parts)
 
-    def switched(to: dict[str, str], chosen: str, brought: Brought) -> dict:
-        shown = zip(compare.made, compare.unmade(chosen, brought), strict=True)
+    def switched(to: dict[str, str], chosen: str, brought: Brought, parts: Stack) -> dict:
+        shown = zip(compare.made, compare.unmade(chosen, brought, parts), strict=True)
         values = dict(zip((identity, banner, in_use), [to, *tell(to)], strict=True)) | dict(shown)
         return values | {compare.stack.meter: "", compare.mark: new_mark(), train.problem: ""}
 
-    def discard(identity: Any, id_: str, chosen: str, brought: Brought, request: gr.Request) -> dict:
+    def discard(identity: Any, id_: str, chosen: str, brought: Brought, parts: Stack, request: gr.Request) -> dict:
         try:
             training.jobs.discard(owner_of(identity), id_)
         except (JobError, StudioError) as error:
             return {train.problem: render.notice(str(error))}
-        return go_back(identity, chosen, brought, request) if identity.get("using") == id_ else {train.problem: ""}
+        is_in_use = identity.get("using") == id_
+        return go_back(identity, chosen, brought, parts, request) if is_in_use else {train.problem: ""}
 
     changed = [identity, banner, in_use, *compare.made, compare.stack.meter, compare.mark, train.problem]
+    about = [compare.chosen, compare.brought, compare.stack.parts]
     demo.load(arrive, identity, [identity, banner, in_use], **QUICK)
     for button, work, asked in (
-        (train.use, use, [identity, train.job, compare.chosen, compare.brought]),
-        (train.discard_it, discard, [identity, train.job, compare.chosen, compare.brought]),
-        (back, go_back, [identity, compare.chosen, compare.brought]),
+        (train.use, use, [identity, train.job, *about]),
+        (train.discard_it, discard, [identity, train.job, *about]),
+        (back, go_back, [identity, *about]),
     ):
         train.then_watch(button.click(work, asked, changed, **QUICK))
     prepared = [train.skill, train.left_out, train.minutes, train.kept_out]

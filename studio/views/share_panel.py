@@ -126,8 +126,9 @@ class SharePanel:
             )
         with gr.Row(elem_classes="tight"):
             self.private = gr.Checkbox(False, label="A new one is private", min_width=150, elem_id="push-private")
+            takes = " (takes a token)" if can_sign_in() else ""  # a sign-in reaches what this app made alone
             self.proposal = gr.Checkbox(
-                False, label="As a pull request, to somebody else's", min_width=230, elem_id="push-request"
+                False, label=f"As a pull request, to somebody else's{takes}", min_width=230, elem_id="push-request"
             )
         with gr.Row(elem_classes="tight buttons"):
             self.push = gr.Button("Push", variant="primary", size="md", min_width=110, elem_id="push")
@@ -218,9 +219,12 @@ class SharePanel:
         pulled = [self.pull, self.pull_line, self.incoming, self.open, self.verify_pulled, self.verified]
         for happens in (self.pull.click, self.repository.submit, self.revision.submit):
             happens(self._pull, [self.token, self.repository, self.revision], pulled, **HUB)
-        self.found.edit(self._choose, outputs=[self.repository, self.revision], **QUICK).then(
-            self._pull, [self.token, self.repository, self.revision], pulled, **HUB
+        # the last click counts, also one that comes while another skill is pulled
+        chosen = self.found.edit(
+            self._choose, outputs=[self.repository, self.revision], **QUICK | {"trigger_mode": "multiple"}
         )
+        asked = [self.token, self.repository, self.revision]
+        chosen.then(self._pull, asked, pulled, trigger_mode="always_last", **HUB)
 
         whose = {self.verify, *([self.identity] if self.training else [])}
         self.verify.upload(self._verify, whose, self.verified, **ON_MODEL)

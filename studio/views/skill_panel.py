@@ -19,7 +19,19 @@ from studio.views.import_panel import ImportPanel
 from studio.views.wiring import LIVE_REGION, QUICK, typing
 
 ALL = "All subtasks"
+MAX_LEFT = 5  # texts that were left unsaved and can be taken back: a browser keeps a few MB
 NEW = Skill("my-skill", "What the skill does, and when to use it.", "# My skill\n\nSay here how to answer.")
+
+# Tokens and problems change at every pause of typing: what they come to is read out, and only where that has changed.
+_HEARD = """
+const heard = element.parentElement.appendChild(document.createElement("p"));
+heard.className = "unseen";
+heard.setAttribute("role", "status");
+const tell = () => {
+  const parts = [...element.querySelectorAll(".length [data-severity], p.problem")].map((part) => part.textContent);
+  if (heard.textContent !== parts.join(". ")) heard.textContent = parts.join(". ");
+};
+new MutationObserver(tell).observe(element, {subtree: true, childList: true, characterData: true});"""
 
 # The browser has the text already, so it writes the file: nothing of it stays on the server.
 _SAVE = """(...source) => {
@@ -41,7 +53,7 @@ _REMEMBER = """(...edited) => {
 # A link says itself what is to be opened.
 RECALL = """(_, ...page) => [location.hash.startsWith("#link=") ? "" : stored("draft"), ...page]"""
 
-# The text that was left unsaved as another one was opened has a place of its own, and a button that brings it back.
+# The texts that were left unsaved as others were opened have a place of their own, and a button that brings them back.
 _SET_ASIDE = """(left) => {
   try { localStorage.setItem("parametric-skills-left", left); } catch {}
   return {visible: Boolean(left), __type__: "update"};
@@ -76,6 +88,28 @@ def unsaved(draft: str) -> bool:
     """Whether the text that a browser remembers is neither the one that was opened nor one that was saved."""
     text, *_, clean = recalled(draft) or ("", "")
     return bool(text.strip()) and text.splitlines() != clean.splitlines()
+
+
+def set_aside(left: str, draft: str, last: bool = True) -> str:
+    """What a browser remembers of texts that were left, with one more if that is unsaved: as the last, or the first.
+
+    Beyond MAX_LEFT the first goes.
+    """
+    if not unsaved(draft):
+        return left
+    texts = [text for text in left_texts(left) if text != draft]
+    return json.dumps(([*texts, draft] if last else [draft, *texts])[-MAX_LEFT:])
+
+
+def left_texts(left: str) -> list[str]:
+    """The texts that were left, each as a browser remembers the one that is being edited; the newest last."""
+    try:
+        texts = list(json.loads(left))
+    except (ValueError, TypeError, RecursionError):
+        return []
+    if recalled(left):  # from before there were several
+        return [left]
+    return [text for text in texts if isinstance(text, str) and recalled(text)]
 
 
 def source_text(raw: str, name: str, description: str, body: str, edited: str) -> str:
@@ -117,7 +151,7 @@ class SkillPanel:
         self.evals = gr.Textbox("", visible=False)  # those of a skill that is not the library's, as an evals.json
         self.clean = gr.Textbox(first.text, visible=False)  # the text as it was opened, or saved last
         self.draft = gr.Textbox("", visible=False)  # what the browser remembers, when the page opens
-        self.left = gr.Textbox("", visible=False)  # as that, of a text that was left unsaved; '' for none
+        self.left = gr.Textbox("", visible=False)  # of the texts that were left unsaved; '' for none
         name, description, body = form_values(first.text)
         with gr.Column(elem_id="library"):
             with gr.Row(elem_classes="tight"):
@@ -160,7 +194,7 @@ class SkillPanel:
             self.edited = gr.Textbox("raw", visible=False)  # which of the two was edited last: "raw" or "form"
             self.said = gr.Textbox("", visible=False)  # what the server says of a typed text, for `SHOW_TYPED`
             self.beside = gr.HTML("", elem_id="beside", js_on_load=LIVE_REGION)
-            self.live = gr.HTML(self.live_line(first.text), elem_id="live", js_on_load=LIVE_REGION)
+            self.live = gr.HTML(self.live_line(first.text), elem_id="live", js_on_load=_HEARD)
         self.query_typed, self.form_typed, self.raw_typed = map(typing, ("#query", "#skill-form", "#skill-raw"))
         self.form = [self.name, self.description, self.body]
         self.source = [self.raw, *self.form, self.edited]

@@ -12,7 +12,7 @@ from gradio.components import Component
 
 from studio.catalogue import OWN
 from studio.links import Link
-from studio.service import MAX_SHARE, MAX_STACK, Part, Source, Studio, StudioError
+from studio.service import MAX_STACK, Part, Source, Studio, StudioError
 from studio.shelf import Shelf, ShelfError, ShelfSkill
 from studio.views import render
 from studio.views.gpu import on_gpu
@@ -47,6 +47,14 @@ element.addEventListener("input", (event) => {
   const shown = event.target.nextElementSibling;
   if (shown?.tagName === "OUTPUT") shown.textContent = Number(event.target.value).toFixed(1);
 });"""
+
+
+# The weights that the sliders show now: what the server answers may be older than the last one that was moved.
+_WEIGHTS = """(parts) => {
+  const sliders = [...document.querySelectorAll("#stack-list input[type=range]")];
+  const weights = new Map(sliders.map((each) => [each.dataset.id, Number(each.value)]));
+  return [parts.map(([key, share, ...more]) => [key, weights.get(key) ?? share, ...more])];
+}"""
 
 
 def as_stack(parts: Sequence[Sequence]) -> Stack:
@@ -129,17 +137,11 @@ class StackPanel:
         return [*self.draw(tuple(part._replace(name=own.get(part.key, part.name)) for part in there), choices), ""]
 
     def edited(self, parts: Stack, event: gr.EventData) -> list[Any]:
-        """Values for `drawn` and the meter after a click or an edit in the list."""
-        parts = as_stack(parts)
-        what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
-        if what == "remove":
-            return [*self.draw(tuple(part for part in parts if not part.key or part.key != id_)), ""]
-        try:
-            share = min(MAX_SHARE, max(0.0, float(value)))
-        except (TypeError, ValueError):
+        """Values for `drawn` and the meter after a click or an edit in the list; a weight is in `parts` already."""
+        what, id_ = event._data.get("what"), event._data.get("id")
+        if what != "remove":  # drawn anew, the slider would lose the focus
             return [gr.skip()] * (len(self.drawn) + 1)
-        parts = tuple(part._replace(share=share) if part.key == id_ else part for part in parts)
-        return [as_lists(parts), *[gr.skip()] * len(self.drawn)]  # drawn anew, the slider would lose the focus
+        return [*self.draw(tuple(part for part in as_stack(parts) if not part.key or part.key != id_)), ""]
 
     def draw(self, parts: Stack, choices: list | None = None) -> list[Any]:
         """Values for `drawn`; with `choices` other skills are offered than before."""
@@ -193,7 +195,8 @@ class StackPanel:
 
         shown = [*self.drawn, self.meter]
         add = self.add.input(self.added, [self.parts, self.add, *known], shown, **QUICK)
-        edit = self.list.edit(self.edited, self.parts, shown, **QUICK | {"trigger_mode": "multiple"})
+        self.list.edit(None, self.parts, self.parts, js=_WEIGHTS, api_visibility="private")
+        edit = self.list.edit(self.edited, self.parts, shown, js=_WEIGHTS, **QUICK | {"trigger_mode": "multiple"})
         last = {"trigger_mode": "always_last"}  # one that comes while another is measured would be dropped
         for event in (add, edit):
             event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **last, **model)

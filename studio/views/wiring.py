@@ -45,19 +45,25 @@ const settle = () => {
 };
 settle();
 new MutationObserver(settle).observe(element, {subtree: true, childList: true, attributes: true, characterData: true});
-let asked = null, was = "";
-const calm = () => { if (asked) asked.innerHTML = was; asked = null; };
+let asked = null, was = "", label = null;
+const calm = () => {
+  if (!asked) return;
+  asked.innerHTML = was;
+  if (label !== null) asked.setAttribute("aria-label", label);
+  asked = null;
+};
 element.addEventListener("focusout", calm);
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-do]");
   if (!button) return;
   if (button.dataset.sure && asked !== button) {
     calm();
-    [asked, was] = [button, button.innerHTML];
+    [asked, was, label] = [button, button.innerHTML, button.getAttribute("aria-label")];
     button.textContent = button.dataset.sure;
+    if (label !== null) button.setAttribute("aria-label", `${button.dataset.sure} ${label}`);
     return;
   }
-  asked = null;
+  calm();
   const value = {};
   for (const field of button.closest("tr, .card, .form")?.querySelectorAll("[data-field]") ?? []) {
     value[field.dataset.field] = field.value;
@@ -127,9 +133,9 @@ SHOW_CHOSEN = "() => setTimeout(showChosen, 100)"
 
 # What stands behind the '#' of the page's address is sent to no server by itself: the page hands it over. A new link in
 # the address bar of an open page is followed too.
-FRAGMENT = """(link, draft, ...page) => {
+FRAGMENT = """(link, draft, left, ...page) => {
   window.addEventListener("hashchange", () => { if (location.hash.startsWith("#link=")) location.reload(); });
-  return [location.hash, stored("draft"), ...page];
+  return [location.hash, stored("draft"), stored("left"), ...page];
 }"""
 
 

@@ -145,6 +145,21 @@ def test_a_skill_is_checked_on_its_examples_and_the_page_says_what_that_means(pa
     expect(page.locator("#fidelity")).to_contain_text("Nothing is known yet of how well this skill does")
 
 
+def test_answers_to_another_prompt_are_told_until_compared_again(page: Page) -> None:
+    choose(page, "checkout-latency-levels")
+    compare(page)
+    other = page.locator("#other-prompt .line")
+    expect(other).to_have_count(0)
+    page.locator("#examples button").nth(1).click()
+    expect(other).to_have_text("The answers below are to an earlier prompt.")
+    page.locator("#examples button").nth(0).click()
+    expect(other).to_have_count(0)
+    page.locator("#prompt textarea").fill("What else?")
+    expect(other).to_have_count(1)
+    choose(page, "compact-log-lines")
+    expect(other).to_have_count(0)
+
+
 def test_an_edited_text_makes_the_adapter_stale_until_compared_again(page: Page) -> None:
     choose(page, "checkout-latency-levels")
     compare(page)
@@ -617,7 +632,14 @@ def test_several_skills_are_weighed_measured_compared_and_downloaded_as_one(page
     expect(rows.first).to_contain_text("release-train-commits, compact-log-lines")
     expect(rows.first).to_contain_text("any two skills")
 
-    page.locator("#stack-list input").nth(2).fill("0")
+    # two sliders within one look at the server: neither undoes the other
+    page.evaluate("""() => {
+      const sliders = [...document.querySelectorAll("#stack-list input")];
+      for (const [at, value] of [[1, "0.5"], [2, "0"]]) {
+        sliders[at].value = value;
+        for (const name of ["input", "change"]) sliders[at].dispatchEvent(new Event(name, {bubbles: true}));
+      }
+    }""")
     expect(page.locator("#stack-list output").nth(2)).to_have_text("0.0")
     page.locator("#settings button").first.click()
     page.locator("#settings input[type=number]").nth(1).fill("16")
@@ -625,7 +647,7 @@ def test_several_skills_are_weighed_measured_compared_and_downloaded_as_one(page
     titles = ["No skill", "Skills in the prompt", "Skills as parameters"]
     for pane, title in zip(page.locator("#answers .pane h3").all(), titles, strict=True):
         expect(pane).to_contain_text(title)
-    card = "release-train-commits (1), compact-log-lines (1), checkout-latency-levels (0)"
+    card = "release-train-commits (1), compact-log-lines (0.5), checkout-latency-levels (0)"
     expect(page.locator("#card")).to_contain_text(card)
     with page.expect_download() as download:
         page.locator("#download-gguf").click()

@@ -395,6 +395,21 @@ def test_a_private_repository_of_one_s_own_is_imported_with_the_token_of_the_tab
     assert_no_token([ANN], Path("/nowhere"), page)
 
 
+def test_of_two_skills_of_the_list_the_one_that_is_clicked_last_is_pulled(page: Page, there: StandIn) -> None:
+    for name in ("first", "second"):
+        text = TEXT.replace("end-with-stop", f"{name}-of-two")
+        there.repositories[f"zoe/{name}-of-two"] = {SKILL: text.encode(), CARD: TAGGED}
+    page.locator("#hub-query input, #hub-query textarea").first.fill("-of-two")
+    page.locator("#browse").click()
+    buttons = page.locator("#hub-list button")
+    expect(buttons).to_have_count(2)
+    buttons.nth(0).click()
+    buttons.nth(1).click()
+    last = buttons.nth(1).inner_text().strip()
+    expect(page.locator("#pulled")).to_contain_text(f"{last} at commit")
+    expect(page.locator("#pull-name input, #pull-name textarea").first).to_have_value(last)
+
+
 def test_the_tab_fits_a_phone_without_scrolling_sideways(browser: Browser, server: str, there: StandIn) -> None:
     there.repositories["zoe/a-rather-long-name-of-a-skill-that-goes-on"] = {SKILL: TEXT.encode(), CARD: TAGGED}
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
@@ -435,15 +450,19 @@ def test_on_a_space_a_person_signs_in_and_pushes_as_themselves_never_as_the_spac
         expect(push(page, token="")).to_contain_text("There is no token. Sign in")
         expect(push(page, token=SERVER)).to_contain_text("That is the token of this Space, not yours")
 
+        page.get_by_role("tab", name="Compare").click()
+        page.locator("#skill-name textarea, #skill-name input").first.fill("pear")
+        page.wait_for_function("localStorage.getItem('parametric-skills-draft')?.includes('pear')")
+        to_share(page)
         page.locator("#sign-in").click()
         expect(page.locator("#sign-in")).to_have_text("Logout (ben)")
         assert "contribute-repos" in asked
-        expect(page.locator("#share-skill")).to_contain_text(FIRST)
+        expect(page.locator("#share-skill")).to_contain_text("pear")  # as it was typed, also after the way there
         page.locator('#status [data-state="ready"]').wait_for(state="attached")
         page.locator("#who").click()
         expect(page.locator("#account")).to_contain_text("This is the account ben")
         expect(push(page, token="", to="from-space")).to_contain_text("The new repository ben/from-space")
-        assert json.loads(there.repositories["ben/from-space"][PROVENANCE])["skill_name"] == FIRST
+        assert json.loads(there.repositories["ben/from-space"][PROVENANCE])["skill_name"] == "pear"
 
         there.repositories["ben/closed"] = {SKILL: TEXT.encode()}
         there.private.add("ben/closed")
