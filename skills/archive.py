@@ -190,10 +190,7 @@ def write_folder(files: Mapping[str, bytes], target: Path) -> None:
 # ---- what is taken and what is left --------------------------------------------------------------------------------
 
 # All that `zipfile` raises for bytes that are no zip, or one of another kind.
-_DAMAGES = (
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError),
-    *(OSError, ValueError, OverflowError),
-)
+_DAMAGES = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError, OverflowError)
 
 
 class _Collected:
