@@ -17,7 +17,7 @@ from training import properties
 from training.evaluate import DataError
 from training.examples import Example
 from training.kept import Kept
-from training.properties import accumulation, material, neutral, real, stacks, strength
+from training.properties import accumulation, neutral, real, stacks, strength
 from training.properties.combine import averaged, concatenated, ema, ema_in_order
 from training.properties.material import (
     READ_AT_ONCE,
@@ -314,7 +314,6 @@ def test_what_was_measured_before_is_not_measured_again(
     lines = file.read_text().splitlines(keepends=True)
     assert len(lines) == 4
     file.write_text("".join(lines[:3]))
-    monkeypatch.setattr(material, "ADAPTERS_AT_ONCE", 1)
     tried: list[int] = []
     monkeypatch.setattr(real, "_speech", lambda base, weights, _: tried.append(weights.skills) or [True])
     again = real.measure(base, hypernetwork, None, skills, quiet, MATERIAL, Kept(file))

@@ -16,7 +16,7 @@ from training.examples import Example
 from training.fit import NEUTRAL_TOKENS
 from training.kept import Kept, key_of
 from training.lines import spread_out
-from training.properties.material import SkillText, batches, own_parts, seeded, with_shared
+from training.properties.material import ADAPTERS_AT_ONCE, SkillText, own_parts, seeded, with_shared
 from training.properties.neutral import TOLERANCE, Quiz, effects
 from training.properties.scoring import markdown, mean, percent, spread, verdict
 
@@ -81,9 +81,9 @@ def measure(
     kept = kept or Kept()
     digests = [text_sha256(skill.text) for skill in chosen]
     keys = [key_of("real", base.fingerprint, hypernetwork.fingerprint, digest) for digest in digests]
-    for batch in batches(base, [skill.text for skill in chosen]):
-        if all(keys[i] in kept for i in batch):
-            continue
+    missing = [i for i, key in enumerate(keys) if key not in kept]
+    for start in range(0, len(missing), ADAPTERS_AT_ONCE):
+        batch = missing[start : start + ADAPTERS_AT_ONCE]  # of like length
         texts = [chosen[i].text for i in batch]
         started = time.perf_counter()
         own = own_parts(base, hypernetwork, texts)
