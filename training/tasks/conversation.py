@@ -10,7 +10,7 @@ AGAIN = (
     "Next: {q}",
     "And here? {q}",
     "The same for this: {q}",
-    "{q} And this is the last one.",
+    "This is the last one: {q}",
 )
 MISTAKES = (
     "Sorry, that was the wrong one. I meant: {q}",
