@@ -58,6 +58,8 @@ def source_of(options: argparse.Namespace) -> Source:
     weights = options.weights or [1.0] * len(options.skill)
     if len(weights) != len(options.skill):
         raise StudioError(f"There are {len(options.skill)} skills and {len(weights)} weights. Give one for each.")
+    if options.weights and len(weights) == 1:
+        raise StudioError("Weights say how several skills are mixed. Name another skill, or leave --weights out.")
     texts = [take_in(each, options).text for each in options.skill]
     return tuple(map(Part, texts, weights)) if len(texts) > 1 else texts[0]
 

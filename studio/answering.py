@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Literal
 
 from jinja2 import TemplateError
@@ -152,5 +153,15 @@ def prompt_ids(base: Base, messages: Sequence[dict[str, str]]) -> list[int]:
         raise ValueError("The last message must be the user's or a tool's: it is what the answer is to.")
     try:
         return base.chat_ids(turns[-1]["content"], system, tuple(turns[:-1]))
+    except TemplateError:  # some want turns to alternate, and two tools may have answered
+        turns = _alternating(turns)
+    try:
+        return base.chat_ids(turns[-1]["content"], system, tuple(turns[:-1]))
     except TemplateError as error:
         raise ValueError(f"The chat template of {base.name} refuses these messages: {error}") from error
+
+
+def _alternating(turns: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The turns, those of one role in a row as one."""
+    groups = ([*group] for _, group in groupby(turns, key=lambda turn: turn["role"]))
+    return [{"role": group[0]["role"], "content": "\n\n".join(turn["content"] for turn in group)} for group in groups]

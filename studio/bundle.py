@@ -98,6 +98,8 @@ def write(target: Path, files: Mapping[str, bytes]) -> None:
     if target.suffix in (".skill", ".zip"):
         write_archive(files, target)
         return
+    if os.path.lexists(target) and not target.is_dir():
+        raise BundleError(f"{target} is a file. Choose another folder, or a name that ends in .skill.")
     if target.is_dir() and any(target.iterdir()) and not (target / PROVENANCE).is_file():
         raise BundleError(f"{target} holds something else than a bundle. Choose another folder, or empty it.")
     if target.is_dir() and (target / PROVENANCE).is_file():

@@ -126,8 +126,12 @@ def _files(paths: Sequence[Path]) -> tuple[str, SkillFiles]:
     if not paths:
         raise IntakeError(f"No file came. Choose a {SKILL}, a .skill or a .zip.")
     source = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+    if pipe := next((path for path in paths if path.exists() and not path.is_file()), None):
+        raise IntakeError(f"{pipe} is no ordinary file. Save what comes out of it, and give that file.")
     try:
         return source, _read(paths)
+    except OSError as error:
+        raise IntakeError(f"{source} can't be read ({error.strerror}).") from error
     except ArchiveError as error:
         raise IntakeError(f"{source} {'was' if len(paths) == 1 else 'were'} not opened. {error}") from error
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from skills.archive import SKILL
 from skills.library import SkillLibrary
 from skills.scan import in_order, scan_text
+from skills.skill import SkillError
 from studio import bundle
 from studio.service import StudioError
 
@@ -74,6 +75,8 @@ def skill_texts(folder: Path | None, accept: bool = False) -> dict[str, str]:
     in the folder's.
     """
     own = {entry.skill.name: entry.text for entry in SkillLibrary(folder).list()} if folder else {}
+    if folder and not own:
+        raise SkillError(f"There is no <name>/{SKILL} in {folder}. Give the folder that holds the skills' folders.")
     findings = in_order(each for name, text in own.items() for each in scan_text(text, f"{name}/{SKILL}"))
     bundle.let_in(str(folder), findings, accept)
     shipped = (entry for entry in SkillLibrary().list() if entry.skill.name not in own)

@@ -312,6 +312,8 @@ def run_evaluate(options: argparse.Namespace) -> None:
         if missing and getattr(options, option[2:].replace("-", "_")):
             names = ", ".join(missing)
             raise DataError(f"{option} needs {names}. Install it: pip install -e '.[proof]'")
+    if options.out and options.out.is_dir():
+        raise DataError(f"--out is a file, and {options.out} is a folder. Name a file in it.")
     lines, kept = _lines(options), Kept(options.kept)
     judge = None
     if options.judge_url:
@@ -336,9 +338,11 @@ def run_evaluate(options: argparse.Namespace) -> None:
         exact_only=options.exact_only,
         kept=kept,
     )
-    if options.out:
-        write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
-    print(table(report))
+    try:
+        if options.out:
+            write_atomically(options.out, lambda path: path.write_text(json.dumps(report, indent=2) + "\n"))
+    finally:  # hours may stand behind it
+        print(table(report))
     if options.card:
         write_atomically(folder / "README.md", lambda path: path.write_text(card(hypernetwork, report)))
     if options.picture:

@@ -12,6 +12,7 @@ same. Several processes share a step and give what one alone would; the main one
 import json
 import math
 import random
+import shutil
 import signal
 import threading
 import time
@@ -88,6 +89,7 @@ MINUTES_WITHOUT_BFLOAT16 = 8.0
 MEASURING = 0.2  # of a bound in time, at most, for the figures before, and as much for those after
 TOGETHER = 32  # conversations that are measured between two looks at the clock
 AT_ONCE = 8  # skills of which adapters are made together
+START = "start"  # in the run's folder: what it begins with, which elsewhere may be another by the time it goes on
 LOCK_FILE = ".lock"  # in the run's folder: held by the process that trains there
 
 
@@ -137,6 +139,7 @@ class RefitConfig:
             "patience": (1, 1000),
             "families": (2, 1000),
             "context": (64, 1_000_000),
+            "seed": (0, 2**31 - 1),
         }
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
@@ -278,7 +281,9 @@ class Refit:
         # where an answer has its checks, it may be longer than the right one
         self.context = min(config.context, self.base.context_length - CHECKED)
         torch.manual_seed(config.seed)
-        self.hypernetwork = load_hypernetwork(self.base, config.checkpoint).float().train()
+        start = self.out / START
+        begins = start if (start / "config.json").is_file() else config.checkpoint
+        self.hypernetwork = load_hypernetwork(self.base, begins).float().train()
         self.begun_with = self.hypernetwork.fingerprint
         self._own_skills()
         self._family_skills()
@@ -453,6 +458,7 @@ class Refit:
             began = time.perf_counter()
             before = self._measure(MEASURING * 60 * self.config.minutes or math.inf)
             self.progress = replace(self.progress, before=before, measuring=time.perf_counter() - began)
+            self.hypernetwork.save_pretrained(self.out / START)
             self._save()
         saved = time.perf_counter()
         while (rate := self._next_rate()) > 0:
@@ -703,6 +709,7 @@ class Refit:
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         write_atomically(self.out / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
         (self.out / "state.safetensors").unlink(missing_ok=True)
+        shutil.rmtree(self.out / START, ignore_errors=True)
         return report
 
     @contextmanager

@@ -14,6 +14,7 @@ from studio.intake import IntakeError
 from studio.jobs import JobError
 from studio.sharing import PROBLEMS
 from studio.views import render
+from studio.views.gpu import refusal
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -30,6 +31,8 @@ def attempted(work: Callable[[], T], what: str) -> tuple[T | None, str]:
         return work(), ""
     except (*PROBLEMS, JobError, IntakeError) as error:
         return None, str(error)
+    except gr.Error as error:
+        return None, refusal(error)
     except Exception as error:
         # Where it happened, but not what it says: a message may repeat what was sent, a token included.
         log.error("%s failed: %s\n%s", what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))

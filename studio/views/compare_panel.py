@@ -24,7 +24,7 @@ from studio.service import PANES, Comparison, Settings, Source, Studio, StudioEr
 from studio.sharing import NOTHING, Brought
 from studio.shelf import Shelf, ShelfError
 from studio.views import render
-from studio.views.gpu import on_gpu
+from studio.views.gpu import on_gpu, refusal
 from studio.views.skill_panel import source_text
 from studio.views.stack_panel import ALONE, Stack, StackPanel, as_stack
 from studio.views.visitor import Training, owner_of
@@ -473,6 +473,8 @@ class ComparePanel:
                     yield {self.activity: render.activity(message, state), **update}
         except StudioError as error:
             message, state = str(error), "failed"
+        except gr.Error as error:
+            message, state = refusal(error), "failed"
         except Exception:
             logging.exception("%s failed", button)
             message, state = f"Something went wrong in the studio. Press {button} once more.", "failed"

@@ -155,7 +155,7 @@ class TrainPanel:
                     self.patience = gr.Slider(
                         1, 20, 4, step=1, label="Looks without a gain before it stops", min_width=150
                     )
-                    self.seed = gr.Number(0, precision=0, minimum=0, label="Seed", min_width=80)
+                    self.seed = gr.Number(0, precision=0, minimum=0, maximum=2**31 - 1, label="Seed", min_width=80)
                 self.go_on = gr.Checkbox(False, label="Go on from the hypernetwork in use, not from the shipped one")
             self.faults = gr.HTML("", elem_id="faults", js_on_load=LIVE_REGION)
             with gr.Row(elem_classes="tight", elem_id="start-row"):

@@ -125,6 +125,10 @@ def test_a_new_bundle_replaces_an_old_one_whole_and_nothing_else(made: Path, sou
     with pytest.raises(BundleError, match=r"files that are not of the bundle: '\.git/HEAD'\. Choose another folder"):
         bundle.write(made, bundle.contents(source, adapter))
     assert (made / ".git" / "HEAD").read_text() == "mine"
+    (note := made.parent / "notes.md").write_text("mine")
+    with pytest.raises(BundleError, match="is a file"):
+        bundle.write(note, bundle.contents(source, adapter))
+    assert note.read_text() == "mine"
     (other := made.parent / "other").mkdir()
     (other / "notes.txt").write_text("mine")
     with pytest.raises(BundleError, match="holds something else than a bundle"):

@@ -126,6 +126,8 @@ def test_generate_stacks_several_skills_and_writes_the_file_for_llama_cpp(
     assert (out / "adapter.gguf").stat().st_size > 0
     assert main(["generate", *skills, "--weights", "1", "--out", str(out), *model]) == 2
     assert "There are 2 skills and 1 weights. Give one for each." in capsys.readouterr().err
+    assert main(["generate", str(skill), "--weights", "0.5", "--out", str(out), *model]) == 2
+    assert "Name another skill, or leave --weights out." in capsys.readouterr().err
 
 
 # ---- compare -------------------------------------------------------------------------------------------------------

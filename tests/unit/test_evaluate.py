@@ -616,6 +616,8 @@ def test_the_command_prints_the_tables_and_writes_the_report_and_the_picture(
     assert printed.startswith(overview(report)) and overview(report).count("\n") == 1 + len(SPLITS)
     said = (own / "README.md").read_text()
     assert said.startswith("---\nlibrary_name: parametric-skills") and overview(report) in said and "## Limits" in said
+    assert main(["evaluate", "--out", str(tmp_path), *which]) == 2  # before hours of work
+    assert "is a folder. Name a file in it." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Skills on their way in: every kind of file and address, refusals in words, and the gate's three answers."""
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -101,6 +102,20 @@ def test_what_is_no_skill_is_refused_in_words(files: dict[str, bytes], said: str
         (tmp_path / name).write_bytes(data)
     with pytest.raises(IntakeError, match=said):
         take_files([tmp_path / name for name in files])
+
+
+def test_a_pipe_and_a_file_that_can_not_be_read_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(IntakeError, match="pipe is no ordinary file"):
+        intake.take(str(tmp_path / "pipe"))
+    (tmp_path / "closed.md").write_text(TEXT)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # root may read anything
+    with pytest.raises(IntakeError, match=r"closed\.md can't be read \(Permission denied\)"):
+        intake.take(str(tmp_path / "closed.md"))
 
 
 def test_the_gate_tells_what_blocks_from_what_asks_and_what_is_noted(tmp_path: Path):

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import LAUNCH_TWO, full_disk, load_base, snapshot
+from tiny import LAUNCH_TWO, full_disk, load_base, make_hypernetwork, snapshot
 
 from hypernet.adapter import Adapter, Provenance, layers_path, make_adapter, read_weights, text_sha256
 from hypernet.base import Base
@@ -174,6 +175,20 @@ def test_a_stopped_run_goes_on_to_the_very_result_of_an_unbroken_one(config: Ref
     assert [(x["step"], x.get("loss"), x.get("kept_out")) for x in curve(other)] == [
         (x["step"], x.get("loss"), x.get("kept_out")) for x in curve(config)
     ]
+
+
+def test_a_stopped_run_goes_on_though_what_it_began_with_was_replaced(
+    config: RefitConfig, checkpoint: Path, tmp_path: Path
+):
+    shipped = shutil.copytree(checkpoint, tmp_path / "shipped")
+    config = replace(config, checkpoint=str(shipped))
+    run = start(config)
+    run.stop.set()
+    assert run.run() is None
+    make_hypernetwork(run.base, seed=5).save_pretrained(shipped)
+    report = start(config).run()
+    assert report["begun_with"] == run.begun_with and report["steps"] == config.steps
+    assert not (Path(config.out) / "start").exists()
 
 
 # the command line, with less to read before it starts
@@ -391,7 +406,9 @@ def test_what_cannot_be_learned_from_is_told_before_anything_is_written(
     assert not Path(config.out).exists()
 
 
-@pytest.mark.parametrize("change", [{"minutes": -1}, {"steps": 0}, {"kept_out": 0.99}, {"learning_rate": 1.0}])
+@pytest.mark.parametrize(
+    "change", [{"minutes": -1}, {"steps": 0}, {"kept_out": 0.99}, {"learning_rate": 1.0}, {"seed": 10**20}]
+)
 def test_settings_out_of_range_are_refused_by_name(config: RefitConfig, change: dict):
     with pytest.raises(RefitError, match=next(iter(change))):
         prepare(replace(config, **change), SKILLS, examples())

@@ -331,6 +331,17 @@ def test_a_conversation_reaches_the_chat_template(client: OpenAI, tireless: Base
     assert (whole.choices[0].message.content, whole.usage.prompt_tokens) == (wanted, len(prompt))
 
 
+def test_results_of_two_tools_are_one_turn_where_the_template_wants_turns_to_alternate(tiny_folder: Path):
+    base = load_base(tiny_folder)
+    base.tokenizer.chat_template = (
+        "{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('no') }}"
+        "{% endif %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
+    )
+    said = [("user", "Go."), ("assistant", "Both."), ("user", "One."), ("user", "Two.")]
+    ids = answering.prompt_ids(base, [{"role": role, "content": text} for role, text in said])
+    assert base.tokenizer.decode(ids) == "[user]Go.[assistant]Both.[user]One.\n\nTwo."
+
+
 def test_what_an_agent_sends_is_accepted(client: OpenAI, tireless: Base):
     tool = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {}}}}
     call = {"id": "c1", "type": "function", "function": {"name": "read", "arguments": '{"path": "a.py"}'}}
@@ -602,6 +613,8 @@ def test_a_folder_of_own_skills_goes_before_the_library(tmp_path: Path):
     assert len(skills) == len(SkillLibrary().list()) + 1
     with pytest.raises(SkillError, match="no folder of skills"):
         skill_texts(tmp_path / "nowhere")
+    with pytest.raises(SkillError, match="Give the folder that holds the skills' folders"):
+        skill_texts(tmp_path / "write-loud")
 
 
 def test_a_folder_of_own_skills_is_scanned_before_it_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

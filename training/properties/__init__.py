@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
     names = chosen(options.only, bool(options.skills_file))
     if options.limit is not None and options.limit < 1:
         raise DataError(f"--limit is {options.limit}. Give at least 1, or leave it out.")
+    if options.out and options.out.is_dir():
+        raise DataError(f"--out is a file, and {options.out} is a folder. Name a file in it.")
     texts = read_texts(options.skills_file) if options.skills_file else []
     kept = Kept(options.kept)
     base = Base.load(options.base, quantization="dequantized")  # the weights' norms are wanted, not their packing
