@@ -102,6 +102,10 @@ class RefitError(ValueError):
     """A refit that can't start or go on; the message says what to do."""
 
 
+class _StoppedError(Exception):
+    """It was told to stop while it measured."""
+
+
 @dataclass(frozen=True)
 class RefitConfig:
     """One refit; a JSON file has these fields."""
@@ -452,6 +456,19 @@ class Refit:
             self.lock.release()
 
     def _run(self) -> dict | None:
+        try:
+            report = self._trained()
+        except _StoppedError:
+            report = None
+        if self.accelerator.is_main_process and report is None:
+            self.log.write({"stopped": True, "step": self.progress.step})
+        return report
+
+    def _trained(self) -> dict | None:
+        """The report; None where it was stopped, and in all processes but the main one.
+
+        Raises _StoppedError where it was stopped while it measured.
+        """
         main = self.accelerator.is_main_process
         if main and not self.progress.before:
             self._look(self._loss_on_learned(), None)  # first: it is short, and someone may be watching
@@ -479,10 +496,7 @@ class Refit:
         if not self.stop.is_set() and self.progress.looked < self.progress.step:
             self._look(None, None)  # it was stopped between two looks, and is to end now
         self._save()
-        if self.stop.is_set():
-            self.log.write({"stopped": True, "step": self.progress.step})
-            return None
-        return self._finish()
+        return None if self.stop.is_set() else self._finish()
 
     def _next_rate(self) -> float:
         """The learning rate of the next step; 0 where there is none. The main process decides for all."""
@@ -644,7 +658,7 @@ class Refit:
     def _measure(self, seconds: float, counts: dict[str, int] | None = None) -> dict:
         """Figures of the present state on own skills, families and neutral text, and the answers to the first.
 
-        `counts` says of how many of each; without it, of as many as there is time for.
+        `counts` says of how many of each; without it, of as many as there is time for. Raises _StoppedError.
         """
         began, own = time.perf_counter(), self._own_adapters()
         families = self._adapters(self.family_read)
@@ -657,6 +671,8 @@ class Refit:
             for name, (weights, wrong, items) in asked.items():
                 part = items[: counts[name] if counts else None][start : start + TOGETHER]
                 judged[name] += judge(self.base, weights, wrong, part) if part else []
+            if self.stop.is_set() and self.accelerator.num_processes == 1:  # others would wait for this one
+                raise _StoppedError
             if time.perf_counter() - began > seconds:
                 break
         texts = [

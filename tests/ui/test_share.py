@@ -241,7 +241,7 @@ def test_a_new_repository_is_private_where_it_is_asked_for(page: Page, there: St
 def test_somebody_else_s_repository_gets_a_pull_request_and_nothing_else(page: Page, there: StandIn) -> None:
     there.repositories["ann/proposed"] = {SKILL: TEXT.encode(), CARD: TAGGED, PROVENANCE: b"{}"}
     before = dict(there.repositories["ann/proposed"])
-    expect(push(page, BEN, "ann/proposed")).to_contain_text("only a pull request goes")
+    expect(push(page, BEN, "ann/proposed")).to_contain_text("only a pull request")
     page.get_by_label("As a pull request").check()
     expect(push(page, BEN, "ann/proposed")).to_contain_text("A pull request waits at ann/proposed")
     assert there.repositories["ann/proposed"] == before and there.pull_requests[-1][0] == "ann/proposed"

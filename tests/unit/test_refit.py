@@ -183,12 +183,35 @@ def test_a_stopped_run_goes_on_though_what_it_began_with_was_replaced(
     shipped = shutil.copytree(checkpoint, tmp_path / "shipped")
     config = replace(config, checkpoint=str(shipped))
     run = start(config)
-    run.stop.set()
+    step = run._step
+    run._step = lambda rate: run.stop.set() or step(rate)
     assert run.run() is None
     make_hypernetwork(run.base, seed=5).save_pretrained(shipped)
     report = start(config).run()
     assert report["begun_with"] == run.begun_with and report["steps"] == config.steps
     assert not (Path(config.out) / "start").exists()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_that_is_stopped_while_it_measures_stops_soon_and_goes_on(
+    config: RefitConfig, when: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(refit_module, "TOGETHER", 1)
+    config, judged = replace(config, steps=1), []
+
+    def stop_at_once(*asked: object) -> list:
+        judged.append(run.progress.step)
+        if when == "before" or run.progress.step == 1:
+            run.stop.set()
+        return judge(*asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refit_module, "judge", stop_at_once)
+        run = start(config)
+        assert run.run() is None
+    assert judged.count(0 if when == "before" else 1) == 2  # of each kind one part
+    assert curve(config)[-1] == {"stopped": True, "step": 0 if when == "before" else 1}
+    assert start(config).run()["steps"] == 1
 
 
 # the command line, with less to read before it starts
