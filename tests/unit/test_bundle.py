@@ -134,7 +134,7 @@ def test_a_new_bundle_replaces_an_old_one_whole_and_nothing_else(made: Path, sou
     with pytest.raises(BundleError, match="holds something else than a bundle"):
         bundle.write(other, bundle.contents(source, adapter))
     assert [path.name for path in other.iterdir()] == ["notes.txt"]
-    assert sorted(path.name for path in made.parent.iterdir()) == ["end-with-stop", "other"]
+    assert sorted(path.name for path in made.parent.iterdir()) == ["end-with-stop", "notes.md", "other"]
 
 
 # ---- the card ------------------------------------------------------------------------------------------------------
