@@ -1,6 +1,7 @@
 """The fixtures that the tests share: the tiny base and hypernetwork of `tiny.py`, made once and saved to folders."""
 
 import random
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
 from studio.service import Studio
 from training.tasks import FAMILIES, sample_skill
+
+# A shell that starts the tests in the background has Ctrl-C ignored, by what they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
