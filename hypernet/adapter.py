@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -20,6 +22,7 @@ from hypernet.lora import LoraWeights, calibrated, decoder_layers, stack_skills
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 PROVENANCE_FILE, CARD_FILE = "provenance.json", "README.md"
+GGUF_FILE = "adapter.gguf"  # the same adapter for llama.cpp
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that `--max-lora-rank` takes
 VERSION = "0.1.0"  # of this code, as in pyproject.toml: a Space runs it without installing it
 
@@ -46,6 +49,15 @@ class Provenance:
     refined_on: int = 0  # examples that it was trained on after it was generated; 0: it is as generated
     stack: list = field(default_factory=list)  # of several skills at once: name, text's SHA-256 and share of each
 
+    @property
+    def is_base_on_hub(self) -> bool:
+        """Whether the base's name is one of the Hub, and no folder's."""
+        try:
+            validate_repo_id(self.base_name)
+        except HFValidationError:
+            return False
+        return "/" in self.base_name or bool(self.base_revision)
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -57,9 +69,9 @@ class Adapter:
 
     def files(self) -> dict[str, bytes]:
         """PEFT's two files, a card and the provenance, by name."""
-        rank = self.weights.rank
-        ranks = {module.rsplit(".", 1)[-1]: a.shape[2] for module, (a, _) in self.weights.modules.items()}
-        others = {module: r for module, r in ranks.items() if r != rank}
+        rank, targets = self.weights.rank, _targets(self.weights)
+        ranks = {targets[module]: a.shape[2] for module, (a, _) in self.weights.modules.items()}
+        others = {target: r for target, r in ranks.items() if r != rank}
         config = {
             "peft_type": "LORA",
             "task_type": "CAUSAL_LM",
@@ -73,7 +85,7 @@ class Adapter:
             "bias": "none",
             "fan_in_fan_out": False,
             "inference_mode": True,
-            "target_modules": [module.rsplit(".", 1)[-1] for module in self.weights.modules],
+            "target_modules": list(ranks),
             "layers_to_transform": list(self.weights.layers),
             "layers_pattern": self.layers_path.rsplit(".", 1)[-1],
         }
@@ -90,9 +102,15 @@ class Adapter:
             CARD_FILE: self.card().encode(),
         }
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter's files into a folder, each whole or not at all. Raises OSError."""
-        for name, content in self.files().items():
+    def save(self, folder: Path, gguf: bytes | None = None) -> None:
+        """Write the adapter's files into a folder, each whole or not at all; an adapter that is there is replaced.
+
+        `gguf` is the same adapter for llama.cpp; without it that of another adapter goes.
+        Raises AdapterError as `check_target` does, and OSError.
+        """
+        check_target(folder)
+        (folder / GGUF_FILE).unlink(missing_ok=True)
+        for name, content in (self.files() | ({GGUF_FILE: gguf} if gguf else {})).items():
             write_atomically(folder / name, lambda path, content=content: path.write_bytes(content))
 
     def to_zip(self, target: Path) -> None:
@@ -127,6 +145,7 @@ class Adapter:
     def card(self) -> str:
         """The model card, with a snippet that loads the adapter."""
         p = self.provenance
+        base = f"base_model: {p.base_name}\nbase_model_relation: adapter\n" if p.is_base_on_hub else ""
         came = ""
         if p.skill_sha256:
             came = (
@@ -134,12 +153,12 @@ class Adapter:
                 f"| skill text SHA-256 | `{p.skill_sha256}` |\n| skill text tokens | {p.skill_tokens} |\n"
             )
         return (
-            f"---\nlibrary_name: peft\nbase_model: {p.base_name}\nbase_model_relation: adapter\n"
+            f"---\nlibrary_name: peft\n{base}"
             "pipeline_tag: text-generation\ntags: [lora, skill, parametric-skills]\n---\n\n"
             f"# {p.skill_name}\n\n{self._what()}\n\n"
             f"| | |\n|---|---|\n| base | {p.base_name} |\n| base fingerprint | `{p.base_fingerprint}` |\n"
             f"{came}| rank | {self.weights.rank} |\n\n"
-            f"```python\n{peft_snippet(p.base_name, reads=not p.skill_sha256)}\n```\n\n"
+            f"```python\n{peft_snippet(p.base_name, '.', p.base_revision, not p.skill_sha256)}\n```\n\n"
             "It was made for the base's NF4 values; over unquantised weights some answers turn out otherwise.\n"
         )
 
@@ -148,7 +167,7 @@ class Adapter:
         p = self.provenance
         if not p.skill_sha256:
             return (
-                "A LoRA adapter under which the base acts by the skill that stands in its prompt. It was trained by\n"
+                "A LoRA adapter under which the base follows the skill that stands in its prompt. It was trained by\n"
                 "gradient, as the rival that adapters made from a skill's text are measured against."
             )
         if p.stack:
@@ -158,7 +177,7 @@ class Adapter:
                 "prompt. A hypernetwork made an adapter from each text in one forward pass; this is their sum."
             )
         what = (
-            f"The skill `{p.skill_name}` as a LoRA adapter: the base acts by the skill without\n"
+            f"The skill `{p.skill_name}` as a LoRA adapter: the base follows the skill without\n"
             "the skill in its prompt. A hypernetwork made it from the skill's text in one forward pass."
         )
         if p.refined_on:
@@ -166,9 +185,20 @@ class Adapter:
         return what
 
 
-def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: str) -> Adapter:
+def check_target(folder: Path) -> None:
+    """Raise AdapterError where an adapter can't be written into a folder, because it holds something else."""
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = there - {CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, CARD_FILE, GGUF_FILE}
+    if others or (CARD_FILE in there and PROVENANCE_FILE not in there):
+        raise AdapterError(f"{folder} holds something else than an adapter. Choose another folder, or empty it.")
+
+
+def make_adapter(
+    hypernetwork: Hypernetwork, base: Base, skill_text: str, name: str, fingerprint: str | None = None
+) -> Adapter:
     """Generate the adapter of a skill's text.
 
+    `fingerprint` is the hypernetwork's, where the caller keeps it: finding it means hashing all the weights.
     Raises SkillTextError (empty, too long) and HypernetworkError (another base).
     """
     started = time.perf_counter()
@@ -181,7 +211,7 @@ def make_adapter(hypernetwork: Hypernetwork, base: Base, skill_text: str, name: 
         base_name=base.name,
         base_revision=base_revision(base),
         base_fingerprint=base.fingerprint,
-        hypernetwork_fingerprint=hypernetwork.fingerprint,
+        hypernetwork_fingerprint=fingerprint or hypernetwork.fingerprint,
         seconds=round(seconds, 3),
     )
     return Adapter(weights, layers_path(base), provenance)
@@ -250,6 +280,12 @@ def read_weights(config: bytes, tensors: bytes, path: str) -> LoraWeights:
     return LoraWeights(layers, modules)
 
 
+def _targets(weights: LoraWeights) -> dict[str, str]:
+    """What PEFT calls each module: its own name, or its path in the layer where several have that name."""
+    names = {module: module.rsplit(".", 1)[-1] for module in weights.modules}
+    return names if len(set(names.values())) == len(names) else {module: module for module in names}
+
+
 def text_sha256(text: str) -> str:
     """SHA-256 of a text in UTF-8, in hex."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
@@ -269,7 +305,8 @@ def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "", re
         f'base = AutoModelForCausalLM.from_pretrained("{base_name}"{at}, quantization_config=nf4, dtype="bfloat16")\n'
         f'model = PeftModel.from_pretrained(base, "{folder}")\n'
         f'messages = [{skill}{{"role": "user", "content": "{prompt}"}}]\n'
-        "ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors='pt')\n"
+        'options = {"add_generation_prompt": True, "return_dict": True, "return_tensors": "pt"}\n'
+        "ids = tokenizer.apply_chat_template(messages, **options).to(base.device)\n"
         "answer = model.generate(**ids, max_new_tokens=64, do_sample=False)\n"
         'print(tokenizer.decode(answer[0, ids["input_ids"].shape[1]:], skip_special_tokens=True))'
     )

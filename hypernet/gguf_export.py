@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypernet.adapter import Adapter, AdapterError
+from hypernet.adapter import GGUF_FILE, Adapter, AdapterError
 from hypernet.base import Base
-
-GGUF_FILE = "adapter.gguf"
 
 # model_type of transformers -> llama.cpp's architecture, and whether llama.cpp keeps the rows of q and k in another
 # order: its rotary embedding turns neighbours where transformers turns the two halves of a head.

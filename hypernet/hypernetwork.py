@@ -386,8 +386,9 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         """The card that lies beside saved weights: what it is for and what it was trained on."""
         config = self.config
         facts = "\n".join(f"| {name} | {value} |" for name, value in config.trained.items())
-        slots = f" (here {config.slots} more, each a token's)" if config.slots else ""
-        alone = f"; shared alone on {', '.join(config.shared_dims)}" if config.shared_dims else ""
+        slots = f" (the last with {config.slots} more, each of a token of the skill)" if config.slots else ""
+        rank = config.rank + config.shared_rank
+        alone = f"; of rank {rank}, shared alone, on {', '.join(config.shared_dims)}" if config.shared_dims else ""
         return ModelCard(
             CARD.read_text(encoding="utf-8").format(
                 base=config.base_name,

@@ -128,7 +128,12 @@ def safe_name(text: str) -> str:
         return name
     # Scripts that ASCII can't spell still get a name of their own each.
     text = text.strip()
-    return f"skill-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}" if text else "untitled-skill"
+    return f"skill-{text_sha256(text)[:8]}" if text else "untitled-skill"
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 of a text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def validate(text: str, folder_name: str | None = None) -> list[Problem]:
@@ -585,7 +590,7 @@ def _check_body(source: _Source) -> list[Problem]:
     if lines <= ADVISED_BODY_LINES and tokens <= ADVISED_BODY_TOKENS:
         return []
     message = (
-        f"The body has {lines:,} lines and about {tokens:,} tokens; the specification advises at most "
-        f"{ADVISED_BODY_LINES} lines and {ADVISED_BODY_TOKENS:,} tokens."
+        f"The body has {lines:,} line{'s' * (lines != 1)} and about {tokens:,} tokens; the specification advises at "
+        f"most {ADVISED_BODY_LINES} lines and {ADVISED_BODY_TOKENS:,} tokens."
     )
     return [Problem(source.body_line, "warning", message, "Move what is rarely needed to files in references/.")]

@@ -13,11 +13,19 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load, load_file, save_file
 from tiny import MODULES, VOCABULARY, full_disk, llama_config, load_base, make_hypernetwork, save_model
-from transformers import AutoModelForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    GPTBigCodeConfig,
+    GPTBigCodeForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaForCausalLM,
+)
 
 from hypernet.adapter import (
     CARD_FILE,
     CONFIG_FILE,
+    GGUF_FILE,
     PROVENANCE_FILE,
     VLLM_RANKS,
     WEIGHTS_FILE,
@@ -71,6 +79,9 @@ NEOX = GPTNeoXConfig(
     max_position_embeddings=512,
     initializer_range=0.1,
 )
+BIG_CODE = GPTBigCodeConfig(
+    vocab_size=VOCABULARY, n_embd=64, n_inner=128, n_layer=4, n_head=4, n_positions=512, initializer_range=0.1
+)
 
 
 @pytest.mark.parametrize(
@@ -79,14 +90,16 @@ NEOX = GPTNeoXConfig(
         (LlamaForCausalLM, llama_config(), MODULES),
         (LlamaForCausalLM, llama_config(), ("self_attn.q_proj", "self_attn.v_proj", "mlp.gate_proj")),
         (GPTNeoXForCausalLM, NEOX, ("attention.dense", "mlp.dense_4h_to_h")),
+        (GPTBigCodeForCausalLM, BIG_CODE, ("attn.c_proj", "mlp.c_proj")),
     ],
-    ids=["llama", "llama-other-modules", "gpt-neox"],
+    ids=["llama", "llama-other-modules", "gpt-neox", "two-modules-of-one-name"],
 )
 def test_peft_gives_the_logits_of_the_live_adapter(
     kind: type, config: object, modules: tuple[str, ...], tmp_path: Path, skill_texts: list[str]
 ):
     base = load_base(save_model(kind, config, tmp_path / "base"))
-    adapter = make_adapter(make_hypernetwork(base, modules), base, skill_texts[0], "a-skill")
+    slots = 6 if modules[-1] in ("mlp.down_proj", "mlp.c_proj") else 0  # of another rank than the modules before
+    adapter = make_adapter(make_hypernetwork(base, modules, slots=slots), base, skill_texts[0], "a-skill")
     adapter.save(tmp_path / "adapter")
     ids = torch.randint(2, VOCABULARY, (2, 30), generator=torch.Generator().manual_seed(0))
     plain = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32)
@@ -175,7 +188,7 @@ def test_the_card_says_how_the_adapter_came(stack: Adapter, parts: list[Adapter]
     refined = replace(made, provenance=replace(came, refined_on=4))
     assert "in one forward pass;\nthen it was trained on 4 examples" in refined.card()
     reader = replace(made, provenance=replace(came, skill_sha256=""))
-    assert "by the skill that stands in its prompt" in reader.card() and "forward pass" not in reader.card()
+    assert "follows the skill that stands in its prompt" in reader.card() and "forward pass" not in reader.card()
     assert '{"role": "system", "content": "the text of the SKILL.md"}' in reader.card()
     assert "skill text" not in reader.card() and "``" not in reader.card().replace("```", "")
 
@@ -288,10 +301,32 @@ def test_provenance_says_what_it_was_made_from(
 
 def test_the_card_names_base_fingerprints_and_text_and_has_a_snippet(adapter: Adapter, saved: Path):
     card, came = (saved / CARD_FILE).read_text(), adapter.provenance
-    assert card.startswith("---\nlibrary_name: peft\nbase_model: tiny-llama\n")
+    assert card.startswith("---\nlibrary_name: peft\npipeline_tag: ")  # the base is a folder
     for fact in (came.base_fingerprint, came.hypernetwork_fingerprint, came.skill_sha256, "| rank | 22 |"):
         assert fact in card
-    assert peft_snippet("tiny-llama") in card
+    assert peft_snippet("tiny-llama", ".") in card
+
+
+def test_the_card_names_a_base_of_the_hub_alone_as_one(adapter: Adapter):
+    card = replace(adapter, provenance=replace(adapter.provenance, base_name="user/model")).files()[CARD_FILE]
+    assert card.startswith(b"---\nlibrary_name: peft\nbase_model: user/model\n")
+
+
+def test_an_adapter_replaces_an_adapter_and_the_file_for_llama_cpp_of_the_one_before(
+    saved: Path, parts: list[Adapter], base: Base
+):
+    parts[0].save(saved, b"its file for llama.cpp")
+    assert (saved / GGUF_FILE).read_bytes() == b"its file for llama.cpp"
+    parts[1].save(saved)
+    assert same(Adapter.load(saved, base), parts[1]) and not (saved / GGUF_FILE).exists()
+
+
+@pytest.mark.parametrize("name", [CARD_FILE, "main.py"])
+def test_a_folder_with_something_else_than_an_adapter_is_left_as_it_is(adapter: Adapter, tmp_path: Path, name: str):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(AdapterError, match="holds something else than an adapter"):
+        adapter.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
 
 
 def test_the_peft_snippet_runs(saved: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -28,7 +28,22 @@ from tiny import (
     save_model,
     snapshot,
 )
-from transformers import BertConfig, BertModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaForCausalLM, T5Config
+from transformers import (
+    BertConfig,
+    BertModel,
+    BloomConfig,
+    BloomForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MptConfig,
+    MptForCausalLM,
+    T5Config,
+)
 from transformers import T5ForConditionalGeneration as T5
 
 import hypernet.base
@@ -106,6 +121,23 @@ def test_a_model_that_is_no_causal_language_model_is_refused(tmp_path: Path):
         folder = save_model(kind, config, tmp_path / kind.__name__)
         with pytest.raises(BaseError, match=f"{kind.__name__} can't be loaded as a causal language model"):
             Base.load(str(folder))
+
+
+def test_a_model_with_layers_that_are_no_attention_is_refused(tmp_path: Path):
+    shape = {"vocab_size": VOCABULARY, "hidden_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "intermediate_size": 64}
+    convolution = Lfm2Config(**shape, **heads, layer_types=["conv", "full_attention"])
+    for kind, config in ((Lfm2ForCausalLM, convolution), (MambaForCausalLM, MambaConfig(**shape, state_size=4))):
+        folder = save_model(kind, config, tmp_path / kind.__name__)
+        with pytest.raises(BaseError, match=f"{kind.__name__} has layers that are no attention"):
+            Base.load(str(folder), quantization="none")
+
+
+def test_a_base_that_states_no_length_has_the_usual_one(tmp_path: Path):
+    config = BloomConfig(vocab_size=VOCABULARY, hidden_size=64, n_layer=2, n_head=2)
+    assert load_base(save_model(BloomForCausalLM, config, tmp_path / "bloom")).context_length == 2048
+    config = MptConfig(vocab_size=VOCABULARY, d_model=64, n_layers=2, n_heads=2, max_seq_len=512)
+    assert load_base(save_model(MptForCausalLM, config, tmp_path / "mpt")).context_length == 512
 
 
 def test_a_folder_without_safetensors_is_refused_even_with_a_pickle(tiny_folder: Path, tmp_path: Path):

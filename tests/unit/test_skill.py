@@ -328,6 +328,8 @@ def test_a_body_over_the_advised_length_is_a_warning():
     problem = only(front("name: ok", "description: Fine.", body="line\n" * 501))
     assert (problem.severity, problem.line) == ("warning", 5)
     assert "501 lines" in problem.message
+    problem = only(front("name: ok", "description: Fine.", body="word " * 5_000))
+    assert "1 line and about" in problem.message
 
 
 def test_prose_between_two_rules_is_kept_in_the_body():
