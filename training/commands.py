@@ -12,10 +12,10 @@ from typing import get_origin
 
 import yaml
 
-from hypernet.adapter import make_adapter, text_sha256
+from hypernet.adapter import GGUF_FILE, check_target, make_adapter, text_sha256
 from hypernet.base import Base
 from hypernet.files import write_atomically
-from hypernet.gguf_export import GGUF_FILE, adapter_gguf
+from hypernet.gguf_export import adapter_gguf
 from hypernet.hypernetwork import default_checkpoint, load_hypernetwork
 from skills.evals import load_evals
 from skills.scan import text_of
@@ -218,6 +218,7 @@ def run_refit(options: argparse.Namespace) -> int:
 
 def run_refine(options: argparse.Namespace) -> int:
     """Generate one skill's adapter, refine it on its examples and write it as PEFT's files, and as llama.cpp's."""
+    check_target(options.out)
     texts, trajectories = _skills_in_use([options.skill], options.examples)
     trajectories = [each for each in trajectories if each.split != "test"]
     text = next(iter(texts.values()))
@@ -226,12 +227,9 @@ def run_refine(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     refined = refine(base, adapter, trajectories, lambda step, loss: print(f"step {step}: loss {loss:.4f}"))
     try:
-        refined.save(options.out)
-        if options.gguf:
-            data = adapter_gguf(refined, base)
-            write_atomically(options.out / GGUF_FILE, lambda path: path.write_bytes(data))
+        refined.save(options.out, adapter_gguf(refined, base) if options.gguf else None)
     except OSError as error:
-        raise RefitError(f"{options.out} can't be written: {error.strerror}.") from error
+        raise RefitError(f"{options.out} can't be written: {error.strerror or error}.") from error
     print(f"{options.out}: refined on {len(trajectories)} examples in {time.perf_counter() - started:.1f} s")
     return 0
 

@@ -151,15 +151,6 @@ def cut(messages: Messages, max_tokens: int, count: Count = rough_tokens) -> tup
 # ---- in tokens -----------------------------------------------------------------------------------------------------
 
 
-def with_skill(messages: Messages, skill_text: str | None) -> tuple[dict, ...]:
-    """The conversation with the skill's text in the system message, before what may stand there."""
-    if not skill_text:
-        return tuple(messages)
-    system, rest = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ((), messages)
-    texts = [skill_text, *(message["content"] for message in system)]
-    return ({"role": "system", "content": "\n\n".join(texts)}, *rest)
-
-
 def as_printed(base: Base, messages: Messages) -> tuple[dict, ...]:
     """The conversation as the base's chat template can print it: as it is, or with calls and results as text."""
     tools = any(message["role"] == "tool" or "tool_calls" in message for message in messages)

@@ -22,7 +22,7 @@ from hypernet.hypernetwork import Hypernetwork, default_checkpoint
 from hypernet.lora import LoraWeights, stack_skills
 from training.examples import Example, answer_logits
 from training.kept import Kept, key_of
-from training.lines import DataError, Line, family_lines, spread_out
+from training.lines import DataError, Line, spread_out
 from training.metrics import bert_scores, exact_match, token_f1
 from training.own_lora import train_own_lora
 from training.report import OWN, READER, summary
@@ -30,8 +30,6 @@ from training.tasks import Task
 
 if TYPE_CHECKING:
     from training.judge import Judge  # needs an extra
-
-__all__ = ["DataError", "Line", "answer_column", "evaluate", "family_lines", "find_reader"]
 
 MEANS = ("no skill", "in context", "parametric")  # the columns that ask for nothing but the skill
 EXAMPLES = 3  # solved questions that stand before the question

@@ -9,7 +9,6 @@ folder; writes are atomic.
 import json
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, reduce
 from pathlib import Path
@@ -31,7 +30,7 @@ from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights
 from training.examples import Example, answer_logits, to_example
 from training.optimizer import MuonAdamW
-from training.progress import RunLog, Throughput, make_accelerator
+from training.progress import RunLog, Throughput, make_accelerator, sum_gradients
 from training.state import load_state, read_about, save_state
 from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_skill
 
@@ -230,9 +229,6 @@ class Fit:
             self.hypernetwork.calibrate(self.hypernetwork.read(self.base, first))
         self.trained = dict(named)
         self.mean = {n: p.detach().clone() for n, p in named}
-        self.neutral = None
-        if config.neutral and config.kl:
-            self.neutral = NeutralExamples(self.base, accelerator=self.accelerator)
         if (self.out / STATE).exists():
             self._resume()
         found = self.accelerator.gather(torch.tensor([self.step], device=self.base.device)).tolist()
@@ -241,6 +237,9 @@ class Fit:
                 f"The processes found different states of the run in {self.out} (steps {found}). "
                 "Give a folder that all machines share."
             )
+        self.neutral = None
+        if config.neutral and config.kl:
+            self.neutral = NeutralExamples(self.base, accelerator=self.accelerator)
 
     def run(self) -> Hypernetwork:
         """Train to the last step; saves on the way, on Ctrl-C, and the finished checkpoint at the end.
@@ -284,11 +283,7 @@ class Fit:
         started, rate = time.perf_counter(), learning_rate(self.config, self.step)
         parts = self._differentiate(skills)
         parameters = list(self.trained.values())
-        if self.accelerator.num_processes > 1:
-            flat = torch.cat([parameter.grad.flatten() for parameter in parameters])  # one message instead of a hundred
-            whole = self.accelerator.reduce(flat, "sum").split([parameter.numel() for parameter in parameters])
-            for parameter, part in zip(parameters, whole, strict=True):
-                parameter.grad = part.view_as(parameter)
+        sum_gradients(self.accelerator, parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self.config.clip)
         self.whole = False
         self.optimizer.step(rate)
@@ -389,7 +384,7 @@ class Fit:
 
     def _store(self) -> None:
         about = {"step": str(self.step), "seconds": str(self.seconds), "base": self.base.fingerprint}
-        save_state(self.out / STATE, self.hypernetwork, self.mean, self.optimizer, about)
+        save_state(self.out / STATE, self.hypernetwork, self.optimizer, about, mean=self.mean)
         averaged = self.averaged()
         if self.config.reading:
             self._reader(averaged).save(self.out / "reader")
@@ -433,7 +428,7 @@ class Fit:
         about = read_about(self.out / STATE)
         if about.get("base", self.base.fingerprint) != self.base.fingerprint:
             raise FitError(f"{self.out} holds a run on another base than {self.base.name}. Choose another folder.")
-        load_state(self.out / STATE, self.hypernetwork, self.mean, self.optimizer)
+        load_state(self.out / STATE, self.hypernetwork, self.optimizer, mean=self.mean)
         self.step, self.seconds = int(about["step"]), float(about["seconds"])
 
     def _glance(self, skills: list[TaskSkill]) -> dict[str, float]:
@@ -453,6 +448,3 @@ class _Steps:
 
     def __getitem__(self, step: int) -> list[TaskSkill]:
         return draw_batch(self.config, step)
-
-    def __iter__(self) -> Iterator[list[TaskSkill]]:
-        return (self[step] for step in range(self.config.steps))

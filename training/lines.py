@@ -107,7 +107,8 @@ def read_lines(path: Path) -> list[Line]:
     Raises DataError for a line that is none.
     """
     lines = []
-    for place, item in _objects(path):
+    for number, item in objects(path):
+        place = f"{path}:{number}"
         texts = [item.get(name) for name in ("skill", "prompt", "answer")]
         if not all(isinstance(text, str) and text.strip() for text in texts):
             raise DataError(f"{place}: needs the texts skill, prompt and answer.")
@@ -127,20 +128,21 @@ def read_lines(path: Path) -> list[Line]:
     return _with_others(lines)
 
 
-def read_instructions(path: Path, questions: int = QUESTIONS) -> list[Line]:
+def read_instructions(path: Path) -> list[Line]:
     """Tasks that nobody here wrote, of a JSONL file: objects with a definition and instances of {input, output: [..]}.
 
     The definition is the skill, each task a family; any of the outputs is right. Raises DataError for a line that is
     no such task.
     """
     lines = []
-    for number, (place, item) in enumerate(_objects(path), 1):
+    for number, item in objects(path):
+        place = f"{path}:{number}"
         definition, instances = item.get("definition"), item.get("instances")
         if not isinstance(definition, str) or not definition.strip():
             raise DataError(f"{place}: needs the text definition.")
         if not isinstance(instances, list) or not instances or not all(map(_is_instance, instances)):
             raise DataError(f"{place}: instances must be a list of objects with the text input and the texts output.")
-        asked, others = instances[:questions], instances[questions : questions + FURTHER]
+        asked, others = instances[:QUESTIONS], instances[QUESTIONS : QUESTIONS + FURTHER]
         solved = tuple(Task(other["input"], other["output"][0]) for other in others)
         name = str(item.get("task") or f"task {number}")
         for instance in asked:
@@ -156,8 +158,11 @@ def spread_out(items: Sequence, count: int | None) -> list:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def _objects(path: Path) -> Iterator[tuple[str, dict]]:
-    """The objects of a JSONL file, gzipped or not, each with its place for messages."""
+def objects(path: Path) -> Iterator[tuple[int, dict]]:
+    """The objects of a JSONL file, gzipped or not, each with the number of its line, from 1.
+
+    Raises DataError for a file that can't be read or has no lines, and for a line that is no object.
+    """
     number, empty = 0, True
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
@@ -167,7 +172,7 @@ def _objects(path: Path) -> Iterator[tuple[str, dict]]:
                 empty, item = False, json.loads(raw)
                 if not isinstance(item, dict):
                     raise DataError(f"{path}:{number}: is no object. Write one object a line.")
-                yield f"{path}:{number}", item
+                yield number, item
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{number}: is no JSON ({error.msg}). Write one object a line.") from error
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:

@@ -211,7 +211,10 @@ def verdict(parts: list[dict], hits: list[tuple[list[bool], list[bool]]]) -> str
         return f"{said}; the kinds of skill known before lost {lost:.0f} points. Use it for these skills alone."
     stays = f"{families['before']:.0f} % before, {families['after']:.0f} % now"
     known = f"may have lost a little ({stays})" if lost > TOLERATED else f"stays ({stays})"
-    return f"{said}; what was known before {known}. Use it: a little less may hold of new questions, as these chose it."
+    return (
+        f"{said}; what was known before {known}. Use it. Expect a little less on new questions: these examples also "
+        "decided which state was kept."
+    )
 
 
 def _surely(more: list[bool], less: list[bool]) -> float:

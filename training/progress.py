@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -42,6 +43,15 @@ def make_accelerator(out: Path, cpu: bool, track: str = "") -> Accelerator:
         raise TrackerError(f"Tracking needs {track}. Install it: pip install -e '.[track]'")
     folders = ProjectConfiguration(project_dir=str(out), logging_dir=str(out / "tracked"))
     return Accelerator(cpu=cpu, log_with=track or None, project_config=folders)
+
+
+def sum_gradients(accelerator: Accelerator, parameters: list[nn.Parameter]) -> None:
+    """Give every process the sum of all processes' gradients."""
+    if accelerator.num_processes > 1:
+        flat = torch.cat([parameter.grad.flatten() for parameter in parameters])  # one message instead of a hundred
+        whole = accelerator.reduce(flat, "sum").split([parameter.numel() for parameter in parameters])
+        for parameter, part in zip(parameters, whole, strict=True):
+            parameter.grad = part.view_as(parameter)
 
 
 def run_name(out: Path) -> str:

@@ -28,8 +28,7 @@ import torch
 import torch.nn.functional as F
 from accelerate.utils import broadcast
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from hypernet.base import Base, compute_dtype, usual_device
@@ -56,7 +55,8 @@ from training.measure import (
     verdict,
 )
 from training.optimizer import HoldingMuon
-from training.progress import RunLog, make_accelerator, read_curve
+from training.progress import RunLog, make_accelerator, read_curve, sum_gradients
+from training.state import load_state, read_about, save_state
 from training.tasks import GRAMMAR, KNOWN, Style, sample_skill
 from training.trajectories import (
     Trajectory,
@@ -537,11 +537,7 @@ class Refit:
         loss, (own_loss, tokens) = self._loss(rng)
         loss.backward()
         parameters = [p for p in self.hypernetwork.parameters() if p.grad is not None]
-        if self.accelerator.num_processes > 1:
-            flat = torch.cat([p.grad.flatten() for p in parameters])  # one message instead of a hundred
-            whole = self.accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
-            for parameter, part in zip(parameters, whole, strict=True):
-                parameter.grad = part.view_as(parameter)
+        sum_gradients(self.accelerator, parameters)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         self.optimizer.step(rate)
         keep = min(MEAN, self.progress.step / (self.progress.step + 2))
@@ -743,27 +739,16 @@ class Refit:
 
     def _save(self) -> None:
         progress = replace(self.progress, seconds=self._seconds())
-        tensors = {f"model.{name}": tensor for name, tensor in self.hypernetwork.state_dict().items()}
-        tensors |= {f"mean.{name}": tensor for name, tensor in self.mean.items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
-        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
         about = {"progress": json.dumps(asdict(progress)), "begun_with": self.begun_with}
-        write_atomically(self.out / "state.safetensors", lambda path: save_file(tensors, path, metadata=about))
+        file = self.out / "state.safetensors"
+        save_state(file, self.hypernetwork, self.optimizer, about, mean=self.mean, best=self.best)
 
     def _resume(self) -> None:
-        with safe_open(self.out / "state.safetensors", framework="pt") as file:
-            about = file.metadata()
+        file = self.out / "state.safetensors"
+        about = read_about(file)
         if about["begun_with"] != self.begun_with:
             raise RefitError(f"{self.out} holds a refit of another hypernetwork. Choose another folder.")
-        state = load_file(self.out / "state.safetensors", device=str(self.base.device))
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-        self.hypernetwork.load_state_dict(part("model."))
-        self.mean, self.best = part("mean."), part("best.")
-        self.optimizer.load_state(part("optimizer."))
+        load_state(file, self.hypernetwork, self.optimizer, mean=self.mean, best=self.best)
         self.progress = _Progress(**json.loads(about["progress"]))
         self.started = time.perf_counter()  # to load all again takes nothing of the bound in time
 

@@ -95,8 +95,9 @@ def card(hypernetwork: "Hypernetwork", report: dict) -> str:
     return (
         f"{hypernetwork.generate_model_card()}\n## Evaluation\n\n"
         "Exact match in percent on skills that were never trained on (`python -m training evaluate`), with the base\n"
-        f"in {report['dtype']}: new skills of the families above, new wordings and layouts, whole families kept from\n"
-        "training, new combinations of the grammar's steps, or the skills of the studio's library.\n\n"
+        f"of this fingerprint in {report['dtype']}. The splits are new skills of the families above, new wordings and\n"
+        "layouts, whole families kept from training, new combinations of the grammar's steps, and the skills of the\n"
+        "studio's library.\n\n"
         f"{overview(report)}\n"
     )
 

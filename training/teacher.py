@@ -19,6 +19,7 @@ PATIENCE = 240.0  # seconds for an answer; OpenCode itself gives up after 300
 TRIES = 3  # of a request that the endpoint fails to answer
 DELAY = 1.0  # seconds before the second try, four times that before the third
 MAX_REPLY = 16_000_000  # bytes of an answer
+LIMITS = ("max_tokens", "max_completion_tokens")  # OpenCode asks for 32,000, which many models refuse; each has its own
 MAX_SHOWN = 300  # characters of what an endpoint said
 
 
@@ -178,7 +179,8 @@ def relay(teacher: Teacher) -> Iterator[Relay]:
             try:
                 if against:
                     raise TeacherError(against)
-                status, (kind, content) = 200, teacher.complete(json.loads(body))
+                asked = {name: value for name, value in json.loads(body).items() if name not in LIMITS}
+                status, (kind, content) = 200, teacher.complete(asked)
             except ValueError as error:
                 status, kind = 400, "application/json"
                 content = json.dumps({"error": {"message": str(error)}}).encode()

@@ -23,17 +23,7 @@ import yaml
 from hypernet.base import Base
 from hypernet.files import write_atomically
 from skills.evals import MAX_ASSERTIONS, Assertion, Eval, EvalError, parse_evals
-from training.conversation import (
-    Count,
-    TrajectoryError,
-    as_printed,
-    check_messages,
-    cut,
-    render,
-    rough_tokens,
-    turn_ids,
-    with_skill,
-)
+from training.conversation import TrajectoryError, as_printed, check_messages, cut, render, turn_ids
 from training.examples import Example
 from training.opencode_export import messages_of
 
@@ -315,14 +305,13 @@ def from_csv(path: str | Path, skill: str) -> Iterator[Trajectory]:
         raise TrajectoryError(f"{path} holds no rows. Write a question and its answer in each.")
 
 
-def from_opencode(export: dict, skill: str, max_tokens: int | None = None, count: Count = rough_tokens) -> Trajectory:
-    """A session of OpenCode, as `opencode export ID` prints it, cut to its last `max_tokens` after `count`.
+def from_opencode(export: dict, skill: str) -> Trajectory:
+    """A session of OpenCode, as `opencode export ID` prints it.
 
     The call that loaded the skill is left out: an adapter will stand for it. Raises TrajectoryError where it is no
-    such session, one of another version, or too long even when cut.
+    such session, or one of another version.
     """
-    messages = messages_of(export)
-    return Trajectory(messages if max_tokens is None else cut(messages, max_tokens, count), skill, source="opencode")
+    return Trajectory(messages_of(export), skill, source="opencode")
 
 
 def _chat(prompt: str, answer: str) -> tuple[dict, dict]:
@@ -408,15 +397,12 @@ def chat_tokens(base: Base, messages: Sequence[dict]) -> int:
     return base.count_tokens(render(base, as_printed(base, messages)))
 
 
-def examples_of(
-    base: Base, i: int, trajectory: Trajectory, skill_text: str | None = None, max_tokens: int | None = None
-) -> list[Example]:
+def examples_of(base: Base, i: int, trajectory: Trajectory, max_tokens: int | None = None) -> list[Example]:
     """One example of skill `i` for each turn of the assistant: the turn is the answer, all before it the prompt.
 
-    With `skill_text`, the skill is in the prompt. A chat over `max_tokens`, or over the base's context, is cut as `cut`
-    says; raises TrajectoryError where that does not help.
+    A chat over `max_tokens`, or over the base's context, is cut as `cut` says; raises TrajectoryError where that does
+    not help.
     """
-
     most = min(base.context_length, max_tokens or base.context_length)
-    messages = cut(with_skill(trajectory.messages, skill_text), most, partial(chat_tokens, base))
+    messages = cut(trajectory.messages, most, partial(chat_tokens, base))
     return [Example(i, *ids) for ids in turn_ids(base, as_printed(base, messages))]

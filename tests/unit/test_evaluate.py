@@ -87,6 +87,7 @@ def short_work() -> Iterator[None]:
     """The tiny base never stops by itself, and a few steps show that something is trained."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training.evaluate, "MAX_NEW_TOKENS", 12)
+        patch.setattr(training.evaluate, "TIMED", 1)
         patch.setattr(training.own_lora, "STEPS", 3)
         yield
 
@@ -268,6 +269,7 @@ def test_every_answer_is_the_greedy_one_and_exact_match_alone_finds_the_right_on
     assert sorted(generated) == sorted(prompts)
     assert len({id(row.weights) for row in column.rows(base, asked)}) == len({line.skill for line in asked})
     generated.clear()
+    monkeypatch.setattr(training.evaluate, "TIMED", 4)
     assert _seconds(base, column, asked) > 0
     assert generated == [prompts[i * len(asked) // 4] for i in range(4)]
     assert tokens == sum(map(len, prompts))

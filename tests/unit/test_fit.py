@@ -22,9 +22,9 @@ from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights, apply_lora
 from training.commands import main, read_config
-from training.evaluate import family_lines
 from training.examples import Example, Scored, answer_logits, to_example
-from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate
+from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate, neutral_material
+from training.lines import family_lines
 from training.progress import PROJECT, TrackerError, read_curve, run_name
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, Task, TaskSkill, sample_skill
 
@@ -35,6 +35,15 @@ ROOT = Path(__file__).parents[2]
 def dequantized(tiny_folder: Path) -> Base:
     """The tiny base as training loads it, apart from the other tests': a run chooses its own attention."""
     return load_base(tiny_folder, "dequantized")
+
+
+FEW = {kind: {part: of[:40] for part, of in parts.items()} for kind, parts in neutral_material().items()}
+
+
+@pytest.fixture(autouse=True)
+def _few_neutral_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny base never ends an answer, and all are answered before a run."""
+    monkeypatch.setattr("training.fit.neutral_material", lambda: FEW)
 
 
 def small(out: Path, **changes: object) -> FitConfig:
@@ -283,9 +292,11 @@ def test_the_rate_warms_up_stays_and_falls_to_zero():
 # what accelerate starts: the command line, in float32 so that a curve can be compared closely. First each process looks
 # for the run in a folder of its own, of which one alone holds a state; then both train in one folder
 TWO_PROCESSES = """
-import os, sys, torch, hypernet.base
+import os, sys, torch, hypernet.base, training.fit
 from training.commands import main
 hypernet.base.compute_dtype = lambda _device: torch.float32
+few = {kind: {part: of[:40] for part, of in parts.items()} for kind, parts in training.fit.neutral_material().items()}
+training.fit.neutral_material = lambda: few
 apart, together, base = sys.argv[1:]
 os.chdir(os.environ["RANK"])
 assert main(["fit", "--config", apart, "--base", base]) == 2
@@ -585,7 +596,7 @@ def test_the_readme_s_page_on_another_base_runs_as_it_stands(tmp_path: Path):
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "tiny"
     assert read_curve(run / "curve.jsonl")[-1]["step"] == 20
-    for name in re.findall(r"`([^`]+)`", page.split("and left ")[1].split(" in `runs/tiny`")[0]):
+    for name in re.findall(r"`([^`]+)`", page.split("and leaves ")[1].split(" in `runs/tiny`")[0]):
         assert (run / name).exists(), name
     assert "| all | 8 | 0.0 |" in done.stdout
 

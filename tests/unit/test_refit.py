@@ -83,6 +83,9 @@ def config(tiny_folder: Path, checkpoint: Path, tmp_path: Path) -> RefitConfig:
 def _little_to_hold_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refit_module, "NEUTRAL", 2)
     monkeypatch.setattr(refit_module, "REPLAYED", 8)
+    # the tiny base never ends an answer
+    monkeypatch.setattr("training.measure.CHECKED", 16)
+    monkeypatch.setattr("training.measure.WRITTEN", 16)
 
 
 def start(config: RefitConfig, skills: dict[str, str] | None = None, asked: list[Trajectory] | None = None) -> Refit:
@@ -532,10 +535,11 @@ def test_what_an_answer_may_have_to_say_is_not_told_differently():
 
 
 def test_answers_that_were_read_are_those_that_are_written(config: RefitConfig):
-    run = start(replace(config, steps=12))
+    run = start(replace(config, steps=40))
     run.run()
     weights = run._own_adapters()
     reading = read(run.base, weights, run.kept)
+    assert any(reading.followed)  # else nothing would be left out below
     found = answers_of(run.base, weights, run.kept, reading.followed)
     assert found == answers_of(run.base, weights, run.kept, [0] * len(run.kept))
     whole = [
@@ -669,7 +673,7 @@ def part(exact: float, wrong: float = 0.0, loss: float = 1.0) -> dict:
             "90 % are exact or pass their checks now, 10 % before; what was known before stays",
         ),
         ((part(0), part(5)), (part(20), part(20)), "that may be chance. Give it more time"),
-        ((part(0), part(60)), (part(20), part(17)), "may have lost a little (20 % before, 17 % now). Use it:"),
+        ((part(0), part(60)), (part(20), part(17)), "may have lost a little (20 % before, 17 % now). Use it. Expect"),
     ],
 )
 def test_the_sentence_says_what_to_do(own: tuple[dict, dict], families: tuple[dict, dict], said: str):
@@ -864,7 +868,7 @@ def test_a_refined_adapter_is_written_for_peft_and_for_llama_cpp(config: RefitCo
     capsys.readouterr()
     with full_disk(1000):
         assert main([*command, str(tmp_path / "full")]) == 2
-    assert "full can't be written: File too large." in capsys.readouterr().err
+    assert "full can't be written: " in capsys.readouterr().err
 
 
 # ---- several processes ---------------------------------------------------------------------------------------------

@@ -148,6 +148,14 @@ def test_the_relay_asks_with_its_own_key_and_model_for_whoever_has_a_ticket_as_o
         assert len(model.requests) == 2 and model.keys == {"Bearer a-key"} and model.requests[0]["model"] == "m"
 
 
+def test_the_relay_asks_without_the_length_that_opencode_wants_and_many_models_refuse():
+    body = b'{"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 32000, "top_p": 0.9}'
+    with scripted_model(lambda _text: [Say("Yes.")]) as model, relay(Teacher(model.url, "m")) as made:
+        with made.ticket(1) as ticket:
+            assert post(made.url, ticket, body)[0] == 200
+        assert "max_tokens" not in model.requests[0] and model.requests[0]["top_p"] == 0.9
+
+
 @pytest.mark.parametrize("step", [Fail(500, "oops"), Fail(200, "<html>"), Stall()])
 def test_the_relay_answers_every_failure_with_a_status_that_ends_the_session(step: Step):
     with (

@@ -523,14 +523,6 @@ def test_whole_turns_of_the_front_go_first_then_the_first_calls():
         cut(messages, shortest - 1)
 
 
-def test_a_session_is_cut_to_the_context():
-    whole = from_opencode(SESSION, SKILL)
-    shorter = from_opencode(SESSION, SKILL, max_tokens=rough_tokens(whole.messages) - 1)
-    assert shorter.messages == whole.messages[4:]
-    by_turns = from_opencode(SESSION, SKILL, max_tokens=2, count=len)
-    assert by_turns.messages == (user("And b?"), assistant("NO B. "))
-
-
 def test_every_cut_is_a_conversation_as_long_as_it_may_be():
     rng = random.Random(0)
     for _ in range(30):
@@ -802,18 +794,10 @@ def test_a_template_without_an_end_of_turn_gets_one(base: Base):
     assert base.tokenizer.decode(example.answer_ids) == "SLOW.<|im_end|>"
 
 
-@pytest.mark.parametrize("skill_text", [None, "Answer in capitals."])
-def test_one_question_is_the_example_that_training_makes_of_it(base: Base, skill_text: str | None):
+def test_one_question_is_the_example_that_training_makes_of_it(base: Base):
     task = Task("And now?", "  SLOW.\n", (user("Write the label."), assistant("FAST.")))
     trajectory = Trajectory((*task.messages, user(task.prompt), assistant(task.answer)), SKILL)
-    assert examples_of(base, 3, trajectory, skill_text)[-1] == to_example(base, 3, task, skill_text)
-
-
-def test_the_skill_goes_before_the_chats_own_system_message(base: Base):
-    first = examples_of(base, 0, TURNS, "Answer in capitals.")[0]
-    text = base.tokenizer.decode(first.prompt_ids)
-    assert text.startswith("<|im_start|>system\nAnswer in capitals.\n\nBe brief.<|im_end|>\n<|im_start|>user\nWhat")
-    assert text.count("<|im_start|>system") == 1
+    assert examples_of(base, 3, trajectory)[-1] == to_example(base, 3, task)
 
 
 def test_a_template_without_a_system_role_reads_it_in_the_first_question(base: Base):

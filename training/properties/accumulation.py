@@ -12,13 +12,13 @@ from training.properties.scoring import hits, kept, markdown, mean, percent, que
 SERIES = 4  # of skills, each merged in its order
 COUNTS = (1, 2, 4, 8, 16)
 BETAS = (0.5, 0.8)  # of the EMA: what stays of the old at each step
-CONCATENATED = "concatenated"
+CALIBRATED = "calibrated"
 
 
 def ways(betas: tuple[float, ...]) -> dict[str, Callable[[LoraWeights], LoraWeights]]:
     """By name, how own parts in their order become one."""
     merges = {f"EMA {beta:g}": lambda own, beta=beta: ema_in_order(own, beta) for beta in betas}
-    return {CONCATENATED: calibrated, **merges}
+    return {CALIBRATED: calibrated, **merges}
 
 
 def measure(

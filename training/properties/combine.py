@@ -3,11 +3,6 @@
 from hypernet.lora import LoraWeights
 
 
-def concatenated(own: LoraWeights) -> LoraWeights:
-    """Ranks side by side: the deltas add up [1, layers, skills x rank, dim]."""
-    return own.summed()
-
-
 def averaged(own: LoraWeights) -> LoraWeights:
     """The mean of the A and the mean of the B ("linear"): cross terms come in, and the rank stays."""
     modules = {m: (a.mean(0, keepdim=True), b.mean(0, keepdim=True)) for m, (a, b) in own.modules.items()}

@@ -1,9 +1,6 @@
 """What the properties are measured on: new skills, real skill texts, and their adapters in bounded memory."""
 
-import gzip
-import json
 import random
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +10,7 @@ import torch
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
-from training.lines import DataError
+from training.lines import DataError, objects
 from training.tasks import KNOWN, TaskSkill, sample_skill
 
 QUESTIONS = 4  # to a skill
@@ -40,28 +37,16 @@ def read_texts(path: Path) -> list[SkillText]:
     Raises DataError for a file that can't be read and for a line without a text.
     """
     texts = []
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            for number, raw in enumerate(file, 1):
-                if not raw.strip():
-                    continue
-                item = json.loads(raw)
-                text = item.get("text") if isinstance(item, dict) else None
-                if not isinstance(text, str):
-                    raise DataError(f"{path}:{number}: has no text. Write one object with the field text a line.")
-                texts.append(SkillText(number, text))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: is no JSON ({error.msg}). Write one object a line.") from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read as JSONL: {error}. Give a file of lines, plain or gzipped.") from error
-    if not texts:
-        raise DataError(f"{path} has no lines.")
+    for number, item in objects(path):
+        if not isinstance(item.get("text"), str):
+            raise DataError(f"{path}:{number}: has no text. Write one object with the field text a line.")
+        texts.append(SkillText(number, item["text"]))
     return texts
 
 
-def new_skills(rng: random.Random, count: int, families: tuple[str, ...] = KNOWN) -> list[TaskSkill]:
+def new_skills(rng: random.Random, count: int) -> list[TaskSkill]:
     """So many skills; a family comes again only when all have come."""
-    names = [name for _ in range(-(-count // len(families))) for name in rng.sample(families, len(families))]
+    names = [name for _ in range(-(-count // len(KNOWN))) for name in rng.sample(KNOWN, len(KNOWN))]
     return [sample_skill(name, rng, QUESTIONS) for name in names[:count]]
 
 

@@ -115,10 +115,11 @@ def measure(
     skills = texts_by_kind(hypernetwork, base, min(limit or ADAPTERS, ADAPTERS), real)
     quiz, rng = Quiz.load(base, material), seeded("neutral/quiz")
     found: dict[str, list[Effect]] = {"all": []}
+    fingerprint = hypernetwork.fingerprint
     texts = [text for _, text in skills]
     for batch in batches(base, texts):
         drawn = quiz.draw(rng)
-        keys = [key_of("neutral", base.fingerprint, hypernetwork.fingerprint, texts[i], drawn) for i in batch]
+        keys = [key_of("neutral", base.fingerprint, fingerprint, texts[i], drawn) for i in batch]
         if not all(key in kept for key in keys):
             tried = effects(base, hypernetwork.generate(base, [texts[i] for i in batch]), drawn)
             kept.add({key: asdict(effect) for key, effect in zip(keys, tried, strict=True)})

@@ -80,7 +80,8 @@ def measure(
     prompts = _prompts_that_are_answered_in_words(base, quiz)
     kept = kept or Kept()
     digests = [text_sha256(skill.text) for skill in chosen]
-    keys = [key_of("real", base.fingerprint, hypernetwork.fingerprint, digest) for digest in digests]
+    fingerprint = hypernetwork.fingerprint
+    keys = [key_of("real", base.fingerprint, fingerprint, digest) for digest in digests]
     missing = [i for i, key in enumerate(keys) if key not in kept]
     for start in range(0, len(missing), ADAPTERS_AT_ONCE):
         batch = missing[start : start + ADAPTERS_AT_ONCE]  # of like length

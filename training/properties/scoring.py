@@ -1,12 +1,10 @@
 """How a property is scored: exact match of the answers, what is kept of a score, and the spread of many numbers."""
 
-from collections.abc import Iterator
-
 import torch
 
 from hypernet.base import Base
 from hypernet.lora import LoraWeights
-from training.examples import Example, answer_logits, to_example
+from training.examples import Example, answer_logits, in_parts, to_example
 from training.tasks import TaskSkill
 
 TOKENS_AT_ONCE = 8192  # of prompts and answers that are scored together
@@ -24,28 +22,11 @@ def hits(base: Base, examples: list[Example], weights: LoraWeights | None) -> li
 
     A prompt that does not fit the base's context has no right answer.
     """
-    scores = [0.0] * len(examples)
-    for part in _parts(base, examples):
-        scored = answer_logits(base, [examples[i] for i in part], weights)
-        for i, hit in zip(part, scored.exact(len(part)).float().tolist(), strict=True):
-            scores[i] = hit
-    return scores
-
-
-def _parts(base: Base, examples: list[Example]) -> Iterator[list[int]]:
-    part: list[int] = []
-    tokens = 0
-    for i, example in enumerate(examples):
-        size = len(example.prompt_ids) + len(example.answer_ids)
-        if size > base.context_length:
-            continue
-        if part and tokens + size > TOKENS_AT_ONCE:
-            yield part
-            part, tokens = [], 0
-        part.append(i)
-        tokens += size
-    if part:
-        yield part
+    fitting = [i for i, e in enumerate(examples) if len(e.prompt_ids) + len(e.answer_ids) <= base.context_length]
+    parts = in_parts([examples[i] for i in fitting], TOKENS_AT_ONCE)
+    found = [hit for part in parts for hit in answer_logits(base, part, weights).exact(len(part)).float().tolist()]
+    scores = dict(zip(fitting, found, strict=True))
+    return [scores.get(i, 0.0) for i in range(len(examples))]
 
 
 def mean(values: list[float]) -> float:

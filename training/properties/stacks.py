@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
-from hypernet.lora import calibrated, stack_skills
+from hypernet.lora import LoraWeights, calibrated, stack_skills
 from training.examples import to_example
-from training.properties.combine import averaged, concatenated
+from training.properties.combine import averaged
 from training.properties.material import new_skills, own_parts, seeded, with_shared
 from training.properties.scoring import hits, kept, markdown, mean, percent, questions, verdict
 from training.tasks import TaskSkill
 
 SIZES = (2, 3)
 STACKS = 24  # of each size
-WAYS = {"calibrated": calibrated, "concatenated": concatenated, "averaged": averaged}
+WAYS = {"calibrated": calibrated, "concatenated": LoraWeights.summed, "averaged": averaged}
 IN_CONTEXT = "all in context"
 GOAL = 0.85  # share of what each skill reaches alone that the calibrated stack keeps
 

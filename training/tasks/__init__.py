@@ -14,8 +14,6 @@ from training.tasks import grammar
 from training.tasks.conversation import in_conversation
 from training.tasks.wording import Draft, Split, Task, render
 
-__all__ = ["FAMILIES", "Draft", "Family", "Task", "TaskSkill", "sample_skill"]
-
 
 @dataclass(frozen=True)
 class Family:
