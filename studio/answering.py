@@ -145,18 +145,16 @@ class Speech:
 def prompt_ids(base: Base, messages: Sequence[dict[str, str]]) -> list[int]:
     """Token ids of a conversation up to where the answer starts; system messages that open it become one.
 
-    Raises ValueError where it does not end with a user's message or the base's chat template refuses it.
+    Raises ValueError where the base's chat template refuses it.
     """
     first = next((i for i, message in enumerate(messages) if message["role"] != "system"), len(messages))
     system, turns = "\n\n".join(message["content"] for message in messages[:first]), messages[first:]
-    if not turns or turns[-1]["role"] != "user":
-        raise ValueError("The last message must be the user's or a tool's: it is what the answer is to.")
     try:
-        return base.chat_ids(turns[-1]["content"], system, tuple(turns[:-1]))
+        return base.turn_ids(turns, system)
     except TemplateError:  # some want turns to alternate, and two tools may have answered
         turns = _alternating(turns)
     try:
-        return base.chat_ids(turns[-1]["content"], system, tuple(turns[:-1]))
+        return base.turn_ids(turns, system)
     except TemplateError as error:
         raise ValueError(f"The chat template of {base.name} refuses these messages: {error}") from error
 

@@ -13,9 +13,10 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -65,8 +66,20 @@ class ApiError(Exception):
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
 
-def make_app(models: Models, api_key: str = "") -> FastAPI:
-    """The server's application; with `api_key`, clients have to give it."""
+def _host(origin: str) -> str | None:
+    """The host of an Origin; None for one that has none."""
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None
+
+
+def make_app(models: Models, api_key: str = "", hosts: Set[str] = frozenset()) -> FastAPI:
+    """The server's application; with `api_key`, clients have to give it.
+
+    With `hosts` it answers under these names alone, and no web page of another's: where there is no key, a page that
+    someone visits could otherwise ask it, by a name that leads here.
+    """
     thread = ThreadPoolExecutor(1, "model")
     turns: set[Turn] = set()  # that wait or are being answered
     created = int(time.time())
@@ -79,6 +92,10 @@ def make_app(models: Models, api_key: str = "") -> FastAPI:
         thread.shutdown(wait=False)
 
     async def allowed(request: Request) -> None:
+        asked = [request.url.hostname, *map(_host, request.headers.getlist("origin"))]
+        if hosts and not hosts >= {*asked}:
+            message = f"Without an API key this server answers {', '.join(sorted(hosts))} alone. Give it a key."
+            raise ApiError(403, message, "forbidden_host")
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if api_key and not hmac.compare_digest(given.encode(), api_key.encode()):
             what = "A wrong API key was given." if given else "No API key was given."

@@ -23,7 +23,7 @@ from studio.service import StudioError
 
 KEY_VARIABLE = "SKILL_STUDIO_API_KEY"
 SHUTDOWN_SECONDS = 3  # that open answers have when the server is told to end
-LOCAL = ("127.0.0.1", "::1", "localhost")
+LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
             print(f"Anyone who reaches {options.host} can use this server: set {KEY_VARIABLE}.", file=sys.stderr)
         base = Base.load(options.base, progress=lambda message, _share: print(f"{message} ...", file=sys.stderr))
         models = Models(base, load_hypernetwork(base, options.checkpoint), skills)
-        config = uvicorn.Config(make_app(models, key), log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+        app = make_app(models, key, LOCAL if options.host in LOCAL and not key else frozenset())
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS)
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"http://{shown}:{port}/v1 serves {models.base_name} and {len(skills)} skills", flush=True)
