@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ SAMPLE = 48  # lines, evenly spread
 LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.4, 0.1
 MEDIAN_PERPLEXITY = 1.2  # of plain texts under an adapter, as a ratio to the base's
 ASKED, TOKENS = 4, 32  # examples of each skill, and the most tokens of an answer
-LEAST_ALIKE = 0.4  # answers under an adapter that are the same in llama.cpp to the letter: 22 of 32 when measured
+LEAST_ALIKE = 0.4  # answers under an adapter that are the same in llama.cpp to the letter
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
 
 
@@ -47,6 +48,12 @@ def studio() -> Iterator[Studio]:
 @pytest.fixture(scope="module")
 def base(studio: Studio) -> Base:
     return studio._loaded.base
+
+
+@pytest.fixture(scope="module")
+def dequantized() -> Base:
+    """The same function, and faster where nothing is generated."""
+    return Base.load(quantization="dequantized")
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +98,10 @@ def test_strength_zero_equals_the_base_bit_for_bit(base: Base, adapter: Adapter)
     assert count_hooks(base) == 0
 
 
-def test_dequantized_values_answer_as_nf4_does(base: Base):
-    plain = Base.load(quantization="dequantized")
-    assert plain.fingerprint == base.fingerprint
+def test_dequantized_values_answer_as_nf4_does(base: Base, dequantized: Base):
+    assert dequantized.fingerprint == base.fingerprint
     for prompt in PROMPTS:
-        assert_alike(logits(plain, prompt), logits(base, prompt), cosine=0.98, agreement=0.9)
+        assert_alike(logits(dequantized, prompt), logits(base, prompt), cosine=0.98, agreement=0.9)
 
 
 def test_peft_gives_the_logits_of_the_live_adapter(base: Base, adapter: Adapter, tmp_path: Path):
@@ -159,15 +165,15 @@ def test_a_comparison_shows_three_answers(studio: Studio):
     ids=["library", "new-skills"],
 )
 def test_the_shipped_adapters_beat_reading_and_every_control(
-    hypernetwork: Hypernetwork, lines: list[Line], least: float
+    dequantized: Base, hypernetwork: Hypernetwork, lines: list[Line], least: float
 ):
-    plain = Base.load(quantization="dequantized")  # the same function, and faster
-    report = evaluate(plain, hypernetwork, spread_out(lines, SAMPLE), exact_only=True)
+    # without solved examples, another help than the skill's text
+    asked = [replace(line, others=()) for line in spread_out(lines, SAMPLE)]
+    report = evaluate(dequantized, hypernetwork, asked, exact_only=True)
     print(table(report))
     (split,) = report["splits"].values()
     exact = split["all"]["exact"]
     assert exact["parametric"] >= least
-    # solved examples in the prompt are another help than the skill's text, and a strong one
     for column in ("no skill", "in context", "wrong skill", "shared only"):
         assert exact[column] <= exact["parametric"] / 2, column
 
