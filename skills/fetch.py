@@ -146,7 +146,7 @@ def _checked(address: str) -> str:
     except (ValueError, UnicodeError) as error:
         raise FetchError(f"{shown(address)} is no address. Write https://host/path.") from error
     if parts.scheme.lower() != "https":
-        raise FetchError(f"{shown(address)} does not begin with https://. Other kinds of addresses are not fetched.")
+        raise FetchError(f"{shown(address)} is neither an https:// address nor user/name on the Hub.")
     if not host or len(address) > 2000:
         raise FetchError(f"{shown(address)} is no address. Write https://host/path, in at most 2,000 characters.")
     if "@" in parts.netloc:

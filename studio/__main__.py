@@ -74,6 +74,9 @@ def print_made_by(studio: Studio, info: AdapterInfo) -> None:
 def generate(options: argparse.Namespace) -> int:
     """Write the adapter of a skill, or of several as one, as a PEFT folder."""
     skill = source_of(options)
+    from hypernet.adapter import GGUF_FILE, check_target, llama_cpp_snippet, peft_snippet
+
+    check_target(options.out)
     studio = Studio(options.base, options.checkpoint)
     studio.start()
     info = studio.generate(SESSION, skill)
@@ -81,12 +84,14 @@ def generate(options: argparse.Namespace) -> int:
     try:
         studio.save_adapter(SESSION, skill, options.out, options.gguf)
     except OSError as error:
-        raise StudioError(f"{options.out} can't be written: {error.strerror}.") from error
+        raise StudioError(f"{options.out} can't be written: {error.strerror or error}.") from error
     print(
         f"{options.out}: rank {info.rank}, {info.size_bytes / 1e6:.1f} MB, "
         f"from {info.tokens} tokens in {info.seconds:.2f} s"
     )
-    snippets = (info.snippet_peft, info.snippet_llama_cpp) if options.gguf else (info.snippet_peft,)
+    base = options.base if options.base and Path(options.base).is_dir() else info.base_name
+    snippets = [peft_snippet(base, str(options.out), info.base_revision)]
+    snippets += [llama_cpp_snippet(base, str(options.out / GGUF_FILE))] if options.gguf else []
     print(f"skill text SHA-256 {info.sha256}", *snippets, sep="\n\n")
     return 0
 

@@ -170,8 +170,7 @@ def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, lice
     from hypernet.adapter import llama_cpp_snippet, peft_snippet, vllm_snippet
 
     skill, came, rank = source.skill, adapter.provenance, adapter.weights.rank
-    is_on_hub = _is_hub_name(came.base_name) and ("/" in came.base_name or came.base_revision)  # else a folder's name
-    base = {"base_model": came.base_name, "base_model_relation": "adapter"} if is_on_hub else {}
+    base = {"base_model": came.base_name, "base_model_relation": "adapter"} if came.is_base_on_hub else {}
     revision = {"base_model_revision": came.base_revision} if base and came.base_revision else {}
     measured = bool(checked and checked.passed and all(checked.passed.values()))
     data = ModelCardData(
@@ -204,7 +203,7 @@ def _card(source: SkillFiles, adapter: "Adapter", checked: Fidelity | None, lice
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {skill.name}\n\n{' '.join(skill.description.split())}\n\n"
         f"This is the agent skill `{skill.name}` (`SKILL.md`) and the same skill as a LoRA adapter (`adapter/`):\n"
-        "with it the base acts by the skill without the skill in its prompt. A hypernetwork made the adapter from the\n"
+        "with it the base follows the skill without the skill in its prompt. A hypernetwork made the adapter from the\n"
         "text in one forward pass.\n\n## Use\n\n"
         f"The recommended strength is {came.alpha} (PEFT's scaling as it is in the file). Run these in this folder;\n"
         "`hf download <user/name> --local-dir <folder>` brings it from the Hub.\n\n"
@@ -256,17 +255,6 @@ def _license(skill: Skill, license_file: str) -> dict[str, str]:
         return {"license": said.lower()}
     name = re.sub(r"[^a-z0-9.]+", "-", said.lower()).strip("-.")[:64] or "other"
     return {"license": "other", "license_name": name, **({"license_link": license_file} if license_file else {})}
-
-
-def _is_hub_name(name: str) -> bool:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return True
 
 
 # ---- verifying -----------------------------------------------------------------------------------------------------
@@ -328,7 +316,8 @@ def verify(path: Path, hypernetwork: "Hypernetwork", base: "Base") -> Verificati
     if came.refined_on:
         message = f"The adapter was trained on {came.refined_on} examples later on: the text alone can't give it."
         found.append(Mismatch("refined", WEIGHTS, message))
-    if (came.base_name, came.base_fingerprint) != (base.name, base.fingerprint):
+    is_renamed = "/" in came.base_name and came.base_name != base.name  # a folder's name says nothing
+    if came.base_fingerprint != base.fingerprint or is_renamed:
         found.append(
             Mismatch(
                 "base",

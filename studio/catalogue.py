@@ -12,11 +12,11 @@ from skills.archive import EVALS
 from skills.evals import Eval, parse_evals
 from skills.library import LibraryEntry, SkillLibrary
 from skills.search import holds, words_of
-from skills.skill import Skill, SkillError
+from skills.skill import Skill, SkillError, text_sha256
 from studio.fidelity import Score
 from studio.neighbours import Neighbours
 from studio.shelf import Shelf, ShelfSkill
-from studio.survey import Survey, Surveyed, sha256_of
+from studio.survey import Survey, Surveyed
 
 Whose = Literal["all", "shipped", "own", "bin"]
 Order = Literal["match", "name", "length", "gain", "changed"]
@@ -160,7 +160,7 @@ class Catalogue:
         return {
             name: each
             for name, each in found.items()
-            if name in self._shipped and each.sha256 == sha256_of(self._shipped[name].text)
+            if name in self._shipped and each.sha256 == text_sha256(self._shipped[name].text)
         }
 
     @cached_property

@@ -1,29 +1,16 @@
 """One prompt, three rows of one batch: the base alone, with the skill in its prompt, with the skill as parameters."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hypernet.base import Base
 from hypernet.decode import Answer, PromptTooLong, Row, Sampling, check_length, decode
 from hypernet.lora import LoraWeights
-
-
-@dataclass(frozen=True)
-class Pane:
-    """One row's answer so far and what it cost."""
-
-    text: str = ""
-    prompt_tokens: int = 0
-    first_token_seconds: float | None = None  # from the start of reading this row's prompt
-    tokens: int = 0  # answered so far
-    tokens_per_second: float | None = None
-    done: bool = False
-    note: str = ""  # why the answer ended early, or was not started
+from studio.service import PaneView
 
 
 def compare(
     base: Base, prompt: str, skill_text: str, weights: LoraWeights, alpha: float, sampling: Sampling
-) -> Iterator[tuple[Pane, Pane, Pane]]:
+) -> Iterator[tuple[PaneView, PaneView, PaneView]]:
     """Yield the three panes after each token; closing the iterator ends the work.
 
     A row that does not fit the context says so in its note, and the others go on. Raises PromptTooLong where none fits.
@@ -46,13 +33,13 @@ def compare(
         yield tuple(
             _pane(base, by_row[i], rows[i])
             if i in by_row
-            else Pane(prompt_tokens=len(rows[i].prompt_ids), done=True, note=notes[i])
+            else PaneView(prompt_tokens=len(rows[i].prompt_ids), done=True, note=notes[i])
             for i in range(len(rows))
         )
 
 
-def _pane(base: Base, answer: Answer, row: Row) -> Pane:
-    return Pane(
+def _pane(base: Base, answer: Answer, row: Row) -> PaneView:
+    return PaneView(
         text=base.decode(answer.ids),
         prompt_tokens=len(row.prompt_ids),
         first_token_seconds=answer.first_token_seconds,

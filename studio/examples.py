@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from skills.evals import Assertion, Eval
-from skills.skill import CHARACTERS_A_TOKEN, Skill, SkillError
+from skills.skill import CHARACTERS_A_TOKEN, Skill, SkillError, text_sha256
 from studio import database
 from studio.room import Room
 from studio.wording import counted
@@ -126,12 +126,6 @@ class ExampleBook:
     def __init__(self, root: Path) -> None:
         """Make or open the book in a folder. Raises ExampleError where that can't be done."""
         self._path = Path(root).absolute() / "examples.sqlite3"
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ExampleError(
-                f"The folder {root} can't be made ({error.strerror}). Name another in SKILL_STUDIO_DATA."
-            ) from error
         self._room = Room(self._path, _SCHEMA, ("skills", "examples", "brought"), ExampleError)
         self._judged: dict[tuple[int, bytes], tuple[_Severity, str] | None] = {}  # by the base's context and the chat
         self._verdicts: dict[bytes, bool] = {}  # by the check and the answer
@@ -152,7 +146,7 @@ class ExampleBook:
         """
         if not owner:  # all pages that don't know their owner yet would be one person
             raise ExampleError("This page does not know whose it is. Reload it, with cookies and site data allowed.")
-        text = text.encode("utf-8", "replace").decode()  # as text_sha256 of adapters reads it
+        text = text.encode("utf-8", "replace").decode()  # as `text_sha256` reads it
         if len(text) > MAX_SKILL_TEXT:
             raise ExampleError(
                 f"The skill has {len(text):,} characters; it may have {MAX_SKILL_TEXT:,}. Move parts of it into skills "
@@ -162,7 +156,7 @@ class ExampleBook:
             name = Skill.parse(text).name
         except SkillError as error:
             raise ExampleError(str(error)) from error
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        sha256 = text_sha256(text)
         with self._room.adding(owner) as db:
             others = db.execute("SELECT COUNT(*) FROM skills WHERE owner = ? AND name != ?", (owner, name)).fetchone()
             if others[0] >= MAX_SKILLS:
@@ -192,38 +186,32 @@ class ExampleBook:
             return [_example(row, skill) for row in _rows(db, owner, skill)]
 
     def add(
-        self,
-        owner: str,
-        skill_sha256: str,
-        prompt: str,
-        answer: str,
-        split: str = "",
-        checks: Sequence[Assertion] = (),
-        messages: Sequence[dict] = (),
-        source: str = "studio",
+        self, owner: str, skill_sha256: str, prompt: str, answer: str, split: str = "", checks: Sequence[Assertion] = ()
     ) -> Example:
-        """Keep an example; one that says the same is returned as it is. `messages` are earlier turns.
+        """Keep an example; one that says the same is returned as it is.
 
-        Raises ExampleError: for empty texts, an order of turns that is none, over a limit, and for an unknown skill.
+        Raises ExampleError: for empty texts, over a limit, and for an unknown skill.
         """
         _check_filled(prompt, answer)
-        chat = [*messages, {"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+        chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
         with self._room.adding(owner) as db:
             skill = _skill(db, owner, skill_sha256)
-            trajectory = _trajectory(chat, skill.sha256, split=split, checks=tuple(checks), source=source)
+            trajectory = _trajectory(chat, skill.sha256, split=split, checks=tuple(checks), source="studio")
             return _example(_insert(db, owner, skill, trajectory)[0], skill)
 
-    def bring(self, owner: str, skill_sha256: str, evals: Sequence[Eval]) -> None:
+    def bring(self, owner: str, skill_sha256: str, evals: Sequence[Eval], kept: str = "") -> None:
         """Keep the evals of a skill as examples, each once: one that was changed or removed since does not come back.
 
-        All are kept or, where anything is wrong, none. Raises ExampleError as `add`.
+        `kept` is a prompt that the person has just answered: its eval counts as brought. All are kept or, where
+        anything is wrong, none. Raises ExampleError as `add`.
         """
         with self._room.adding(owner) as db:
             skill = _skill(db, owner, skill_sha256)
             for ev in evals:
                 mark = hashlib.sha256(json.dumps([ev.prompt, ev.expected_output]).encode()).hexdigest()
                 row = (owner, skill.name, mark)
-                if db.execute("INSERT OR IGNORE INTO brought VALUES (?, ?, ?)", row).rowcount:
+                is_new = db.execute("INSERT OR IGNORE INTO brought VALUES (?, ?, ?)", row).rowcount
+                if is_new and ev.prompt.strip() != kept.strip():
                     chat = [
                         {"role": "user", "content": ev.prompt},
                         {"role": "assistant", "content": ev.expected_output},
@@ -240,14 +228,20 @@ class ExampleBook:
         split: str | None = None,
         checks: Sequence[Assertion] | None = None,
         chat: Sequence[dict] | None = None,
+        change: Callable[[Example], dict[str, Sequence]] | None = None,
     ) -> Example:
         """Change what is given of an example, of its whole chat or of single parts.
 
-        Raises ExampleError as `add`, and where another says the same then.
+        What depends on how it is, `change` gives as checks or chat: nobody else changes it meanwhile. Raises
+        ExampleError as `add`, for an order of turns that is none, and where another says the same then; and what
+        `change` raises.
         """
         _check_filled(prompt, answer)
         with self._room.adding(owner) as db:
             row, skill = _own(db, owner, id)
+            if change is not None:
+                given = change(_example(row, skill))
+                checks, chat = given.get("checks"), given.get("chat")
             changed = chat = json.loads(row["messages"]) if chat is None else list(chat)
             asked = _asked(chat)
             if prompt is not None:

@@ -23,8 +23,8 @@ AT_ONCE = 8  # evals that are answered before a stop is heard: all of a library 
 FEW = 4  # with fewer evals one more or less changes the verdict
 
 UNKNOWN = (
-    "Nothing is known yet of how well this skill does: it has no examples. Add some in evals/evals.json beside its "
-    "SKILL.md: prompts, each with the answer that the skill asks for."
+    "Nothing is known yet of how well this skill does: it has no examples. Put some into evals/evals.json beside its "
+    "SKILL.md, or import that file together with it: prompts, each with the answer that the skill asks for."
 )
 
 

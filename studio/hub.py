@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,7 @@ HYPERNETWORK_INDEX = "model.safetensors.index.json"
 OURS = (*SKILL_FOLDERS, "adapter/", "adapter.gguf", HYPERNETWORK_INDEX)  # what a new revision no longer has goes
 TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{1,4096}")
 SPACE_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+SIGN_IN = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")  # what a Space has for it
 
 Kind = Literal["bundle", "skill", "hypernetwork"]
 
@@ -95,23 +96,10 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Pulled:
-    """What a pull brought, as of one commit."""
-
-    repository: str
-    commit: str
-    path: Path
-    kind: Kind
-    findings: tuple[Finding, ...] = ()  # as in Fetched
-    mismatches: tuple[Mismatch, ...] = ()
-
-
-@dataclass(frozen=True)
 class Shared:
     """A repository that somebody shared; every text in it is theirs."""
 
     repository: str
-    author: str
     commit: str
     tags: tuple[str, ...]
     downloads: int
@@ -152,7 +140,7 @@ constants.HF_HUB_DISABLE_XET = True  # a protocol of its own, which SILENCE woul
 set_client_factory(_client)  # here, not on first use: that would close a client with which a base is being downloaded
 
 
-def usable_token(given: str | None, is_visitor: bool = False) -> str | None:
+def usable_token(given: str | None, is_visitor: bool) -> str | None:
     """The token to use: the one given, else that of the environment or of `hf auth login`.
 
     On a Space, and for a visitor of a page, only the one given: what the server has is not theirs.
@@ -168,28 +156,43 @@ def usable_token(given: str | None, is_visitor: bool = False) -> str | None:
     return token
 
 
+def can_sign_in() -> bool:
+    """Whether this is a Space with `hf_oauth: true`; elsewhere a LoginButton keeps the page from starting."""
+    return os.environ.get("SYSTEM") == "spaces" and all(os.environ.get(name) for name in ("SPACE_ID", *SIGN_IN))
+
+
+def _ways_in(is_visitor: bool) -> tuple[str, str]:
+    """How somebody without a token gets to write, and to see what is not for everybody."""
+    if not is_visitor:
+        return ("Set HF_TOKEN, or give a token with --token.",) * 2
+    if can_sign_in():
+        return ("Sign in, or type a token.",) * 2
+    return (
+        "Make one with the right to write at hf.co/settings/tokens, and paste it above.",
+        "Type a token that may see it, under Share.",
+    )
+
+
 class Hub:
     """The Hub, as one person sees it: who has a shell here, or else a visitor of a page."""
 
     def __init__(self, token: str | None = None, endpoint: str | None = None, is_visitor: bool = False) -> None:
         self._token, self._is_visitor = usable_token(token, is_visitor), is_visitor
-        self._way_in = "Sign in, or type a token." if is_visitor else "Set HF_TOKEN, or give a token with --token."
+        self._way_to_write, self._way_to_see = _ways_in(is_visitor)
         self._api = HfApi(endpoint=endpoint, token=self._token or False, library_name=LIBRARY)
 
     def whoami(self) -> str:
         """The name of the account. Raises HubError."""
         if not self._token:
-            raise HubError(f"There is no token. {self._way_in}", 401)
+            raise HubError(f"There is no token. {self._way_to_write}", 401)
         with self._explained("Your account"):
             return self._api.whoami(token=self._token)["name"]
 
-    def browse(
-        self, search: str = "", author: str = "", tags: Sequence[str] = SKILL_TAGS, limit: int = 50
-    ) -> list[Shared]:
-        """Repositories with all the tags, the most downloaded first. Raises HubError."""
+    def browse(self, search: str = "", author: str = "", limit: int = 50) -> list[Shared]:
+        """Skills that people pushed, the most downloaded first. Raises HubError."""
         with self._explained("The list"):
             found = self._api.list_models(
-                filter=list(tags),
+                filter=list(SKILL_TAGS),
                 search=search or None,
                 author=author or None,
                 sort="downloads",
@@ -199,7 +202,6 @@ class Hub:
             return [
                 Shared(
                     repository=info.id,
-                    author=info.author or info.id.split("/")[0],
                     commit=info.sha or "",
                     tags=tuple(info.tags or ()),
                     downloads=info.downloads or 0,
@@ -268,7 +270,7 @@ class Hub:
 
     # ---- pull ----
 
-    def pull(self, repository: str, target: Path, revision: str | None = None, accept: bool = False) -> Pulled:
+    def pull(self, repository: str, target: Path, revision: str | None = None, accept: bool = False) -> Fetched:
         """Bring a bundle, a skill or a hypernetwork into a new folder; its `hub.json` says of which commit.
 
         Only what is expected is downloaded, after a look at names and sizes. What the scan blocks never gets to
@@ -280,7 +282,7 @@ class Hub:
         bundle.check_findings(found.findings, accept)
         origin = {"repository": repository, "revision": revision or "main", "commit": found.commit}
         bundle.put_folder(target, found.files | {ORIGIN: (json.dumps(origin, indent=2) + "\n").encode()})
-        return Pulled(repository, found.commit, target, found.kind, found.findings, found.mismatches)
+        return found
 
     def fetch(
         self,
@@ -384,7 +386,7 @@ class Hub:
         if status == 401:
             if self._token:
                 return f"{name}: the Hub does not know the token (401). Make a new one at hf.co/settings/tokens."
-            return f"{name} is not there, or only for those who may see it (401). {self._way_in}"
+            return f"{name} is not there, or only for those who may see it (401). {self._way_to_see}"
         if status == 403 and is_writing:
             return (
                 f"{name}: the token may not do this (403). It needs the right to write. Into another's repository goes "
@@ -530,7 +532,7 @@ def _pull(options: argparse.Namespace) -> int:
         raise HubError(f"{options.repository} was not taken: {error}") from error
     except OSError as error:
         raise HubError(f"{target} can't be written: {error.strerror}.") from error
-    print(f"{done.path}: {done.kind} {done.repository} at commit {done.commit}")
+    print(f"{target}: {done.kind} {done.repository} at commit {done.commit}")
     if done.findings:
         print(bundle.show(done.findings))
     for mismatch in done.mismatches:

@@ -1,4 +1,4 @@
-"""Skills on their way in: read from files or from an address, scanned, and kept apart until a person has seen what of.
+"""Skills on their way in: read from files or from an address, and scanned; nobody has said yes to them yet.
 
 The page, the endpoints and the command line all take skills in here. Nothing is generated or kept on a disk.
 """
@@ -23,6 +23,7 @@ _HUB = re.compile(
     re.ASCII,
 )
 _ARCHIVES = (".skill", ".zip")
+_DATA = (".json", ".jsonl", ".csv")  # any text is taken for a SKILL.md, but for these
 
 
 class IntakeError(ValueError):
@@ -59,12 +60,12 @@ class Arrival:
         return self.findings[0].severity if self.findings else None
 
 
-def take(source: str, token: str | None = None, network: Network | None = None) -> Arrival:
+def take(source: str, token: str | None = None) -> Arrival:
     """What `find_skill` gives, as the studio takes it. Raises IntakeError."""
-    return Arrival.of(*find_skill(source, token, network))
+    return Arrival.of(*find_skill(source, token))
 
 
-def find_skill(source: str, token: str | None = None, network: Network | None = None) -> tuple[str, SkillFiles]:
+def find_skill(source: str, token: str | None = None) -> tuple[str, SkillFiles]:
     """(where it came from, the skill) by a file, a folder, a name of the library or an address.
 
     For the one who sits at this computer: a SKILL.md stands for its folder, and the `token` for the Hub is by default
@@ -82,7 +83,7 @@ def find_skill(source: str, token: str | None = None, network: Network | None = 
     try:
         if is_valid_name(source):
             return "the library", read_folder(SkillLibrary().get(source).path.parent)
-        return _address(source, Hub(token), network)
+        return _address(source, Hub(token))
     except (IntakeError, SkillError) as error:
         nowhere = "" if "://" in source else f"There is no file or folder {shown(source)} here. "
         raise IntakeError(f"{nowhere}{error}") from error
@@ -136,7 +137,7 @@ def _files(paths: Sequence[Path]) -> tuple[str, SkillFiles]:
         raise IntakeError(f"{source} {'was' if len(paths) == 1 else 'were'} not opened. {error}") from error
 
 
-def _address(address: str, hub: Hub, network: Network | None) -> tuple[str, SkillFiles]:
+def _address(address: str, hub: Hub, network: Network | None = None) -> tuple[str, SkillFiles]:
     address = address.strip()
     if not address:
         raise IntakeError("The address is empty. Write https://... or, for the Hugging Face Hub, user/name.")
@@ -158,6 +159,8 @@ def _read(paths: Sequence[Path]) -> SkillFiles:
         path = paths[0]
         if _is_archive(path):
             return read_archive(path)
+        if path.suffix.lower() in _DATA:
+            raise ArchiveError(f"It holds data and no skill. Choose it together with the {SKILL} that it belongs to.")
         return SkillFiles.of({SKILL: _read_text(path)})
     files: dict[str, bytes] = {}
     for path in paths:

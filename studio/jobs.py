@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 import psutil
 
+from skills.skill import text_sha256
 from studio import database
 from studio.room import number_set
 from studio.slices import SlicedRun
@@ -655,7 +656,7 @@ def _check_content(skills: dict[str, str], examples: Sequence[Trajectory]) -> No
     if not examples:
         raise JobError("There are no examples to learn from. Add some of each skill in use.")
     for sha256, text in skills.items():
-        if hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() != sha256:
+        if text_sha256(text) != sha256:
             raise JobError(f"The skill {sha256[:12]} is not the text that it is named after. Choose the skills again.")
     missing = sorted({example.skill for example in examples} - skills.keys())
     if missing:

@@ -5,7 +5,6 @@ A link may come from anybody: it is read in bounds, and what it says of texts an
 
 import base64
 import binascii
-import hashlib
 import json
 import re
 import zlib
@@ -15,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from skills.library import SkillLibrary
 from skills.scan import in_order
-from skills.skill import MAX_TEXT, SkillError, is_valid_name
+from skills.skill import MAX_TEXT, SkillError, is_valid_name, text_sha256
 from studio import intake
 from studio.intake import Arrival
 from studio.service import MAX_PROMPT, AdapterInfo, Part, Settings, Source, StudioError, check_stack
@@ -53,7 +52,7 @@ class LinkedSkill:
 
     def change(self, text: str) -> tuple[str, str] | None:
         """The digests in the link and of the text here, in short, where they differ."""
-        here = _sha256(text)
+        here = text_sha256(text)
         return None if here.startswith(self.digest) else (self.digest[:8], here[:8])
 
 
@@ -210,7 +209,7 @@ def link_to(
     skills = []
     for part in _parts(skill):
         name = names.get(part.text, "")
-        skills.append(LinkedSkill(name, "" if name else part.text, _sha256(part.text)[:MARK], part.share))
+        skills.append(LinkedSkill(name, "" if name else part.text, text_sha256(part.text)[:MARK], part.share))
     return Link(
         prompt,
         tuple(skills),
@@ -298,8 +297,4 @@ def _unpacked(packed: str) -> str:
 
 
 def _mark_of(answers: Sequence[str]) -> str:
-    return _sha256(json.dumps([*answers]))[:16]
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    return text_sha256(json.dumps([*answers]))[:16]

@@ -29,11 +29,17 @@ class Room:
     """The limits of a file that holds what people keep."""
 
     def __init__(self, path: Path, schema: str, owned: Sequence[str], failure: type[ValueError]) -> None:
-        """Make or open the file, without what is too old; `owned` are its tables that have an owner.
+        """Make or open the file and its folder, without what is too old; `owned` are its tables that have an owner.
 
         Raises `failure` where that can't be done, or the environment sets no number.
         """
         self._path, self._owned, self._failure = path, owned, failure
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise failure(
+                f"The folder {path.parent} can't be made ({error.strerror}). Name another in SKILL_STUDIO_DATA."
+            ) from error
         days = DAYS_ON_A_SPACE if os.environ.get("SPACE_ID") else math.inf
         self._days = number_set("SKILL_STUDIO_SKILLS_DAYS", days, failure)
         self._gigabytes = number_set("SKILL_STUDIO_SKILLS_GB", GIGABYTES, failure)

@@ -94,7 +94,6 @@ class Examination:
 
     problems: tuple[Problem, ...]
     tokens: int | None  # None while the base loads
-    characters: int
     skill: Skill | None
     blocking: str  # why no adapter can be made; empty where one can
     findings: tuple[Finding, ...] = ()  # of the scan, the gravest first
@@ -112,6 +111,7 @@ class AdapterInfo:
     rank: int
     fresh: bool  # made now, not found
     base_name: str
+    base_revision: str  # commit of its repository on the Hub, '' where it did not come from there
     base_fingerprint: str
     hypernetwork_fingerprint: str
     snippet_peft: str
@@ -149,11 +149,11 @@ class PaneView:
 
     text: str = ""
     prompt_tokens: int = 0
-    first_token_seconds: float | None = None
-    tokens: int = 0
+    first_token_seconds: float | None = None  # from the start of reading this row's prompt
+    tokens: int = 0  # answered so far
     tokens_per_second: float | None = None
     done: bool = False
-    note: str = ""
+    note: str = ""  # why the answer ended early, or was not started
     passed: bool | None = None  # None: nothing to compare with
     diff: tuple[tuple[Literal["same", "add", "del"], str], ...] = ()
 
@@ -309,7 +309,7 @@ class Studio:
                 )
         # of what nothing can be made no finding matters, and a long text takes seconds
         findings = () if blocking or len(text) > MAX_TEXT else tuple(scan_text(text))
-        return Examination(problems, tokens, len(text), skill, blocking, findings)
+        return Examination(problems, tokens, skill, blocking, findings)
 
     def count_tokens(self, text: str) -> int | None:
         """Length of a text in tokens of the base; None while that loads."""
@@ -364,12 +364,10 @@ class Studio:
         """
         held = self._adapter(session, skill)
         data = self._gguf(held) if gguf else None
-        held.adapter.save(folder)
-        if data:
-            from hypernet.files import write_atomically
-            from hypernet.gguf_export import GGUF_FILE
-
-            write_atomically(folder / GGUF_FILE, lambda path: path.write_bytes(data))
+        try:
+            held.adapter.save(folder, data)
+        except ValueError as error:
+            raise StudioError(str(error)) from error
 
     def overlaps(self, session: str, parts: tuple[Part, ...]) -> tuple[Overlap, ...]:
         """How far the skills of a stack point the same way, for each pair, before they are mixed.
@@ -457,7 +455,7 @@ class Studio:
 
         try:
             with self._generating:
-                adapter = make_adapter(maker.hypernetwork, loaded.base, skill, examined.skill.name)
+                adapter = make_adapter(maker.hypernetwork, loaded.base, skill, examined.skill.name, maker.fingerprint)
         except ValueError as error:
             raise StudioError(str(error)) from error
         return self._hold(session, maker, skill, adapter)
@@ -501,10 +499,11 @@ class Studio:
             rank=adapter.weights.rank,
             fresh=True,
             base_name=came.base_name,
+            base_revision=came.base_revision,
             base_fingerprint=came.base_fingerprint,
             hypernetwork_fingerprint=came.hypernetwork_fingerprint,
-            snippet_peft=peft_snippet(came.base_name),
-            snippet_vllm=vllm_snippet(came.base_name, adapter.weights.rank),
+            snippet_peft=peft_snippet(came.base_name, revision=came.base_revision),
+            snippet_vllm=vllm_snippet(came.base_name, adapter.weights.rank, revision=came.base_revision),
             snippet_llama_cpp=llama_cpp_snippet(came.base_name) if is_known(self._model().base) else "",
             **described,
         )
@@ -685,8 +684,8 @@ class Studio:
             ):
                 for place, pane in enumerate(panes):
                     if pane.done and place not in done:
-                        done[place] = judged(PaneView(**vars(pane)))
-                views = tuple(done.get(place) or PaneView(**vars(pane)) for place, pane in enumerate(panes))
+                        done[place] = judged(pane)
+                views = tuple(done.get(place, pane) for place, pane in enumerate(panes))
                 if time.perf_counter() - shown >= BETWEEN_VIEWS:
                     yield Comparison("answering", "Answering", info, views)
                     shown = time.perf_counter()

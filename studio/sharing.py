@@ -1,7 +1,7 @@
 """Sharing from the page: the bundle of the skill that is open, and skills that others pushed to the Hub.
 
 A visitor's token comes with each call and is kept nowhere; the server's own is never used for a visitor. What is pulled
-is looked at before it is opened, and belongs to the session that pulled it until its page is closed.
+is looked at before it is opened, and belongs to the session that pulled it.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ OPEN, WAITING = "open", "waiting"  # folders of a desk
 # Stands in an archive on a desk for the SKILL.md, which is in the editor; the name of that may be none of a file.
 _COVER = Skill("brought", "What came with a skill.", "").render().encode()
 
+LEFT_SECONDS = 3600  # that a desk outlives its page, as Gradio's States do
 FOUND = 40  # repositories that a search shows
 PROBLEMS = (StudioError, HubError, BundleError, SkillError)  # their messages are for the visitor
 
@@ -45,7 +47,6 @@ class Incoming:
     kind: Kind
     skill: Skill
     text: str
-    evals: tuple[Eval, ...]
     sizes: dict[str, int] = field(hash=False)  # of its files, in bytes
     findings: tuple[Finding, ...]  # the gravest first
     mismatches: tuple[Mismatch, ...]  # in which a bundle is not what its provenance says
@@ -83,7 +84,6 @@ class Ready:
     name: str  # of its repository, where nothing else is said
     size: int = 0  # of the file, in bytes
     findings: tuple[Finding, ...] = ()  # in what is shared, the gravest first
-    is_checked: bool = False  # a bundle's card holds an evaluation
 
 
 @dataclass
@@ -92,6 +92,7 @@ class _Desk:
 
     folder: Path
     pulled: Incoming | None = None
+    left: float | None = None  # when its page fell silent
 
 
 class Sharing:
@@ -109,12 +110,11 @@ class Sharing:
         """Delete all files; a process that ends does it too."""
         self._files.cleanup()
 
-    def forget(self, session: str) -> None:
-        """Delete what a session has: its page was closed."""
+    def leave(self, session: str) -> None:
+        """Let go in an hour what a session has: its page was closed, or only lost the network and comes back."""
         with self._registry:
-            desk = self._desks.pop(session, None)
-        if desk:
-            shutil.rmtree(desk.folder, ignore_errors=True)
+            if session in self._desks:
+                self._desks[session].left = time.monotonic()
 
     # ---- the bundle ----
 
@@ -183,7 +183,7 @@ class Sharing:
     def beside(self, session: str, text: str, brought: Brought) -> dict[str, bytes]:
         """The files that the skill with this text brought along, by their paths in its folder.
 
-        A desk is cleared when its page falls silent for a while, or for newer visitors: then they are those that were
+        A desk is cleared an hour after its page fell silent, or for newer visitors: then they are those that were
         saved. Raises SkillError for a text that is none of a skill, and StudioError.
         """
         if not brought.place:
@@ -229,7 +229,7 @@ class Sharing:
             files = bundle.contents(source, adapter, checked, llama_cpp)
             write_archive(files, target)
             size = target.stat().st_size
-        return Ready(target, source.skill.name, size, bundle.read(target).findings, checked is not None)
+        return Ready(target, source.skill.name, size, bundle.read(target).findings)
 
     # ---- the Hub ----
 
@@ -274,7 +274,7 @@ class Sharing:
         with self._registry:
             path = self._desk(session).folder / "pulled" / secrets.token_hex(16) / "pulled.skill"
         sizes = {name: len(data) for name, data in found.files.items()}
-        about = (found.repository, found.commit, found.kind, source.skill, source.text, source.evals, sizes)
+        about = (found.repository, found.commit, found.kind, source.skill, source.text, sizes)
         incoming = Incoming(*about, found.findings, found.mismatches, path)
         if not incoming.is_blocked:
             with _disk(f"{repository} could not be kept"):
@@ -305,9 +305,13 @@ class Sharing:
     def _desk(self, session: str) -> _Desk:
         """A session's desk, new where there was none, now the last used; only while the registry is held."""
         desk = self._desks.setdefault(session, _Desk(Path(self._files.name, secrets.token_hex(16))))
+        desk.left = None
         self._desks.move_to_end(session)
-        if len(self._desks) > MAX_SESSIONS:
-            shutil.rmtree(self._desks.popitem(last=False)[1].folder, ignore_errors=True)
+        until = time.monotonic() - LEFT_SECONDS
+        gone = [each for each, of in self._desks.items() if of.left is not None and of.left < until]
+        gone = gone or [*self._desks][: max(0, len(self._desks) - MAX_SESSIONS)]
+        for each in gone:
+            shutil.rmtree(self._desks.pop(each).folder, ignore_errors=True)
         return desk
 
     def _keep(self, session: str, incoming: Incoming | None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from skills.archive import EVALS, SKILL
 from skills.scan import MAX_FILES, fault_of_path, shown
-from skills.skill import MAX_NAME, Skill, SkillError, is_valid_name, safe_name
+from skills.skill import MAX_NAME, Skill, SkillError, is_valid_name, safe_name, text_sha256
 from studio import database
 from studio.fidelity import Score
 from studio.room import Room
@@ -99,7 +99,7 @@ class Version:
     @property
     def sha256(self) -> str:
         """Of the text, as adapters know it."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return text_sha256(self.text)
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,6 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         """Make or open the shelf in a folder. Raises ShelfError where that can't be done."""
         self._path = Path(root).absolute() / "shelf.sqlite3"
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ShelfError(
-                f"The folder {root} can't be made ({error.strerror}). Name another in SKILL_STUDIO_DATA."
-            ) from error
         self._room = Room(self._path, _SCHEMA, ("skills", "scores"), ShelfError)
         with database.transaction(self._path, ShelfError) as db:  # a shelf from before files were kept
             if "beside" not in {row["name"] for row in db.execute("PRAGMA table_info(versions)")}:
@@ -191,13 +185,13 @@ class Shelf:
             if not id:
                 if same is None:
                     return _new(db, owner, name, text, origin, f"forked from {origin}" if origin else "saved", files)
-                return _add(db, owner, same, name, text, "saved", _put(db, owner, same.id, files))
+                return _add(db, owner, same, name, text, "saved", _put(db, same.id, files))
             skill = _skill(db, owner, id)
             if same is not None and same.id != id:
                 raise ShelfError(f"Another skill of yours is named {name}. Choose another name, or delete that one.")
             if skill.deleted is not None:
                 db.execute("UPDATE skills SET deleted = NULL WHERE id = ?", (id,))
-            return _add(db, owner, skill, name, text, "saved", _put(db, owner, id, files))
+            return _add(db, owner, skill, name, text, "saved", _put(db, id, files))
 
     def fork(self, owner: str, text: str, origin: str = "", files: Mapping[str, bytes] | None = None) -> ShelfSkill:
         """A new skill with this text and files, under its name or, where that is taken, one with a number.
@@ -334,7 +328,7 @@ def _new(
     _check_number(sum(skill.deleted is None for skill in _skills(db, owner)))
     id = secrets.token_hex(8)
     db.execute("INSERT INTO skills (id, owner, origin) VALUES (?, ?, ?)", (id, owner, origin))
-    _write(db, owner, id, 1, name, text, note, _put(db, owner, id, files))
+    _write(db, owner, id, 1, name, text, note, _put(db, id, files))
     return _skill(db, owner, id)
 
 
@@ -357,7 +351,7 @@ def _write(
     _make_room(db, owner, id)
 
 
-def _put(db: sqlite3.Connection, owner: str, id: str, files: Mapping[str, bytes]) -> str:
+def _put(db: sqlite3.Connection, id: str, files: Mapping[str, bytes]) -> str:
     """Keep the files of a version unless an earlier one had the same; returns what they go by. Raises ShelfError."""
     if not files:
         return ""

@@ -4,7 +4,6 @@
 that it was measured with; otherwise it is as if there were none.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from hypernet.files import write_atomically
+from skills.skill import text_sha256
 from studio.fidelity import Score
 from studio.service import Studio
 
@@ -52,7 +52,7 @@ def measure(studio: Studio, known: Survey | None = None, say: Callable[[str], No
     hypernetwork = studio.fingerprint()
     same = known.skills if known and known.hypernetwork == hypernetwork else {}
     found = {
-        entry.skill.name: Surveyed(sha256_of(entry.text), studio.count_tokens(entry.text), None) for entry in entries
+        entry.skill.name: Surveyed(text_sha256(entry.text), studio.count_tokens(entry.text), None) for entry in entries
     }
     for number, entry in enumerate(entries, 1):
         name = entry.skill.name
@@ -100,8 +100,3 @@ def load(path: Path = FILE) -> Survey | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("%s is left out: %r. Write it anew with `python -m studio survey`.", path, error)
         return None
-
-
-def sha256_of(text: str) -> str:
-    """Of a skill's text, as adapters know it."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""Work on the Hub for whoever clicked: with whose token, and what they are told when it fails.
+"""Work for whoever clicked: with whose token on the Hub, and what they are told when it fails.
 
 The token comes from a field or the sign-in with each click, and is kept nowhere.
 """
@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import gradio as gr
+from gradio.events import Dependency
 
 from studio.intake import IntakeError
 from studio.jobs import JobError
 from studio.sharing import PROBLEMS
 from studio.views import render
 from studio.views.gpu import refusal
+from studio.views.wiring import QUICK
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -23,6 +25,16 @@ T = TypeVar("T")
 def token_of(typed: str | None, signed: gr.OAuthToken | None) -> str | None:
     """The token of this click: the one typed, else that of the sign-in."""
     return (typed or "").strip() or (signed.token if signed else None)
+
+
+def forget_token(event: Dependency, token: gr.Textbox) -> None:
+    """After an event that a token went along with. Gradio keeps what came last of each component; that is then ''."""
+    for moment in (event.then, event.failure):
+        moment(forgotten, token, js="() => ['']", **QUICK)
+
+
+def forgotten(_token: str) -> None:
+    """Nothing is done with it."""
 
 
 def attempted(work: Callable[[], T], what: str) -> tuple[T | None, str]:

@@ -24,8 +24,8 @@ from studio.links import LinkError, link_to
 from studio.service import MAX_STACK, PANES, STACK_PANES, Part, Settings, Source, Studio, StudioError
 from studio.sharing import PROBLEMS
 from studio.shelf import MAX_SKILL_TEXT
-from studio.views.compare_panel import MODEL
 from studio.views.gpu import on_gpu
+from studio.views.wiring import MODEL
 
 MAX_FOUND, MAX_QUERY = 100, 200  # skills of a search, characters of its query
 
@@ -83,6 +83,10 @@ def register(studio: Studio) -> None:
             tokens: Length of the text in tokens of the base model, null while that loads.
             blocking: Why no adapter can be made of the text, '' where one can.
         """
+        try:
+            _check_length(skill)
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from error
         examination = studio.examine(skill)
         problems = [asdict(problem) for problem in examination.problems]
         return {
@@ -191,7 +195,7 @@ def register(studio: Studio) -> None:
             file: The adapter as a zip in the format of PEFT.
             gguf: The adapter for llama.cpp; null where that does not know the base's architecture.
             sha256: SHA-256 of the text it was made from.
-            base_name, base_fingerprint: The only model it fits.
+            base_name, base_revision, base_fingerprint: The only model it fits.
             snippet_peft, snippet_vllm, snippet_llama_cpp: Code that loads it.
             rank, size_bytes, seconds: Its rank, its size and how long it took to make.
             shares, overlaps: Of several skills, the weight of each, and for each two the cosine of their deltas.
@@ -297,6 +301,12 @@ def _session(request: gr.Request) -> str:
     return request.session_hash or uuid4().hex
 
 
+def _check_length(skill: str) -> None:
+    """Before a text is scanned, which takes seconds where it is far too long. Raises StudioError."""
+    if len(skill) > MAX_SKILL_TEXT:
+        raise StudioError(f"The skill has {len(skill):,} characters; {MAX_SKILL_TEXT:,} are the most. Shorten it.")
+
+
 def _taken(studio: Studio, skill: str, accept: bool, path: str = SKILL) -> tuple[str, tuple[Eval, ...]]:
     """(text, own evals) of a skill, given by its name in the library or as a text that the scan lets in.
 
@@ -306,8 +316,7 @@ def _taken(studio: Studio, skill: str, accept: bool, path: str = SKILL) -> tuple
     if is_valid_name(skill):
         entry = studio.library.get(skill)
         return entry.text, entry.evals
-    if len(skill) > MAX_SKILL_TEXT:  # before it is scanned, which takes seconds then
-        raise StudioError(f"The skill has {len(skill):,} characters; {MAX_SKILL_TEXT:,} are the most. Shorten it.")
+    _check_length(skill)
     bundle.check_findings(scan_text(skill, path), accept, "accept: true, once your user has seen this")
     return skill, ()
 

@@ -3,7 +3,6 @@
 What the service says, errors included, becomes updates of the page as it comes.
 """
 
-import hashlib
 import json
 import logging
 import secrets
@@ -18,6 +17,7 @@ from gradio.components import Component
 
 from skills.evals import Eval
 from skills.library import LibraryEntry, SkillLibrary
+from skills.skill import text_sha256
 from studio.fidelity import Check, Fidelity
 from studio.links import Link, LinkError, link_to
 from studio.service import PANES, Comparison, Settings, Source, Studio, StudioError
@@ -27,10 +27,9 @@ from studio.views import render
 from studio.views.gpu import on_gpu, refusal
 from studio.views.skill_panel import source_text
 from studio.views.stack_panel import ALONE, Stack, StackPanel, as_stack
-from studio.views.visitor import Training, owner_of
-from studio.views.wiring import FULL, LIVE_REGION, QUICK, typing
+from studio.views.visitor import Training, checkpoint_used, owner_of
+from studio.views.wiring import FULL, LIVE_REGION, MODEL, QUICK, typing
 
-MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
 MAX_LABEL = 36  # characters of an example's prompt on its button
 
 # What the panes answer: the skill's text, the prompt, the answers, and the evals that hold of the text.
@@ -48,18 +47,22 @@ _BEGIN = """(mark) => [
   mark,
 ]"""
 
-# Where a run has ended and the line still says that it goes on: the server did not take it on, or lost it on the way.
+_STOPPED = "stopped"  # stands in `ran` where the visitor ended the run
+STOPPED = "Stopped. The answers are as far as they came."
+
+# Where a run has ended and the line still says that it goes on: the server did not take it on, or lost it on the way;
+# or it was stopped, and what it had sent until then came last.
 _ENDED = """(activity, mark, ran, ...values) => {
   const update = (change) => ({...change, __type__: "update"});
-  if (ran !== mark || !activity.includes('data-state="busy"')) return Array(4).fill(update({}));
+  const isStopped = ran === "stopped";
+  if (!(ran === mark || isStopped) || !activity.includes('data-state="busy"')) return Array(4).fill(update({}));
   const fits = (value, [, low, high]) => typeof value === "number" && low <= value && value <= high;
   const wrong = LIMITS.find((limit, at) => !fits(values[at], limit));
   let why = activity.includes(">Waiting for the model<") ? FULL : "It ended before it was done. Press it once more.";
   if (wrong) why = `${wrong[0]} must be a number from ${wrong[1]} to ${wrong[2]}. Set it, and press again.`;
-  const line = `<p class="line" data-state="failed">${why}</p>`;
+  const line = isStopped ? STOPPED : `<p class="line" data-state="failed">${why}</p>`;
   return [line, update({visible: false}), update({interactive: true}), update({interactive: true})];
-}""".replace("FULL", json.dumps(FULL))
-_STOPPED = "stopped"  # stands in `ran` where the visitor ended the run
+}""".replace("FULL", json.dumps(FULL)).replace("STOPPED", json.dumps(render.activity(STOPPED)))
 
 _START = """(run) => {
   if (run) setTimeout(() => document.querySelector("#compare")?.click(), 100);
@@ -89,9 +92,14 @@ def evals_of(library: SkillLibrary, chosen: str, brought: Brought = NOTHING) -> 
     return library.get(chosen).evals if chosen else brought.evals
 
 
+def is_edited(library: SkillLibrary, chosen: str, text: str) -> bool:
+    """Whether a text is no longer that of the library skill that was chosen, so that its evals may not hold of it."""
+    return bool(chosen) and library.get(chosen).text != text
+
+
 def evals_of_text(library: SkillLibrary, chosen: str, brought: Brought, text: str) -> tuple[Eval, ...]:
-    """As `evals_of`, to be trained on: those of a library skill hold of its text as it ships, not of an edited one."""
-    return () if chosen and library.get(chosen).text != text else evals_of(library, chosen, brought)
+    """As `evals_of`, to be trained on: none of an edited text."""
+    return () if is_edited(library, chosen, text) else evals_of(library, chosen, brought)
 
 
 def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: Brought = NOTHING) -> Eval | None:
@@ -119,7 +127,7 @@ def still_there(brought: Brought, trace: str) -> Brought:
 
 def digest(text: str) -> str:
     """By this the page knows whether the adapter on show was made from the text in the editor."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    return text_sha256(text)
 
 
 def new_mark() -> str:
@@ -161,7 +169,7 @@ class ComparePanel:
             self.prompt = gr.Textbox(
                 prompt,
                 label="Prompt",
-                placeholder="What to ask the model",
+                placeholder="What to ask the model (Ctrl+Enter compares)",
                 lines=2,
                 max_lines=8,
                 elem_id="prompt",
@@ -189,7 +197,7 @@ class ComparePanel:
                 self.seed = gr.Number(defaults.seed, precision=0, label="Seed")
                 self.strength = gr.Slider(0, 2, defaults.strength, step=0.05, label="Strength")
             self.stack = StackPanel(studio, shelf, identity)
-            self.expected = gr.HTML(self.expected_line(first.skill.name, prompt))
+            self.expected = gr.HTML(self.expected_line(first.skill.name, prompt, NOTHING, ALONE, first.text))
             self.asked = gr.Textbox("", visible=False)  # the prompt that the panes answer; '' for none
             self.other_prompt = gr.HTML("", elem_id="other-prompt", js_on_load=LIVE_REGION)
             self.verdict = gr.HTML("", elem_id="from-link", js_on_load=LIVE_REGION)
@@ -207,7 +215,7 @@ class ComparePanel:
                     label="What the answer should be", lines=2, max_lines=8, elem_id="kept", elem_classes="mono"
                 )
                 with gr.Row(elem_classes="tight buttons"):
-                    self.keep_it = gr.Button("Keep this answer as an example", size="sm", elem_id="keep-it")
+                    self.keep_it = gr.Button("Keep this answer as an example", size="sm", elem_id="keep-answer")
                     self.kept = gr.HTML("", elem_id="kept-line", js_on_load=LIVE_REGION)
             self.check_stale = gr.HTML("", elem_id="check-stale", js_on_load=LIVE_REGION)
             self.fidelity = gr.HTML(
@@ -265,33 +273,32 @@ class ComparePanel:
             self.use,
             self.made_from,
         ]
+        self._shipped_prompts = {ev.prompt.strip() for entry in studio.library.list() for ev in entry.evals}
         self._model_work, self._model_check = on_gpu(self._model_work), on_gpu(self._model_check)
         self._wire()
 
     def offer(
-        self,
-        chosen: str,
-        before: str,
-        prompt: str,
-        brought_before: Brought = NOTHING,
-        brought: Brought = NOTHING,
-        parts: Stack = ALONE,
+        self, chosen: str, text: str, prompt: str, brought_before: Brought, brought: Brought, parts: Stack
     ) -> list[Any]:
         """Values for `offered`: the examples of a skill, and of the added ones of the stack that it is in now.
 
-        A prompt that was an example of the one before makes room.
+        A prompt that is an example of another skill makes room.
         """
         evals = evals_of(self.studio.library, chosen, brought)
-        own = prompt.strip() and eval_of(self.studio.library, before, prompt, brought_before) is None
-        prompt = prompt if own or not evals else evals[0].prompt
+        if prompt.strip() in self._shipped_prompts | {ev.prompt.strip() for ev in brought_before.evals}:
+            prompt = ""
+        prompt = prompt if prompt.strip() or not evals else evals[0].prompt
         check = [gr.Button(visible=bool(evals)), render.fidelity(None, bool(evals)), "", ""]
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
-        expected = self.expected_line(chosen, prompt, brought, parts)
+        expected = self.expected_line(chosen, prompt, brought, parts, text)
         kept = NOTHING if chosen else brought
         return [prompt, examples, expected, *check, kept, trace_of(kept), new_mark()]
 
-    def follow(self, link: Link, skill: Source) -> dict:
-        """What a link that was opened sets besides its skill, whose texts are those here, and what is to say of it."""
+    def follow(self, link: Link, skill: Source, text: str) -> dict:
+        """What a link that was opened sets besides its skill, whose texts are those here, and what is to say of it.
+
+        `text` is that of the skill in the editor.
+        """
         note, given, parts = link.note(skill), link.settings, self.stack.of_link(link)
         chosen, stacked = link.skills[0].name, len(parts) > 1
         values = dict(zip(self.stack.drawn, self.stack.draw(parts), strict=True)) | {
@@ -300,7 +307,7 @@ class ComparePanel:
             self.asked: "",
             self.examples: gr.Dataset(**self._samples(self._evals(chosen, NOTHING, parts))),
             self.prompt: link.prompt,
-            self.expected: self.expected_line(chosen, link.prompt, NOTHING, parts),
+            self.expected: self.expected_line(chosen, link.prompt, NOTHING, parts, text),
             self.temperature: given.temperature,
             self.length: given.max_new_tokens,
             self.seed: given.seed,
@@ -314,7 +321,7 @@ class ComparePanel:
         """Values for `linking`: no link is open, and none is offered."""
         return ["", gr.Row(visible=False)]
 
-    def unmade(self, chosen: str, brought: Brought = NOTHING, parts: Stack = ALONE) -> list[Any]:
+    def unmade(self, chosen: str, brought: Brought, parts: Stack) -> list[Any]:
         """Values for `made`: nothing is on show any more of what was made before."""
         found = render.fidelity(None, bool(evals_of(self.studio.library, chosen, brought)))
         hidden = [*[gr.DownloadButton(value=None, visible=False)] * 2, gr.Accordion(visible=False)]
@@ -327,17 +334,15 @@ class ComparePanel:
         old, found_for_old = (bool(seen) and seen != now for seen in (made_from, checked))
         return render.stale_line(old), render.stale_check(found_for_old)
 
-    def expected_line(
-        self,
-        chosen: str,
-        prompt: str,
-        brought: Brought = NOTHING,
-        parts: Stack = ALONE,
-    ) -> str:
+    def expected_line(self, chosen: str, prompt: str, brought: Brought, parts: Stack, text: str) -> str:
         """The markup of what the panes are held against; `parts` are those of a stack."""
         ev = self._eval_of(chosen, prompt, brought, parts)
         has_examples = bool(self._evals(chosen, brought, parts))
-        return render.expected_line(ev.expected_output if ev else None, has_examples)
+        edited = is_edited(self.studio.library, chosen, text)
+        return render.expected_line(ev.expected_output if ev else None, has_examples, edited)
+
+    def _expected(self, chosen: str, prompt: str, brought: Brought, parts: Stack, *source: str) -> str:
+        return self.expected_line(chosen, prompt, brought, parts, source_text(*source))
 
     def _evals(self, chosen: str, brought: Brought, parts: Stack) -> tuple[Eval, ...]:
         """The examples of the skill in the editor, and then those of the added ones of the library."""
@@ -348,16 +353,17 @@ class ComparePanel:
         added = (eval_of(self.studio.library, part.key, prompt) for part in as_stack(parts) if part.is_shipped)
         return next(filter(None, (eval_of(self.studio.library, chosen, prompt, brought), *added)), None)
 
-    def _restacked(self, parts: Stack, chosen: str, prompt: str, brought: Brought) -> list[Any]:
+    def _restacked(self, parts: Stack, chosen: str, prompt: str, brought: Brought, *source: str) -> list[Any]:
         """The examples of all skills; the answers on show were given for others."""
         examples = gr.Dataset(**self._samples(self._evals(chosen, brought, parts)))
-        shown = [examples, self.expected_line(chosen, prompt, brought, parts), render.panes(None, len(parts) > 1)]
+        expected = self._expected(chosen, prompt, brought, parts, *source)
+        shown = [examples, expected, render.panes(None, len(parts) > 1)]
         return [*shown, "", gr.Accordion(visible=False), "", *self.unlinked(), new_mark()]
 
     def renew(self, event: Callable) -> None:
         """After an event, offer the visitor's own skills for the stack as they are now."""
         if self.stack.shelf:
-            asked = [self.identity, self.stack.parts, self.chosen, self.prompt, self.brought]
+            asked = [self.identity, self.stack.parts, self.chosen, self.prompt, self.brought, *self.source]
             event(self._renewed, asked, [*self.stack.drawn, self.stack.meter, *self.others], **QUICK)
 
     def _renewed(self, identity: Any, parts: Stack, *page: Any) -> list[Any]:
@@ -372,21 +378,23 @@ class ComparePanel:
         samples = [[ev.prompt] for ev in evals]
         return {"samples": samples, "sample_labels": labels, "label": "Examples", "visible": bool(evals)}
 
-    def _take_example(self, index: int, chosen: str, brought: Brought, parts: Stack) -> tuple[str, str]:
+    def _take_example(self, index: int, chosen: str, brought: Brought, parts: Stack, *source: str) -> tuple[str, str]:
         prompt = self._evals(chosen, brought, parts)[index].prompt
-        return prompt, self.expected_line(chosen, prompt, brought, parts)
+        return prompt, self._expected(chosen, prompt, brought, parts, *source)
 
     def _wire(self) -> None:
         parts = self.stack.parts
-        example = [self.examples, self.chosen, self.brought, parts]
+        example = [self.examples, self.chosen, self.brought, parts, *self.source]
         self.examples.click(self._take_example, example, [self.prompt, self.expected], **QUICK)
-        held = [self.chosen, self.prompt, self.brought, parts]
-        typing("#prompt").input(self.expected_line, held, self.expected, **QUICK)
+        held = [self.chosen, self.prompt, self.brought, parts, *self.source]
+        typing("#prompt").input(self._expected, held, self.expected, **QUICK)
         for changes in (self.asked.change, self.prompt.change):
             changes(None, [self.asked, self.prompt], self.other_prompt, js=_OTHER_PROMPT, api_visibility="private")
         self.copy.click(None, self.link, self.copied, js=_COPY, api_visibility="private")
-        for event in self.stack.wire(self.source, self.training, MODEL):
-            event.then(self._restacked, [parts, self.chosen, self.prompt, self.brought], self.others, **QUICK)
+        for event in self.stack.wire(self.source, self.training):
+            event.then(
+                self._restacked, [parts, self.chosen, self.prompt, self.brought, *self.source], self.others, **QUICK
+            )
 
         ends = [self.activity, self.stop, self.compare, self.check]
         adapter = [self.card, self.download, self.gguf, self.use, self.peft, self.vllm, self.llama_cpp]
@@ -448,8 +456,7 @@ class ComparePanel:
         return render.activity(f"Kept: this skill has {count} to train on.", "done")
 
     def _stopped(self) -> list[Any]:
-        message = "Stopped. The answers are as far as they came."
-        return [render.activity(message), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
+        return [render.activity(STOPPED), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
 
     def _overtaken(self, mark: str, ran: str, chosen: str, brought: Brought, parts: Stack) -> Any:
         """Values for `made` and the buttons after a run: none of it stays where the mark became another meanwhile.
@@ -460,9 +467,12 @@ class ComparePanel:
             return gr.skip()
         return [*self.unmade(chosen, brought, parts), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]
 
-    def _reported(self, work: Iterator[tuple[str, str, dict]], button: str) -> Iterator[dict]:
-        """What a click on a button shows: the wait for the model, the (message, state, update) of the work, its end."""
-        message, state = "", "busy"
+    def _reported(self, work: Iterator[tuple[str, str, dict]], button: str, refused: dict) -> Iterator[dict]:
+        """What a click on a button shows: the wait for the model, the (message, state, update) of the work, its end.
+
+        `refused` are the updates where the work can't be done.
+        """
+        message, state, left = "", "busy", {}
         # Waited for here, not in the GPU's process, which would not see the loading end.
         while (status := self.studio.status()).state == "loading":
             yield {self.activity: render.activity(f"Waiting for the model. {status.message}", state)}
@@ -472,13 +482,14 @@ class ComparePanel:
                 for message, state, update in work:
                     yield {self.activity: render.activity(message, state), **update}
         except StudioError as error:
-            message, state = str(error), "failed"
+            message, state, left = str(error), "failed", refused
         except gr.Error as error:
-            message, state = refusal(error), "failed"
+            message, state, left = refusal(error), "failed", refused
         except Exception:
             logging.exception("%s failed", button)
             message, state = f"Something went wrong in the studio. Press {button} once more.", "failed"
         yield {
+            **left,
             self.activity: render.activity(message, state),
             self.stop: gr.Button(visible=False),
             self.compare: gr.Button(interactive=True),
@@ -494,7 +505,8 @@ class ComparePanel:
             self.share: gr.Row(visible=False),
             self.copied: "",
         }
-        yield from self._reported(self._compared(values, request.session_hash), "Compare")
+        nothing = {self.panes: render.panes(None, len(values[self.stack.parts]) > 1), self.asked: ""}
+        yield from self._reported(self._compared(values, request.session_hash), "Compare", nothing)
 
     def _compared(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
@@ -503,11 +515,12 @@ class ComparePanel:
         stacked = not isinstance(skill, str)
         brought = still_there(values[self.brought], values[self.trace])
         ev = self._eval_of(values[self.chosen], prompt, brought, parts)
-        expectation = (ev.expected_output, ev.assertions) if ev else (None, ())
+        judged = ev and not is_edited(self.studio.library, values[self.chosen], text)
+        expectation = (ev.expected_output, ev.assertions) if judged else (None, ())
         settings = Settings(
             values[self.temperature], int(values[self.length]), int(values[self.seed] or 0), values[self.strength]
         )
-        checkpoint = self._checkpoint(values)
+        checkpoint = checkpoint_used(self.training, values.get(self.identity))
         with closing(self._model_work(session, checkpoint, skill, prompt, settings, *expectation)) as work:
             for comparison, saved in work:
                 update = {self.panes: render.panes(comparison, stacked)}
@@ -520,8 +533,8 @@ class ComparePanel:
                     update |= {
                         self.given: (text, prompt, answers, evals),
                         self.keep: gr.Accordion(visible=True),
-                        self.pane: PANES[-1],
-                        self.answer: answers[-1],
+                        self.pane: None if expectation[0] else PANES[-1],  # the right one is known: none of the three
+                        self.answer: expectation[0] or answers[-1],
                         self.kept: "",
                     }
                 if comparison.adapter and not shown:
@@ -534,19 +547,20 @@ class ComparePanel:
 
     def _check(self, values: dict, request: gr.Request) -> Iterator[dict]:
         yield {self.activity: render.activity("Reading the examples", "busy"), self.fidelity: "", self.checked: ""}
-        yield from self._reported(self._checked(values, request.session_hash), self.check.value)
+        yield from self._reported(self._checked(values, request.session_hash), self.check.value, {})
 
     def _checked(self, values: dict, session: str) -> Iterator[tuple[str, str, dict]]:
         text = source_text(*(values[component] for component in self.source))
         brought = still_there(values[self.brought], values[self.trace])
         evals = evals_of(self.studio.library, values[self.chosen], brought)
-        checkpoint = self._checkpoint(values)
+        checkpoint = checkpoint_used(self.training, values.get(self.identity))
         with closing(self._model_check(session, checkpoint, text, evals)) as work:
             for check in work:
                 found = check.fidelity
                 if check.phase == "done":
                     self._record(values, text, checkpoint, found)
-                update = {self.fidelity: render.fidelity(found), self.checked: digest(text)} if found.n else {}
+                shown = render.fidelity(found, edited=is_edited(self.studio.library, values[self.chosen], text))
+                update = {self.fidelity: shown, self.checked: digest(text)} if found.n else {}
                 update[self.found] = found if found.n and check.phase == "done" else None
                 yield check.message, "done" if check.phase == "done" else "busy", update
 
@@ -579,10 +593,6 @@ class ComparePanel:
             why = render.activity(str(error))
             offered = {self.link: "", self.copy: gr.Button(visible=False), self.copied: why}
         return {self.verdict: said, self.share: gr.Row(visible=True), **offered}
-
-    def _checkpoint(self, values: dict) -> Path | None:
-        """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""
-        return self.training.checkpoint_in_use(values[self.identity]) if self.training else None
 
     def _model_check(
         self, session: str, checkpoint: Path | None, text: str, evals: tuple[Eval, ...]

@@ -24,11 +24,10 @@ from studio.neighbours import Neighbours
 from studio.service import Likeness, Studio, StudioError
 from studio.shelf import Shelf, ShelfError, Version, diff
 from studio.views import library_render, render
-from studio.views.compare_panel import MODEL
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import ALL
-from studio.views.visitor import Training, owner_of
-from studio.views.wiring import ACTIONS, LIVE_REGION, MAP, QUICK, typing
+from studio.views.visitor import Training, checkpoint_used, owner_of
+from studio.views.wiring import ACTIONS, LIVE_REGION, MAP, MODEL, QUICK, typing
 
 TICK = 2  # seconds between two looks whether the base is there
 MAX_MAPPED = 60  # skills on a map: each takes half a second to read the first time
@@ -98,7 +97,6 @@ class LibraryPanel:
                 value="All",
                 label="Whose",
                 elem_id="whose",
-                elem_classes="segments",
                 min_width=370,
                 visible=bool(self.shelf),
             )
@@ -164,12 +162,11 @@ class LibraryPanel:
             self.draw: gr.Button(label, visible=not is_current, interactive=True),
         }
 
-    def _versions(self, values: dict, id_: str, old: int = 0, new: int = 0) -> dict[Component, Any]:
-        """Updates for `versioned`: a skill's versions and what changed between two, at first between the last two."""
+    def _versions(self, values: dict, id_: str) -> dict[Component, Any]:
+        """Updates for `versioned`: a skill's versions and what changed between the last two."""
         owner = owner_of(values[self.identity])
         skill, found = self.shelf.get(owner, id_), self.shelf.versions(owner, id_)
-        new = new or found[0].number
-        old = old or found[min(1, len(found) - 1)].number
+        old, new = found[min(1, len(found) - 1)].number, found[0].number
         shown = library_render.versions(skill, found, old, new)
         return {self.versions: shown, **self._diff(values, id_, old, new), self.shown: id_}
 
@@ -190,13 +187,10 @@ class LibraryPanel:
         except StudioError:
             return ""
 
-    def _checkpoint(self, values: dict) -> Path | None:
-        return self.training.checkpoint_in_use(values[self.identity]) if self.training else None
-
     def _hypernetwork(self, values: dict) -> str:
         """Fingerprint of the hypernetwork that the visitor uses; '' while none is there."""
         try:
-            return self.studio.fingerprint(self._checkpoint(values))
+            return self.studio.fingerprint(checkpoint_used(self.training, values.get(self.identity)))
         except StudioError:
             return ""
 
@@ -303,7 +297,7 @@ class LibraryPanel:
         try:
             texts = self.catalogue.texts(owner, MAX_MAPPED)
             fitting = {key: text for key, text in texts.items() if not self.studio.examine(text).blocking}
-            checkpoint = self._checkpoint(values)
+            checkpoint = checkpoint_used(self.training, values.get(self.identity))
             with closing(self._model_likeness(request.session_hash, checkpoint, [*fitting.values()])) as work:
                 for likeness in work:
                     said = f"Reading the skills: {likeness.made} of {likeness.total}"

@@ -4,7 +4,6 @@ Names, descriptions and texts are untrusted. Every text passes through `escape` 
 run. What a click means stands in `data-do` and `data-id`; `wiring.ACTIONS` sends it to the server.
 """
 
-import time
 from collections.abc import Sequence
 from html import escape
 
@@ -13,10 +12,10 @@ from studio.catalogue import NEAR, OWN, Card, Found
 from studio.fidelity import Score
 from studio.neighbours import Neighbours
 from studio.shelf import ShelfSkill, Version
-from studio.views.render import NBSP
+from studio.views.render import NBSP, when
 from studio.wording import counted
 
-MORE = 24  # cards that are shown at once, and that a click adds
+MORE = 30  # cards that are shown at once, and that a click adds
 MAX_ABOUT = 240  # characters of a description on a card
 WIDE, HIGH = 1100, 520  # pixels of the map where labels are laid out; narrower ones show them when asked
 LETTER, LINE = 6.7, 17  # pixels of a letter and a line of a label
@@ -272,11 +271,6 @@ def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 # ---- small things ----
-
-
-def when(seconds: float | None) -> str:
-    """A moment, for people."""
-    return time.strftime("%d %b, %H:%M", time.localtime(seconds)) if seconds else ""
 
 
 def _files(number: int) -> str:

@@ -26,7 +26,7 @@ from studio.links import Link, LinkError
 from studio.service import Source, Studio, StudioError
 from studio.sharing import NOTHING, PROBLEMS, Brought, Sharing
 from studio.views import api, render, train_render
-from studio.views.account import attempted, token_of
+from studio.views.account import attempted, forget_token, token_of
 from studio.views.compare_panel import ComparePanel, digest, new_mark, still_there
 from studio.views.import_panel import FETCH, UPLOAD
 from studio.views.library_panel import SHOWN, LibraryPanel
@@ -35,6 +35,8 @@ from studio.views.skill_panel import (
     LEFT,
     NEW,
     RECALL,
+    RECALLED,
+    SHOW_SAVED,
     SHOW_TYPED,
     SkillPanel,
     form_values,
@@ -95,7 +97,7 @@ def build(
             with gr.Tab("Share", elem_id="sharing") as share_tab:
                 share = SharePanel(Sharing(studio), skill, compare, training, identity)
         opening = _wire(demo, studio, skill, compare, share, rooms)
-        _wire_library(demo, studio, skill, compare, library, share.sharing, library_tab, rooms, opening)
+        _wire_library(studio, skill, compare, library, share.sharing, library_tab, rooms, opening)
         compare.renew(demo.load)
         if identity and not training:
             demo.load(arrived, identity, identity, **QUICK)
@@ -143,7 +145,6 @@ def _wire(
         text: str,
         chosen: str,
         left: str,
-        before: str,
         prompt: str,
         made_from: str,
         brought_before: Brought,
@@ -152,6 +153,7 @@ def _wire(
         brought: Brought = NOTHING,
         own: str = "",
         clean: str | None = None,
+        version: str = "",
     ) -> list[Any]:
         stale = bool(made_from) and digest(text) != made_from
         picked = chosen if chosen and not own else None
@@ -159,11 +161,12 @@ def _wire(
         shown = [*skill.show(text), *skill.bring(text, brought, bool(own)), chosen, own, "", picked]
         # unchanged it is not sent: a page that opens does not know yet what its browser remembers
         shown += [text if clean is None else clean, set_aside(left, draft) if unsaved(draft) else gr.skip()]
+        shown += [version, new_mark()]
         # The answers on show were given for another skill.
         panes = render.panes(None, len(parts) > 1)
         cleared = [panes, "", gr.Accordion(visible=False), render.activity(""), *compare.unlinked()]
         cleared.append(compare.stack.unmeasured(parts))
-        offered = compare.offer(chosen, before, prompt, brought_before, brought, parts)
+        offered = compare.offer(chosen, text, prompt, brought_before, brought, parts)
         return [*shown, *offered, render.stale_line(stale), *cleared, *imports.calm(), None]
 
     def choose(name: str, *page: str) -> list[Any]:
@@ -232,8 +235,9 @@ def _wire(
 
     def followed(link: Link, skill: Source, page: Sequence) -> dict:
         first = link.skills[0]
-        values = dict(zip(target, opened(first.here(studio.library), first.name, *page), strict=True))
-        return values | compare.follow(link, skill)
+        text = first.here(studio.library)
+        values = dict(zip(target, opened(text, first.name, *page), strict=True))
+        return values | compare.follow(link, skill, text)
 
     def open_pulled(request: gr.Request, *page: str) -> list[Any] | dict:
         try:
@@ -242,13 +246,16 @@ def _wire(
             return {share.pull_line: render.activity(str(error), "failed")}
         return [gr.Tabs(selected="compare"), "", *opened(text, "", *page, brought=brought)]
 
-    def typed(made_from: str, checked: str, *source: str) -> str:
+    def typed(
+        made_from: str, checked: str, chosen: str, brought: Brought, parts: Stack, prompt: str, *source: str
+    ) -> str:
         text, form = source_text(*source), source[1:4]
         followed = form if source[-1] == "form" else form_values(text)
         shown = [text, *followed, skill.live_line(text), *compare.stale_lines(made_from, checked, *source)]
-        return json.dumps({"typed": source, "shown": shown})
+        shown.append(compare.expected_line(chosen, prompt, brought, parts, text))
+        return json.dumps({"typed": [prompt, *source], "shown": shown})
 
-    page = [skill.left, skill.chosen, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
+    page = [skill.left, compare.prompt, compare.made_from, compare.brought, compare.stack.parts]
     page += skill.remembered
     target = [
         *skill.shown,
@@ -259,6 +266,8 @@ def _wire(
         skill.picker,
         skill.clean,
         skill.left,
+        skill.version,
+        skill.opening,
         *compare.offered,
         compare.stale,
         compare.panes,
@@ -277,6 +286,7 @@ def _wire(
     uploaded = imports.files.upload(upload, imports.files, imports.shown, **UPLOAD)
     fetches = [imports.fetch.click, imports.address.submit]
     fetched = gr.on(fetches, fetch, [imports.address, share.token], [*imports.shown, imports.fetch], **FETCH)
+    forget_token(fetched, share.token)
     for came_in, button in ((uploaded, imports.files), (fetched, imports.fetch)):
         when_full(came_in, button, imports.said)
         skill.remember(came_in.success(enter, [imports.pending, imports.brought, *page], coming, **QUICK))
@@ -308,15 +318,17 @@ def _wire(
 
     def restored(draft: str, session: str, *values: Any) -> list[Any]:
         identity, page = (values[0], values[1:]) if compare.shelf else (None, values)
-        text, chosen, own, evals, clean = recalled(draft)
-        brought, own = recall_brought(session, identity, own, evals)
-        return opened(text, chosen if chosen in names else "", *page, brought=brought, own=own, clean=clean)
+        text, chosen, own, evals, clean, version = recalled(draft)
+        brought, own = recall_brought(session, identity, own, evals, version)
+        library = chosen if chosen in names else ""
+        return opened(text, library, *page, brought=brought, own=own, clean=clean, version=version if own else "")
 
-    def recall_brought(session: str, identity: Any, own: str, evals: str) -> tuple[Brought, str]:
+    def recall_brought(session: str, identity: Any, own: str, evals: str, version: str) -> tuple[Brought, str]:
         """(what was saved beside a skill of one's own, its id); else the evals that the browser has, and ''."""
-        with suppress(*SHOWN):
+        with suppress(*SHOWN, ValueError):  # of a browser's number that is none
             if own and compare.shelf:
-                saved = partial(compare.shelf.files, owner_of(identity), own)
+                number = int(version) if version else None
+                saved = partial(compare.shelf.files, owner_of(identity), own, number)
                 return share.sharing.bring(session, saved(), saved=saved), own
         with suppress(EvalError):
             return Brought(parse_evals(evals.encode("utf-8", "replace"), EVALS)), ""
@@ -324,15 +336,17 @@ def _wire(
 
     known = [compare.identity] if compare.shelf else []
     recalling = demo.load(recall, [skill.draft, *known, *page], target, js=RECALL, **QUICK)
+    recalling.then(None, skill.remembered, js=RECALLED, api_visibility="private")
     recalling.then(None, js=CAME_BACK, api_visibility="private")
     demo.load(None, None, skill.left, js=LEFT, api_visibility="private")
     skill.remember(skill.back.click(take_back, [*known, *page], target, **QUICK))
 
-    seen = [compare.made_from, compare.checked]
-    told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale]
+    seen = [compare.made_from, compare.checked, skill.chosen, compare.brought, compare.stack.parts]
+    asked = [compare.prompt, *skill.source]
+    told = [skill.raw, *skill.form, skill.live, compare.stale, compare.check_stale, compare.expected]
     for paused in (skill.form_typed.input, skill.raw_typed.input):
-        said = paused(typed, [*seen, *skill.source], skill.said, **QUICK)
-        said.success(None, [skill.said, *skill.source, *told], told, js=SHOW_TYPED, api_visibility="private")
+        said = paused(typed, [*seen, *asked], skill.said, **QUICK)
+        said.success(None, [skill.said, *asked, *told], told, js=SHOW_TYPED, api_visibility="private")
 
     def watch() -> tuple[str, gr.Timer]:
         status = studio.status()
@@ -343,23 +357,24 @@ def _wire(
         moment(watch, outputs=[compare.state, timer], **QUICK)
 
     def recount(*source: str) -> str:
-        return skill.live_line(source_text(*source))
+        return json.dumps({"typed": source, "shown": [skill.live_line(source_text(*source))]})
 
-    # In tokens as soon as the base is there; not at every tick, where an old text's count could come after a new one's.
-    compare.state.change(recount, skill.source, skill.live, **QUICK)
+    # in tokens as soon as the base is there
+    counted = gr.Textbox("", visible=False)  # of the text that stood there then, for `SHOW_TYPED`
+    counting = compare.state.change(recount, skill.source, counted, **QUICK)
+    counting.success(None, [counted, *skill.source, skill.live], skill.live, js=SHOW_TYPED, api_visibility="private")
 
     demo.load(None, js=START, api_visibility="private")
 
     def closed(request: gr.Request) -> None:
         studio.forget(request.session_hash)
-        share.sharing.forget(request.session_hash)
+        share.sharing.leave(request.session_hash)
 
     demo.unload(closed)
     return _Opening(opened, page, target, compare.brought, compare.trace)
 
 
 def _wire_library(
-    demo: gr.Blocks,
     studio: Studio,
     skill: SkillPanel,
     compare: ComparePanel,
@@ -370,6 +385,7 @@ def _wire_library(
     opening: _Opening,
 ) -> None:
     """What goes between the library and the editor: opening a skill there, and saving what stands in it."""
+    shipped = {entry.skill.name for entry in studio.library.list()}
 
     def act(values: dict, event: gr.EventData, request: gr.Request) -> dict:
         what, id_, value = (event._data.get(key) for key in ("what", "id", "value"))
@@ -402,7 +418,8 @@ def _wire_library(
         number = int(id_) if what == "open-version" else None
         saved = partial(library.shelf.files, owner_of(values[library.identity]), own, number) if own else None
         brought = sharing.bring(session, files, saved=saved)
-        updates = opening.updates(text, chosen, *page, brought=brought, own=own)
+        version = str(number or "")
+        updates = opening.updates(text, chosen, *page, brought=brought, own=own, version=version)
         return dict(zip(opening.target, updates, strict=True))
 
     def keep(values: dict, request: gr.Request) -> dict:
@@ -412,16 +429,23 @@ def _wire_library(
             owner, shelf = owner_of(values[library.identity]), library.shelf
             files = sharing.beside(request.session_hash, text, brought)
             known = {each.id: each.newest for bin in (False, True) for each in shelf.skills(owner, deleted=bin)}
-            kept = shelf.save(owner, text, own if own in known else "", values[skill.chosen], files)
+            origin = values[skill.chosen] if values[skill.chosen] in shipped else ""
+            kept = shelf.save(owner, text, own if own in known else "", origin, files)
         except SHOWN as error:
-            return {skill.kept: render.notice(str(error))}
+            return {skill.kept: render.notice(str(error)), skill.saved: ""}
         said = f"Kept as version {kept.newest.number} of {kept.name}, in your part of the library."
         if kept.id in known and known[kept.id].files and not files:
             said += " The files of the version before stay with that one."
-        brought = replace(brought, saved=partial(shelf.files, owner, kept.id))
-        shown = dict(zip(skill.brought, skill.bring(text, brought, True), strict=True))
-        shown |= {skill.own: kept.id, skill.clean: text, opening.brought: brought}
-        return {skill.kept: render.activity(said, "done"), **shown}
+        shown = [kept.id, text, "", *skill.bring(text, brought, True)]  # for `kept_as`
+        saved = json.dumps({"of": values[skill.opening], "values": shown})
+        return {skill.kept: render.activity(said, "done"), skill.saved: saved}
+
+    def hold(identity: Any, saved: str, mark: str, brought: Brought) -> Any:
+        """What was saved beside the skill in the editor is found where it was saved."""
+        said = json.loads(saved) if saved else {}
+        if said.get("of") != mark:
+            return gr.skip()
+        return replace(brought, saved=partial(library.shelf.files, owner_of(identity), said["values"][0]))
 
     each = QUICK | {"trigger_mode": "multiple"}  # no click may be lost
     for part in (library.cards, library.said, library.map, library.versions):
@@ -435,9 +459,12 @@ def _wire_library(
     )
     if library.identity:
         asked = {library.identity, *skill.source, skill.chosen, skill.own, opening.brought, opening.trace}
-        changed = [skill.kept, skill.own, skill.clean, *skill.brought, opening.brought]
-        kept = skill.keep.click(keep, asked, changed, **each)
+        kept = skill.keep.click(keep, asked | {skill.opening}, [skill.kept, skill.saved], **each)
+        now = [skill.saved, skill.opening, *skill.kept_as]
+        kept = kept.success(None, now, skill.kept_as, js=SHOW_SAVED, api_visibility="private")
         skill.remember(kept)
+        held = [library.identity, skill.saved, skill.opening, opening.brought]
+        kept = kept.then(hold, held, opening.brought, **QUICK)
         compare.renew(kept.then)
 
 

@@ -3,6 +3,7 @@
 Skills, prompts and answers are untrusted. Every text passes through `escape` here, so markup in it is shown, never run.
 """
 
+import time
 from collections.abc import Sequence
 from html import escape
 
@@ -55,20 +56,18 @@ def activity(message: str, state: str = "idle") -> str:
 
 
 def notice(message: str) -> str:
-    """A message in the place of the live line, where a file could not be taken."""
+    """A message that says what was wrong."""
     return f'<p class="problem" data-severity="error">{escape(message)}</p>'
 
 
 def live_line(examination: Examination, text: str) -> str:
     """Length of the skill, its problems with their lines, and what keeps an adapter from being made."""
     problems = examination.problems
-    length = (
-        f"{examination.characters:,} characters" if examination.tokens is None else f"{examination.tokens:,} tokens"
-    )
-    errors = sum(problem.severity == "error" for problem in problems)
-    counts = [
-        counted(number, kind) for number, kind in ((errors, "error"), (len(problems) - errors, "warning")) if number
-    ]
+    length = f"{len(text):,} characters" if examination.tokens is None else f"{examination.tokens:,} tokens"
+    is_new = bool(examination.blocking) and not any(each.message in examination.blocking for each in problems)
+    warnings = sum(problem.severity != "error" for problem in problems)
+    errors = len(problems) - warnings + is_new
+    counts = [counted(number, kind) for number, kind in ((errors, "error"), (warnings, "warning")) if number]
     verdict = ", ".join(counts) or "meets the specification"
     grave = [finding for finding in examination.findings if finding.severity != "note"]
     if grave:
@@ -76,7 +75,7 @@ def live_line(examination: Examination, text: str) -> str:
     blocked = any(finding.severity == "block" for finding in grave)
     state = "error" if errors or blocked else "warning" if problems or grave else "valid"
     parts = [f'<p class="length"><b>{length}</b> <span data-severity="{state}">{verdict}</span></p>']
-    if examination.blocking and not any(problem.message in examination.blocking for problem in problems):
+    if is_new:
         parts.append(notice(examination.blocking))
     if problems:
         lines = text.splitlines()
@@ -135,8 +134,12 @@ def beside(brought: Brought, kept: bool, keeps: bool) -> str:
     return f'<p class="hint">Beside the text: {_names(brought.files or (EVALS,))}, {where} {bundle}</p>'
 
 
-def expected_line(expected: str | None, has_examples: bool) -> str:
-    """What the panes are held against, or why there is nothing to hold them against."""
+def expected_line(expected: str | None, has_examples: bool, edited: bool = False) -> str:
+    """What the panes are held against, or why there is nothing to hold them against; `edited`: the skill has examples
+    of the text as it ships, which was changed."""
+    if expected is not None and edited:
+        said = "You changed this skill, so the answers are not judged. As it ships, it asks for"
+        return f'<p class="expected"><span>{said}</span> <code>{escape(expected)}</code></p>'
     if expected is not None:
         return f'<p class="expected"><span>Expected answer</span> <code>{escape(expected)}</code></p>'
     reason = "This prompt is your own" if has_examples else "This skill brings no examples"
@@ -158,12 +161,16 @@ def panes(comparison: Comparison | None, stacked: bool = False) -> str:
     return f'<div class="panes">{"".join(_pane(title, empty, view, answering) for title, empty, view in bodies)}</div>'
 
 
-def fidelity(found: Fidelity | None, has_examples: bool = True) -> str:
-    """How a skill does on its examples: a row of marks for each column, and what they mean; None: not checked."""
+def fidelity(found: Fidelity | None, has_examples: bool = True, edited: bool = False) -> str:
+    """How a skill does on its examples: a row of marks for each column, and what they mean; None: not checked.
+
+    `edited`: the examples are of the text as it ships, which was changed.
+    """
     if found is None:
         return "" if has_examples else f'<p class="hint">{UNKNOWN}</p>'
     rows = "".join(_marks(title, column, found) for title, column in zip(PANES, COLUMNS, strict=True))
-    heading = f"<h3>{escape(found.skill_name)} on {counted(found.n, 'example')}</h3>"
+    whose = " of the skill as it ships, which you changed" if edited else ""
+    heading = f"<h3>{escape(found.skill_name)} on {counted(found.n, 'example')}{whose}</h3>"
     verdict = ""
     if found.verdict:
         kind = ' data-severity="warning"' if found.beyond else ""
@@ -183,7 +190,7 @@ def adapter_card(info: AdapterInfo | None, saved: int | None, problem: str = "")
         if mixed
         else ("Made from", f"{escape(info.skill_name)} <code>{escape(info.sha256[:12])}</code>"),
         ("Made in", f"{_seconds(info.seconds)}, {made}"),
-        ("Size", f"{_size(info.size_bytes)}, rank {info.rank}"),
+        ("Size", f"{size(info.size_bytes)}, rank {info.rank}"),
         ("Text", f"{info.tokens:,} tokens"),
     ]
     if saved is not None:
@@ -237,6 +244,16 @@ def stale_line(stale: bool) -> str:
     """A warning that the adapter and the editor hold different texts."""
     text = "This adapter was made from an earlier text. Compare makes a new one."
     return f'<p class="problem" data-severity="warning">{text}</p>' if stale else ""
+
+
+def when(seconds: float | None) -> str:
+    """A moment, for people."""
+    return time.strftime("%d %b, %H:%M", time.localtime(seconds)) if seconds else ""
+
+
+def size(count: int) -> str:
+    """Bytes, for people."""
+    return f"{count / 1e6:.1f}{NBSP}MB" if count >= 1e6 else f"{count / 1e3:.1f}{NBSP}kB"
 
 
 def _source(arrival: Arrival) -> str:
@@ -345,7 +362,3 @@ def _cost(view: PaneView) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.2f}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

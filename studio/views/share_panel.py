@@ -4,31 +4,28 @@ A token comes from the field or the sign-in with each click, goes to the Hub, an
 page, not in a message, not on disk. What was pulled is named by the session that pulled it.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_space
 
 from skills.archive import SkillFiles
 from studio.bundle import Verification
 from studio.fidelity import Fidelity
-from studio.hub import Pushed
+from studio.hub import Pushed, can_sign_in
 from studio.service import StudioError
 from studio.sharing import PROBLEMS, Brought, Ready, Sharing
 from studio.views import render, share_render
-from studio.views.account import attempted, token_of, tried
-from studio.views.compare_panel import MODEL, ComparePanel, digest, still_there
+from studio.views.account import attempted, forget_token, token_of, tried
+from studio.views.compare_panel import ComparePanel, digest, still_there
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import SkillPanel, source_text
-from studio.views.visitor import Training, checkpoint_of
-from studio.views.wiring import ACTIONS, HUB, LIVE_REGION, NO_MEMORY, QUICK, when_full
+from studio.views.visitor import Training, checkpoint_of, checkpoint_used, repository_of
+from studio.views.wiring import ACTIONS, HUB, LIVE_REGION, MODEL, NO_MEMORY, QUICK, when_full
 
 ON_MODEL = MODEL | {"show_progress": "hidden", "api_visibility": "private"}
-SIGN_IN = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL")
 BUNDLES = [".skill", ".zip"]
 GOODS = BUNDLE, HYPERNETWORK = "The bundle of the skill", "The hypernetwork in use"
 
@@ -45,11 +42,6 @@ CAME_BACK = """() => {
 }"""
 
 
-def can_sign_in() -> bool:
-    """Whether this is a Space with `hf_oauth: true`; elsewhere a LoginButton keeps the page from starting."""
-    return get_space() is not None and all(os.environ.get(name) for name in SIGN_IN)
-
-
 class SharePanel:
     """The components of the tab and its handlers, but for the one that opens a skill in the editor."""
 
@@ -58,8 +50,8 @@ class SharePanel:
         sharing: Sharing,
         skill: SkillPanel,
         compare: ComparePanel,
-        training: Training | None = None,
-        identity: gr.BrowserState | None = None,
+        training: Training | None,
+        identity: gr.BrowserState | None,
     ) -> None:
         self.sharing, self.studio = sharing, sharing.studio
         self.skill, self.compare = skill, compare
@@ -110,7 +102,6 @@ class SharePanel:
             label="What",
             visible=bool(self.training),
             elem_id="push-what",
-            elem_classes="segments",
         )
         with gr.Row(elem_classes="tight"):
             self.target = gr.Textbox(
@@ -125,14 +116,21 @@ class SharePanel:
                 label="What changed (optional)", placeholder="Add …", max_lines=1, min_width=180, elem_id="push-message"
             )
         with gr.Row(elem_classes="tight"):
-            self.private = gr.Checkbox(False, label="A new one is private", min_width=150, elem_id="push-private")
+            self.private = gr.Checkbox(
+                False, label="Make a new repository private", min_width=150, elem_id="push-private"
+            )
             takes = " (takes a token)" if can_sign_in() else ""  # a sign-in reaches what this app made alone
             self.proposal = gr.Checkbox(
-                False, label=f"As a pull request, to somebody else's{takes}", min_width=230, elem_id="push-request"
+                False,
+                label=f"As a pull request to somebody else's repository{takes}",
+                min_width=230,
+                elem_id="push-request",
             )
         with gr.Row(elem_classes="tight buttons"):
             self.push = gr.Button("Push", variant="primary", size="md", min_width=110, elem_id="push")
-            self.anyway = gr.Button("Push it all the same", size="sm", min_width=150, visible=False, elem_id="anyway")
+            self.anyway = gr.Button(
+                "Push it all the same", size="sm", min_width=150, visible=False, elem_id="push-anyway"
+            )
         self.line = gr.HTML("", elem_id="push-line", js_on_load=LIVE_REGION)
         self.objections = gr.HTML("", elem_id="push-findings")
 
@@ -212,19 +210,22 @@ class SharePanel:
             when_full(prepare, self.push, self.line)
             push = prepare.then(self._push, asked, [self.push, self.line, self.ready], **HUB)
             when_full(push, self.push, self.line)
-        self.who.click(self._whose, self.token, self.account, **HUB)
+            forget_token(push, self.token)
+        forget_token(self.who.click(self._whose, self.token, self.account, **HUB), self.token)
 
         for happens in (self.browse.click, self.query.submit):
-            happens(self._browse, [self.token, self.query], [self.browse, self.found], **HUB)
+            browsed = happens(self._browse, [self.token, self.query], [self.browse, self.found], **HUB)
+            forget_token(browsed, self.token)
         pulled = [self.pull, self.pull_line, self.incoming, self.open, self.verify_pulled, self.verified]
         for happens in (self.pull.click, self.repository.submit, self.revision.submit):
-            happens(self._pull, [self.token, self.repository, self.revision], pulled, **HUB)
+            pull = happens(self._pull, [self.token, self.repository, self.revision], pulled, **HUB)
+            forget_token(pull, self.token)
         # the last click counts, also one that comes while another skill is pulled
         chosen = self.found.edit(
             self._choose, outputs=[self.repository, self.revision], **QUICK | {"trigger_mode": "multiple"}
         )
         asked = [self.token, self.repository, self.revision]
-        chosen.then(self._pull, asked, pulled, trigger_mode="always_last", **HUB)
+        forget_token(chosen.then(self._pull, asked, pulled, trigger_mode="always_last", **HUB), self.token)
 
         whose = {self.verify, *([self.identity] if self.training else [])}
         self.verify.upload(self._verify, whose, self.verified, **ON_MODEL)
@@ -346,10 +347,11 @@ class SharePanel:
             source = self.sharing.source(session, values[self.skill.chosen], text, brought)
             target = self.sharing.new_file(session, purpose, source.skill.name)
             gguf = bool(values[self.gguf])
-            return self._model_bundle(session, self._checkpoint(values), source, target, checked, gguf)
+            checkpoint = checkpoint_used(self.training, values.get(self.identity))
+            return self._model_bundle(session, checkpoint, source, target, checked, gguf)
 
         ready, problem = attempted(work, "making the bundle")
-        said = f"{ready.path.name}, {share_render.size(ready.size)}" if ready else problem
+        said = f"{ready.path.name}, {render.size(ready.size)}" if ready else problem
         yield said, "done" if ready else "failed", ready
 
     def _trained(self, values: dict) -> Iterator[tuple[str, str, Ready | None]]:
@@ -361,7 +363,7 @@ class SharePanel:
                 raise StudioError(
                     "You use the hypernetwork that shipped. Train one, and use it: then it can be pushed."
                 )
-            return Ready(checkpoint_of(job), f"hypernetwork-{job.id[:8]}")
+            return Ready(checkpoint_of(job), repository_of(job))
 
         ready, problem = attempted(work, "finding the hypernetwork")
         yield problem, "failed" if problem else "busy", ready
@@ -371,7 +373,12 @@ class SharePanel:
         for said in self._waited():
             yield render.activity(said, "busy")
         yield render.activity("Making the adapter of its text", "busy")
-        outcome, problem = tried(lambda: self._model_verify(session, self._checkpoint(values), path()), "verifying")
+
+        def work() -> Verification:
+            checkpoint = checkpoint_used(self.training, values.get(self.identity))
+            return self._model_verify(session, checkpoint, path())
+
+        outcome, problem = tried(work, "verifying")
         yield share_render.verification(outcome) if outcome else problem
 
     def _waited(self) -> Iterator[str]:
@@ -379,10 +386,6 @@ class SharePanel:
         while (status := self.studio.status()).state == "loading":
             yield f"Waiting for the model. {status.message}"
             time.sleep(0.5)
-
-    def _checkpoint(self, values: dict) -> Path | None:
-        """The folder of the hypernetwork that this visitor uses; None for the shipped one. Raises StudioError."""
-        return self.training.checkpoint_in_use(values[self.identity]) if self.training else None
 
     def _model_bundle(
         self,

@@ -12,7 +12,7 @@ from skills.scan import Finding, Severity
 from studio.bundle import Mismatch, Verification
 from studio.hub import Pushed, Shared
 from studio.sharing import Incoming
-from studio.views.render import NBSP
+from studio.views.render import size
 from studio.wording import counted
 
 MAX_FINDINGS = 30  # shown at once; the rest is counted
@@ -156,8 +156,3 @@ def _finding(finding: Finding) -> str:
     head = f"<b>{word}{': ' if place else ''}<bdi>{escape(place)}</bdi></b>"
     fix = f'<span class="fix">{escape(finding.fix)}</span>'
     return f'<li class="problem" data-severity="{severity}">{head} {escape(finding.message)}{fix}</li>'
-
-
-def size(count: int) -> str:
-    """Bytes, for people."""
-    return f"{count / 1e6:.1f}{NBSP}MB" if count >= 1e6 else f"{count / 1e3:.1f}{NBSP}kB"

@@ -45,20 +45,27 @@ _SAVE = """(...source) => {
 # What is being edited stays in the browser, so that a reload or a restart of the server takes nothing away. Then a link
 # in the address bar goes: a reload would open that.
 _REMEMBER = """(...edited) => {
-  try {
-    localStorage.setItem("parametric-skills-draft", JSON.stringify(edited));
-    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  } catch {}
+  store("draft", JSON.stringify(edited));
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
 }"""
-# A link says itself what is to be opened.
+# A link says itself what is to be opened. What was typed before the rest was recalled is not to stay instead of it.
+RECALLED = f"""(...edited) => {{
+  if (stored("draft") && !location.hash.startsWith("#link=")) ({_REMEMBER})(...edited);
+}}"""
 RECALL = """(_, ...page) => [location.hash.startsWith("#link=") ? "" : stored("draft"), ...page]"""
 
 # The texts that were left unsaved as others were opened have a place of their own, and a button that brings them back.
 _SET_ASIDE = """(left) => {
-  try { localStorage.setItem("parametric-skills-left", left); } catch {}
+  store("left", left);
   return {visible: Boolean(left), __type__: "update"};
 }"""
 LEFT = """() => stored("left")"""
+
+# What a save comes to for the editor counts only while no other skill was opened.
+SHOW_SAVED = """(saved, opening, ...now) => {
+  const {of, values} = saved ? JSON.parse(saved) : {};
+  return of === opening ? values : now;
+}"""
 
 # What the server has to say of a typed text is shown only if that text still stands in the editor.
 SHOW_TYPED = """(said, ...page) => {
@@ -68,8 +75,9 @@ SHOW_TYPED = """(said, ...page) => {
 }"""
 
 
-def recalled(draft: str) -> tuple[str, str, str, str, str] | None:
-    """(text, library's skill, own id, evals, the text as it was opened or saved) of what a browser remembers.
+def recalled(draft: str) -> tuple[str, str, str, str, str, str] | None:
+    """What a browser remembers: (text, library's skill, own id, evals, the text as it was opened or saved, the version
+    that was opened where that is not the newest).
 
     None where that is nothing.
     """
@@ -77,16 +85,16 @@ def recalled(draft: str) -> tuple[str, str, str, str, str] | None:
         parts = list(json.loads(draft))
     except (ValueError, TypeError, RecursionError):
         return None
-    if len(parts) not in (7, 8, 9) or not all(isinstance(part, str) for part in parts):
+    if len(parts) not in (7, 8, 9, 10) or not all(isinstance(part, str) for part in parts):
         return None
-    # a browser may remember from before evals were, or the text as it was opened
-    chosen, own, evals, clean = (*parts[5:], "", "")[:4]
-    return source_text(*parts[:5]), chosen, own, evals, clean
+    # a browser may remember from before evals were, the text as it was opened, or versions
+    chosen, own, evals, clean, version = (*parts[5:], "", "", "")[:5]
+    return source_text(*parts[:5]), chosen, own, evals, clean, version
 
 
 def unsaved(draft: str) -> bool:
     """Whether the text that a browser remembers is neither the one that was opened nor one that was saved."""
-    text, *_, clean = recalled(draft) or ("", "")
+    text, *_, clean, _ = recalled(draft) or ("", "", "")
     return bool(text.strip()) and text.splitlines() != clean.splitlines()
 
 
@@ -150,6 +158,9 @@ class SkillPanel:
         self.own = gr.Textbox("", visible=False)
         self.evals = gr.Textbox("", visible=False)  # those of a skill that is not the library's, as an evals.json
         self.clean = gr.Textbox(first.text, visible=False)  # the text as it was opened, or saved last
+        self.version = gr.Textbox("", visible=False)  # of the own skill, the number of an older one that was opened
+        self.opening = gr.Textbox("", visible=False)  # another one as soon as another skill is opened
+        self.saved = gr.Textbox("", visible=False)  # what the server says of a save, for `SHOW_SAVED`
         self.draft = gr.Textbox("", visible=False)  # what the browser remembers, when the page opens
         self.left = gr.Textbox("", visible=False)  # of the texts that were left unsaved; '' for none
         name, description, body = form_values(first.text)
@@ -199,8 +210,9 @@ class SkillPanel:
         self.form = [self.name, self.description, self.body]
         self.source = [self.raw, *self.form, self.edited]
         self.shown = [*self.source, self.live]
-        self.remembered = [*self.source, self.chosen, self.own, self.evals, self.clean]
+        self.remembered = [*self.source, self.chosen, self.own, self.evals, self.clean, self.version]
         self.brought = [self.evals, self.beside]
+        self.kept_as = [self.own, self.clean, self.version, *self.brought]
         self._wire()
 
     def live_line(self, text: str) -> str:
@@ -222,7 +234,12 @@ class SkillPanel:
 
     def _find(self, query: str, subtask: str, chosen: str) -> tuple[gr.Radio, str]:
         names = matches(self.studio.library, query, subtask)
-        empty = "" if names else '<p class="hint">No skill fits. Clear the search, or write a new one.</p>'
+        nothing = (
+            "No shipped skill fits. Your own are in the tab Library."
+            if self.keeps
+            else "No skill fits. Clear the search, or write a new one."
+        )
+        empty = "" if names else f'<p class="hint">{nothing}</p>'
         return gr.Radio(names, value=chosen if chosen in names else None, visible=bool(names)), empty
 
     def _wire(self) -> None:

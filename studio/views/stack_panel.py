@@ -17,8 +17,8 @@ from studio.shelf import Shelf, ShelfError, ShelfSkill
 from studio.views import render
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import form_values, source_text
-from studio.views.visitor import Training, owner_of
-from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
+from studio.views.visitor import Training, checkpoint_used, owner_of
+from studio.views.wiring import ACTIONS, LIVE_REGION, MODEL, QUICK
 
 FROM_LINK = "link:"  # what the key of a text begins with that came with a link; behind it comes a number
 
@@ -174,7 +174,7 @@ class StackPanel:
             raise StudioError(f"You deleted {skill.name}. Remove it from the stack, or take it back in the library.")
         return skill
 
-    def wire(self, source: list[Component], training: Training | None, model: dict) -> list[Any]:
+    def wire(self, source: list[Component], training: Training | None) -> list[Any]:
         """Let the list and the meter follow; gives the events after which the skills that are compared are others."""
         known = [self.identity] if self.identity else []
         asked = {self.parts, *source, *known}
@@ -186,7 +186,7 @@ class StackPanel:
                 return
             yield render.activity("Measuring how far they overlap", "busy")
             try:
-                checkpoint = training.checkpoint_in_use(values[self.identity]) if training else None
+                checkpoint = checkpoint_used(training, values.get(self.identity))
                 text = source_text(*(values[component] for component in source))
                 skill = self.skill(text, parts, values.get(self.identity))
                 yield render.overlaps(self._overlaps(request.session_hash, checkpoint, skill))
@@ -199,7 +199,7 @@ class StackPanel:
         edit = self.list.edit(self.edited, self.parts, shown, js=_WEIGHTS, **QUICK | {"trigger_mode": "multiple"})
         last = {"trigger_mode": "always_last"}  # one that comes while another is measured would be dropped
         for event in (add, edit):
-            event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **last, **model)
+            event.then(measure, asked, self.meter, show_progress="hidden", api_visibility="private", **last, **MODEL)
         return [add, edit]
 
     def _overlaps(self, session: str, checkpoint: Path | None, parts: tuple[Part, ...]) -> tuple:

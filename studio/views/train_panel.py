@@ -5,15 +5,18 @@ and of the book of examples each time, so that a reloaded page, another tab and 
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
-from gradio.processing_utils import save_file_to_cache
+from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
 
 from skills.evals import WITHOUT_VALUE, Assertion, Eval
-from skills.skill import SkillError
+from skills.skill import Skill, SkillError
 from studio import turns
 from studio.catalogue import OWN, SHIPPED, Catalogue
 from studio.examples import Example, ExampleError, judged_by
@@ -25,7 +28,7 @@ from studio.views import render, train_render
 from studio.views.compare_panel import evals_of_text, still_there
 from studio.views.skill_panel import source_text
 from studio.views.train_push import PushPart
-from studio.views.visitor import Training, arrived, checkpoint_of, owner_of
+from studio.views.visitor import Training, arrived, checkpoint_of, owner_of, repository_of
 from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
 
 TICK = 2  # seconds between two looks at a training that goes on
@@ -49,8 +52,26 @@ _LEFT_OUT = """
   [...document.querySelectorAll("#own-skills input:not(:checked)")].map((box) => box.dataset.id).join(" ")"""
 _TICKED = f"(identity, skill, _, ...rest) => [identity, skill, {_LEFT_OUT}, ...rest]"
 
-# The zip is made when it is asked for; then this clicks on the link to it.
-_FETCH = """(problem) => { if (!problem) document.querySelector("#job-file")?.click(); }"""
+# A file is made when it is asked for; then this clicks on the link to it.
+_FETCH = """(problem) => { if (!problem) document.querySelector("#ID")?.click(); }"""
+
+# What a look has found is shown only where the training that was on show then still is: another may have been chosen.
+_SHOW = """(looked, job) => {
+  const {of, values} = looked ? JSON.parse(looked) : {};
+  return ["", ...(of === job ? values : Array(COUNT).fill({__type__: "update"}))];
+}"""
+
+# A question that comes up is read out: the focus goes to the harmless answer, which the question describes.
+_ASK = """() => {
+  const ask = (tries) => {
+    const keep = document.querySelector("#keep-it");
+    if (!keep?.offsetParent) return tries && setTimeout(ask, 50, tries - 1);
+    keep.setAttribute("aria-describedby", "discard-question");
+    keep.focus();
+  };
+  ask(40);
+}"""
+_KEEP = """() => document.querySelector("#job-discard")?.focus()"""
 _TO_TRAININGS = """() => {
   if (window.innerWidth <= 860) document.querySelector("#trainings").scrollIntoView({behavior: "smooth"});
 }"""
@@ -77,7 +98,8 @@ class TrainPanel:
         self.skill = gr.Textbox("", visible=False)
         self.job = gr.Textbox("", visible=False)
         self.left_out = gr.Textbox("", visible=False)
-        self.seen = gr.State("")  # digest of what the right side shows
+        self.seen = gr.Textbox("", visible=False)  # digest of what the right side shows
+        self.looked = gr.Textbox("", visible=False)  # what a look at the trainings has found, for `_SHOW`
         with gr.Row(elem_id="train-layout"):
             with gr.Column(elem_id="prepare"):
                 self._make_examples()
@@ -92,6 +114,7 @@ class TrainPanel:
             self.table,
             self.detail,
             self.upload,
+            self.save,
             self.form,
             self.faults,
             self.start,
@@ -130,8 +153,12 @@ class TrainPanel:
                 file_count="multiple",
                 file_types=IMPORTS,
                 visible=False,
-                elem_id="import",
+                elem_id="import-examples",
             )
+            self.save = gr.Button(
+                "Download examples (JSONL)", size="sm", min_width=150, visible=False, elem_id="download-examples"
+            )
+            self.examples_file = gr.DownloadButton(visible="hidden", elem_id="examples-file")
         self.said = gr.HTML("", elem_id="prepare-line", js_on_load=LIVE_REGION)
 
     def _make_form(self) -> None:
@@ -143,9 +170,7 @@ class TrainPanel:
                     min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=220, elem_id="minutes"
                 )
                 self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=220)
-            self.change = gr.Radio(
-                list(CHANGES), value=NORMAL, label="How much it may change", elem_id="change", elem_classes="segments"
-            )
+            self.change = gr.Radio(list(CHANGES), value=NORMAL, label="How much it may change", elem_id="change")
             with gr.Accordion("More settings", open=False, elem_classes="folded"):
                 with gr.Row(elem_classes="tight"):
                     self.replay = gr.Slider(
@@ -179,9 +204,10 @@ class TrainPanel:
             self.discard = gr.Button("Discard", elem_id="job-discard", **hidden)
             self.file = gr.DownloadButton(visible="hidden", elem_id="job-file")
         with gr.Row(visible=False, elem_classes="tight buttons", elem_id="confirm") as self.confirm:
-            gr.HTML('<p class="line">Delete this training and the hypernetwork that came of it?</p>')
+            question = "Delete this training and the hypernetwork that came of it?"
+            gr.HTML(f'<p class="line" id="discard-question">{question}</p>')
             self.discard_it = gr.Button("Delete it", variant="stop", size="sm", min_width=80, elem_id="discard-it")
-            self.keep_it = gr.Button("Keep it", size="sm", min_width=80)
+            self.keep_it = gr.Button("Keep it", size="sm", min_width=80, elem_id="keep-it")
         self.problem = gr.HTML("", elem_id="job-problem", js_on_load=LIVE_REGION)
         self.push = PushPart(self.training)
         self.report = gr.HTML("", elem_id="job-report")
@@ -194,7 +220,7 @@ class TrainPanel:
         from training.refit import usual_minutes  # imports torch
 
         identity = arrived(identity)
-        if minutes == MINUTES:  # nobody has moved it
+        if not skill:  # the form was not on show yet, so that nobody has moved it
             minutes = min(usual_minutes(), self.training.limits.minutes)
         return [
             *self.prepare(identity, skill, left_out),
@@ -226,6 +252,7 @@ class TrainPanel:
             train_render.examples(name, found[skill]) if skill else "",
             "",
             gr.UploadButton(visible=bool(skill)),
+            gr.Button(visible=bool(skill)),
             gr.Column(visible=bool(own)),
             train_render.faults(faults, numbers),
             gr.Button(interactive=all(fault.severity != "error" for fault in faults)),
@@ -255,6 +282,16 @@ class TrainPanel:
             train_render.report(report) if report else "",
             train_render.progress(job, curve) if job else "",
         ]
+
+    def _look(self, identity: Any, job: str, seen: str) -> Any:
+        """`watch` as a text for `_SHOW`; no change where nothing has changed."""
+        values = self.watch(identity, job, seen)
+        if values[0] == gr.skip():
+            return gr.skip()
+        updates = [
+            each.constructor_args | {"__type__": "update"} if isinstance(each, Block) else each for each in values
+        ]
+        return json.dumps({"of": job, "values": updates})
 
     def _offered(self, owner: str) -> list[tuple[str, str]]:
         """(name, key) of the skills that can be added: a visitor's own, then those that ship."""
@@ -289,6 +326,7 @@ class TrainPanel:
         self.add_open.click(self._add_open, [*about, *editor], added, js=_TICKED, **EACH)
         self.library.input(self._add_library, [*about, self.library], [*added, self.library], js=_TICKED, **EACH)
         self.upload.upload(self._import, [*about, self.upload], added, js=_TICKED, **EACH)
+        self._wire_download(self.save, self._save_examples, [self.identity, self.skill], self.examples_file, self.said)
 
         settings = {self.minutes, self.kept_out, self.change, self.replay, self.texts, self.patience, self.seed}
         asked = [self.identity, self.job]
@@ -313,17 +351,31 @@ class TrainPanel:
         jobs = self.training.jobs
         for button, work in ((self.stop, jobs.stop), (self.resume, jobs.resume), (self.finish, jobs.finish)):
             self.then_watch(button.click(self._done(work), asked, self.problem, **QUICK))
-        self.timer.tick(self.watch, [*asked, self.seen], self.watched, **QUICK)
-        self.download.click(self._zip, asked, [self.file, self.problem], **QUICK).success(
-            None, self.problem, js=_FETCH, api_visibility="private"
-        )
+        self._watching(self.timer.tick)
+        self._wire_download(self.download, self._zip, asked, self.file, self.problem)
         self.push.wire(self.identity, self.job)
-        self.discard.click(lambda: gr.Row(visible=True), outputs=self.confirm, **QUICK)
-        self.keep_it.click(lambda: gr.Row(visible=False), outputs=self.confirm, **QUICK)
+        self.discard.click(lambda: gr.Row(visible=True), outputs=self.confirm, **QUICK).then(
+            None, js=_ASK, api_visibility="private"
+        )
+        self.keep_it.click(lambda: gr.Row(visible=False), outputs=self.confirm, **QUICK).then(
+            None, js=_KEEP, api_visibility="private"
+        )
+
+    def _wire_download(
+        self, button: gr.Button, work: Callable, about: list[Component], file: gr.DownloadButton, place: gr.HTML
+    ) -> None:
+        made = button.click(work, about, [file, place], **QUICK)
+        made.success(None, place, js=_FETCH.replace("ID", file.elem_id), api_visibility="private")
 
     def then_watch(self, event: Any) -> Any:
         """After an event, the right side as it then stands."""
-        return event.then(self.watch, [self.identity, self.job, self.seen], self.watched, **QUICK)
+        return self._watching(event.then)
+
+    def _watching(self, happens: Callable) -> Any:
+        looked = happens(self._look, [self.identity, self.job, self.seen], self.looked, **QUICK)
+        show = _SHOW.replace("COUNT", str(len(self.watched)))
+        shown = [self.looked, *self.watched]
+        return looked.then(None, [self.looked, self.job], shown, js=show, api_visibility="private")
 
     def _answer(self, work: Callable[[], dict[Component, Any]], place: Component) -> dict[Component, Any]:
         """The updates of a work and an empty `place`, or there what was wrong."""
@@ -353,7 +405,7 @@ class TrainPanel:
             book.add(owner, skill, str(fields.get("prompt", "")), str(fields.get("answer", "")))
         elif what in DETAILS:
             before = self._example(owner, skill, number)[1]
-            book.update(owner, number, **_changes(before, what, place, value))
+            book.update(owner, number, change=partial(_changes, what=what, place=place, value=value))
             number_shown, now = self._example(owner, skill, number)
             same_turns = len(now.chat) == len(before.chat)
             opened = train_render.detail(number_shown, now)
@@ -470,15 +522,35 @@ class TrainPanel:
         return done
 
     def _zip(self, identity: Any, job: str, request: gr.Request) -> tuple[Any, str]:
-        try:
+        def work() -> str:
             found = self.training.jobs.get(owner_of(identity), job)
-            name = f"hypernetwork-{found.id[:8]}"
-            path = self.studio.checkpoint_zip(request.session_hash, checkpoint_of(found), name)
-            return gr.DownloadButton(value=save_file_to_cache(path, self.file.GRADIO_CACHE)), ""
+            path = self.studio.checkpoint_zip(request.session_hash, checkpoint_of(found), repository_of(found))
+            return save_file_to_cache(path, self.file.GRADIO_CACHE)
+
+        return self._file(work, "zip")
+
+    def _save_examples(self, identity: Any, skill: str) -> tuple[Any, str]:
+        """The examples of a skill as `_import`, and `python -m training refit --examples`, read them."""
+        from training.trajectories import as_line  # imports torch
+
+        def work() -> str:
+            texts, examples = self.training.book.trajectories(owner_of(identity), [skill])
+            name = Skill.parse(texts[skill]).name
+            if not examples:
+                raise ExampleError(f"{name} has no examples yet. Add one in the table, or import a file.")
+            lines = b"".join(map(as_line, examples))
+            return save_bytes_to_cache(lines, f"{name}-examples.jsonl", self.file.GRADIO_CACHE)
+
+        return self._file(work, "file")
+
+    def _file(self, work: Callable[[], str], called: str) -> tuple[Any, str]:
+        """(the update of a hidden link to the file that a work makes, ''); no change, and what was wrong."""
+        try:
+            return gr.DownloadButton(value=work()), ""
         except SHOWN as error:
             return gr.skip(), render.notice(str(error))
-        except OSError as error:  # Gradio's copy, which it would make itself without a word of why it failed
-            message = f"The zip could not be written: {error.strerror}. Free some disk space."
+        except OSError as error:  # in Gradio's cache, where it would write without a word of why it failed
+            message = f"The {called} could not be written: {error.strerror}. Free some disk space."
             return gr.skip(), render.notice(message)
 
 

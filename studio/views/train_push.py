@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from studio.hub import Hub, HubError
-from studio.jobs import Job, JobError
+from studio.jobs import JobError
 from studio.views import render, train_render
-from studio.views.account import token_of, tried
-from studio.views.visitor import Training, checkpoint_of, owner_of
+from studio.views.account import forget_token, token_of, tried
+from studio.views.visitor import Training, checkpoint_of, owner_of, repository_of
 from studio.views.wiring import HUB, LIVE_REGION, NO_MEMORY
 
 NO_TOKEN = "Give a token with the right to write, from hf.co/settings/tokens."
@@ -21,9 +21,8 @@ NO_TOKEN = "Give a token with the right to write, from hf.co/settings/tokens."
 class PushPart:
     """Repository, token and button; `part` is shown where there is something to push."""
 
-    def __init__(self, training: Training, endpoint: str | None = None) -> None:
-        """`endpoint` is the Hub's address; None: the usual one."""
-        self.training, self.endpoint = training, endpoint
+    def __init__(self, training: Training) -> None:
+        self.training = training
         with gr.Accordion(
             "Push it to the Hugging Face Hub", open=False, visible=False, elem_id="job-push"
         ) as self.part:
@@ -53,7 +52,7 @@ class PushPart:
     def wire(self, identity: gr.BrowserState, job: gr.Textbox) -> None:
         """`job` holds the id of the training that is on show."""
         asked = [identity, job, self.target, self.token, self.private]
-        self.push.click(self._push, asked, [self.push, self.line], **HUB)
+        forget_token(self.push.click(self._push, asked, [self.push, self.line], **HUB), self.token)
 
     def _push(
         self, identity: Any, id_: str, target: str, token: str, private: bool, signed: gr.OAuthToken | None
@@ -70,11 +69,6 @@ class PushPart:
             raise JobError("This training is not finished, so there is nothing to push yet.")
         if not token:
             raise HubError(NO_TOKEN)
-        hub = Hub(token, self.endpoint, is_visitor=True)
+        hub = Hub(token, is_visitor=True)
         done = hub.push(checkpoint_of(job), target.strip() or repository_of(job), private or None)
         return train_render.pushed(done)
-
-
-def repository_of(job: Job) -> str:
-    """What a training's repository is called where nobody says."""
-    return f"hypernetwork-{job.id[:8]}"

@@ -6,17 +6,18 @@ never run. What a click or an edit means stands in `data-do` and `data-id`; `wir
 
 import json
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
+from typing import NamedTuple
 
 from skills.evals import SENTENCES
 from studio.examples import SPLITS, Example, Fault
 from studio.hub import Pushed
 from studio.jobs import Job
-from studio.views.render import NBSP
+from studio.views.render import NBSP, when
+from studio.views.share_render import link
 from studio.wording import counted
 
 MAX_FAULTS = 12  # shown at once; the rest is counted
@@ -30,18 +31,38 @@ SECONDS_A_QUESTION = 0.4  # to measure one, on two cores with the default base a
 ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
-# key in a report -> its name, its format, and whether more of it is better (None: it is only a control)
-MEASURES: dict[str, tuple[str, Callable[[float], str], bool | None]] = {
-    "exact": ("Exact match", lambda value: f"{value:.0f}{NBSP}%", True),
-    "checks": ("Checks passed", lambda value: f"{value:.0f}{NBSP}%", True),
-    "f1": ("Token F1", lambda value: f"{value:.0f}{NBSP}%", True),
-    "loss": ("Loss", lambda value: f"{value:.3f}", False),
-    "wrong_skill": ("With another skill", lambda value: f"{value:.0f}{NBSP}%", None),
+class Measure(NamedTuple):
+    """A row of the report."""
+
+    name: str
+    form: Callable[[float], str]  # of a value
+    form_change: Callable[[float], str]  # of the difference of two
+    better: bool | None  # whether more of it is; None: it is only a control
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0f}{NBSP}%"
+
+
+def _points(value: float) -> str:
+    return f"{value:.0f}{NBSP}point{'' if round(value) == 1 else 's'}"
+
+
+def _loss(value: float) -> str:
+    return f"{value:.3f}"
+
+
+MEASURES = {  # by their key in a report
+    "exact": Measure("Exact match", _percent, _points, True),
+    "checks": Measure("Checks passed", _percent, _points, True),
+    "f1": Measure("Token F1", _percent, _points, True),
+    "loss": Measure("Loss", _loss, _loss, False),
+    "wrong_skill": Measure("With another skill's adapter (should be low)", _percent, _points, None),
 }
-PARTS = {
-    "own skills": "Your skills, on prompts that were kept out",
-    "families": "The kinds of skills that shipped",
-    "neutral text": "Text that has nothing to do with skills",
+PARTS = {  # by their name in a report: the heading in the table, and the name in the plot
+    "own skills": ("Your skills, on prompts that were kept out", "Your skills"),
+    "families": ("The kinds of skills that shipped", "Shipped kinds"),
+    "neutral text": ("Text that has nothing to do with skills", "Other text"),
 }
 
 START = """python3 -m venv .venv
@@ -296,7 +317,7 @@ def jobs(found: Sequence[Job], shown: str) -> str:
         current = ' aria-current="true"' if job.id == shown else ""
         items.append(
             f'<li{current}><button type="button" class="name" data-do="job" data-id="{escape(job.id)}">'
-            f'{escape(job.title)}</button><span class="quiet">{_when(job.created)}</span>{_chip(job)}</li>'
+            f'{escape(job.title)}</button><span class="quiet">{when(job.created)}</span>{_chip(job)}</li>'
         )
     return f'<ul class="choices">{"".join(items)}</ul>'
 
@@ -378,7 +399,7 @@ def plot(lines: Sequence[dict]) -> str:
     heights = "".join(f'<span style="bottom:{100 * tick / top:.2f}%">{tick:g}</span>' for tick in ticks)
     middle = f"<span>{end / 2:,.0f}</span>" if end >= 10 else ""
     return (
-        f'<figure class="plot"><figcaption>{"".join(legend)}</figcaption>'
+        f"<figure><figcaption>{''.join(legend)}</figcaption>"
         f'<div class="area" role="img" aria-label="{" ".join(said)}"><div class="heights">{heights}</div>'
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{grid}{drawn}</svg>'
         f'<div class="steps"><span>step 0</span>{middle}<span>{end:,.0f}</span></div></div></figure>'
@@ -429,27 +450,27 @@ def _part(part: dict) -> str:
     """A part of the report: a row for each measure."""
     number = _number(part.get("n"))
     name = str(part.get("name", ""))
-    title = escape(PARTS.get(name, name))
+    title = escape(PARTS.get(name, (name,))[0])
     size = f' <span class="quiet">n = {number:,.0f}</span>' if number is not None else ""
     rows = []
-    for label, form, better, before, after in _measured(part):
-        change = after - before
-        shown = form(abs(change))
-        none = shown == form(0)
+    for measure, before, after in _measured(part):
+        form, better, change = measure.form, measure.better, after - before
+        shown = measure.form_change(abs(change))
+        none = shown == measure.form_change(0)
         kind = "same" if none or better is None else "better" if (change > 0) == better else "worse"
         sign = "" if none else "+" if change > 0 else "\u2212"
         rows.append(
-            f'<tr><th scope="row">{label}</th><td>{form(before)}</td><td>{form(after)}</td>'
+            f'<tr><th scope="row">{measure.name}</th><td>{form(before)}</td><td>{form(after)}</td>'
             f'<td data-change="{kind}">{sign}{shown}</td></tr>'
         )
     return f'<tbody><tr class="part"><th colspan="4">{title}{size}</th></tr>{"".join(rows)}</tbody>'
 
 
-def _measured(part: dict) -> list[tuple[str, Callable[[float], str], bool | None, float, float]]:
-    """(name, format, whether more is better, before, after) of the measures that a part has both values of."""
+def _measured(part: dict) -> list[tuple[Measure, float, float]]:
+    """(measure, before, after) of the measures that a part has both values of."""
     before, after = part.get("before") or {}, part.get("after") or {}
     pairs = {key: (_number(before.get(key)), _number(after.get(key))) for key in MEASURES}
-    return [(*MEASURES[key], *pair) for key, pair in pairs.items() if None not in pair]
+    return [(MEASURES[key], *pair) for key, pair in pairs.items() if None not in pair]
 
 
 def _spans(parts: Sequence[dict]) -> str:
@@ -457,31 +478,29 @@ def _spans(parts: Sequence[dict]) -> str:
     rows = []
     for part in parts:
         name = str(part.get("name", ""))
-        for label, form, better, before, after in _measured(part):
-            if better is not True:
+        short = escape(PARTS.get(name, (name,))[-1])
+        for measure, before, after in _measured(part):
+            if not measure.better:
                 continue
+            form, label = measure.form, measure.name[0].lower() + measure.name[1:]
             low, high = sorted(min(max(value, 0), 100) for value in (before, after))
             kind = "better" if after > before else "worse" if after < before else "same"
             rows.append(
-                f'<div class="row"><span>{escape(name.capitalize())}: {label[0].lower()}{label[1:]}</span>'
+                f'<div class="row"><span>{short}: {label}</span>'
                 f'<div class="track" role="img" aria-label="{form(before)} before, {form(after)} after" '
                 f'data-change="{kind}"><i class="span" style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
                 f'<i class="before" style="left:{min(max(before, 0), 100):.1f}%"></i>'
                 f'<i class="after" style="left:{min(max(after, 0), 100):.1f}%;background:currentColor"></i></div>'
                 f"<b>{form(after)}</b></div>"
             )
-    legend = '<figcaption><span class="was">before</span><span class="is">after</span></figcaption>'
+    legend = '<figcaption><span>before</span><span class="is">after</span></figcaption>'
     return f'<figure class="spans">{legend}{"".join(rows)}</figure>' if rows else ""
 
 
 def pushed(done: Pushed) -> str:
     """Where on the Hub a hypernetwork is now."""
-    url = escape(done.url)
-    at = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{escape(done.repository)}</a>'
-    if not done.url.startswith(("https://", "http://")):
-        at = escape(done.repository)
     how = "in a new repository" if done.is_new else "as a new revision"
-    return f'<p class="line" data-state="done">Pushed {how}: {at}</p>'
+    return f'<p class="line" data-state="done">Pushed {how}: {link(done.url, done.repository)}</p>'
 
 
 def _side_by_side(answers: Sequence[dict]) -> str:
@@ -528,10 +547,6 @@ def _chip(job: Job) -> str:
 
 def _in_queue(number: int) -> str:
     return "next in the queue" if number == 1 else f"number {number} in the queue"
-
-
-def _when(seconds: float) -> str:
-    return time.strftime("%d %b, %H:%M", time.localtime(seconds))
 
 
 def _number(value: object) -> float | None:

@@ -3,6 +3,7 @@
 Whoever has the token has the trainings and the skills, so no handler acts on an id without it.
 """
 
+import hashlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -46,8 +47,13 @@ class Keeping:
 
 
 def identity_kept_with(secret: str) -> gr.BrowserState:
-    """What the browser keeps: its token, and the id of the training in use."""
-    return gr.BrowserState({"owner": "", "using": ""}, storage_key="parametric-skills", secret=secret)
+    """What the browser keeps: its token, and the id of the training in use.
+
+    Under a name for each secret: an entry that can't be read is written over, and with it a token would be gone for
+    ever where one address has several data folders in turn.
+    """
+    key = f"parametric-skills-{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
+    return gr.BrowserState({"owner": "", "using": ""}, storage_key=key, secret=secret)
 
 
 def open_jobs() -> Jobs:
@@ -100,11 +106,14 @@ class Training:
         return skill
 
     def keep(self, identity: Any, text: str, prompt: str, answer: str, evals: Sequence[Eval] = ()) -> int:
-        """Add an example of a skill, beside its evals; returns how many the skill has now."""
+        """Add an example of a skill, beside its evals but in place of the one that asks the same; returns how many the
+        skill has now."""
         owner, skill = owner_of(identity), self.add_skill(identity, text)
-        self.book.add(owner, skill, prompt, answer)
+        said = (prompt.strip(), answer.strip())
+        checks = next((ev.assertions for ev in evals if (ev.prompt.strip(), ev.expected_output.strip()) == said), ())
+        self.book.add(owner, skill, prompt, answer, checks=checks)
         try:
-            self.book.bring(owner, skill, evals)
+            self.book.bring(owner, skill, evals, kept=prompt)
         except ExampleError as error:
             raise ExampleError(f"The answer is kept, but not the skill's own examples. {error}") from error
         return len(self.book.examples(owner, skill))
@@ -118,6 +127,16 @@ class Training:
 def checkpoint_of(job: Job) -> Path:
     """Where a finished training has its hypernetwork."""
     return job.folder / "checkpoint"
+
+
+def repository_of(job: Job) -> str:
+    """What its hypernetwork is called, on the Hub and in a zip, where nobody says."""
+    return f"hypernetwork-{job.id[:8]}"
+
+
+def checkpoint_used(training: Training | None, identity: Any) -> Path | None:
+    """The folder of the hypernetwork that a visitor uses; None for the shipped one. Raises StudioError."""
+    return training.checkpoint_in_use(identity) if training else None
 
 
 def arrived(identity: Any) -> dict[str, str]:

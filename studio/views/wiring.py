@@ -11,6 +11,8 @@ PAUSE = 200  # milliseconds without a key after which someone is taken to have p
 # Handlers that only read or show something: never queued behind the model; of calls that come too fast the last counts.
 QUICK = {"queue": False, "show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 
+MODEL = {"concurrency_limit": 1, "concurrency_id": "model"}  # work on the model queues, one visitor at a time
+
 # Work on the Hub takes as long as the network does: it waits for nobody's model, and few do it at once.
 HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden", "api_visibility": "private"}
 
@@ -101,30 +103,101 @@ const point = (event) => {
 element.addEventListener("mouseover", point);
 element.addEventListener("focusin", point);"""
 
-# Ctrl+Enter compares from anywhere in its tab. Gradio gives each radio button a name of its own; with a common one the
-# list is one stop of the tab key, and the arrow keys walk it.
-HEAD = """<script>
+# Where the control that the keys are on is disabled, hidden or gone, they would begin at the top of the page again. The
+# next one in its box gets them: in that of tabs the one that is open now. They go back once it is there again.
+_KEEP_FOCUS = """
+const CONTROLS = `button, a[href], summary, select, textarea, [tabindex="0"],
+  input:not([type="radio"]:not(:checked))`;
+const isThere = (control) => Boolean(control?.isConnected && control.offsetParent && !control.disabled);
+let keyed = null, left = null, boxes = [], after = new Set(), looking = null;
+function hold(control) {
+  if (control === keyed || control === document.body) return;
+  keyed = control;
+  left = null;
+  boxes = [];
+  for (let box = control.parentElement; box; box = box.parentElement) boxes.push(box);
+  const all = [...document.querySelectorAll(CONTROLS)];
+  after = new Set(all.slice(all.indexOf(control) + 1));
+}
+function nextTo() {
+  for (const box of boxes.filter(isThere)) {
+    const there = [...box.querySelectorAll(CONTROLS)].filter((each) => isThere(each) && each.tabIndex >= 0);
+    const open = box.matches(".tabs") && there.find((each) => each.matches('[role="tab"][aria-selected="true"]'));
+    const next = open || (there.find((each) => after.has(each)) ?? there.at(-1));
+    if (next) return next;
+  }
+}
+function keepFocus() {
+  looking = null;
+  const now = document.activeElement, isLost = !isThere(keyed);
+  if (!keyed || (now !== keyed && !(isLost && now === document.body)) || !(isLost || isThere(left))) return;
+  const from = keyed, next = isThere(left) ? left : nextTo();
+  next?.focus({preventScroll: true});
+  if (document.activeElement !== next) return;
+  hold(next);
+  left = isLost ? from : null;
+}
+window.addEventListener("keydown", (event) => {
+  hold(event.target);
+  if (!keyed?.matches("button")) left = null;  // somebody types there
+  if (left && event.repeat && event.key === "Enter") event.preventDefault();  // held down since it was on that one
+}, true);
+window.addEventListener("keyup", (event) => hold(event.target), true);
+window.addEventListener("pointerdown", () => { keyed = left = null; }, true);
+new MutationObserver(() => {
+  looking ??= setTimeout(keepFocus, 100);  // of what changes at once, one part may be there before another
+}).observe(document, {subtree: true, childList: true, attributeFilter: ["class", "disabled"]});"""
+
+# Gradio's buttons that unfold something show by their look alone whether they have.
+_TELL_FOLDS = """
+new MutationObserver(() => {
+  const tell = (button, isOpen) => {
+    if (button.getAttribute("aria-expanded") !== String(isOpen)) button.setAttribute("aria-expanded", isOpen);
+  };
+  for (const button of document.querySelectorAll("button.label-wrap")) tell(button, button.matches(".open"));
+  const imports = document.querySelector("#open-import");
+  if (imports) tell(imports, Boolean(document.querySelector("#import")));
+}).observe(document, {subtree: true, childList: true, attributeFilter: ["class"]});"""
+
+# Ctrl+Enter compares from anywhere in its tab. Gradio gives each radio button a name of its own, at every redraw anew;
+# with a common one the list is one stop of the tab key, and the arrow keys walk it. To a key in a drop-down it answers
+# a moment later: after Tab that would open the list of one that was left.
+_KEYS = """
 function showChosen() {
   document.querySelector("#picker .selected")?.scrollIntoView({block: "nearest"});
 }
+// A tab has its own; a new one, what was kept last in any.
 function stored(what) {
-  try { return localStorage.getItem(`parametric-skills-${what}`) ?? ""; } catch { return ""; }
+  const key = `parametric-skills-${what}`;
+  try { return sessionStorage.getItem(key) ?? localStorage.getItem(key) ?? ""; } catch { return ""; }
+}
+function store(what, text) {
+  try {
+    for (const kept of [sessionStorage, localStorage]) kept.setItem(`parametric-skills-${what}`, text);
+  } catch {}
 }
 function joinSkills() {
   for (const input of document.querySelectorAll("#picker input")) input.name = "library";
 }
-document.addEventListener("focusin", (event) => { if (event.target.closest("#picker")) joinSkills(); });
+window.addEventListener("keydown", joinSkills, true);
+window.addEventListener("keydown", (event) => {
+  if (event.key === "Tab" && event.target.getAttribute("role") === "combobox") event.stopPropagation();
+}, true);
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   const compare = document.querySelector("#compare");
   if (compare?.offsetParent && !compare.disabled) { event.preventDefault(); compare.click(); }
-}, true);
-</script>"""
+}, true);"""
+
+HEAD = f"<script>{_KEEP_FOCUS}{_TELL_FOLDS}{_KEYS}</script>"
 
 # Once the page stands.
 START = """() => {
   joinSkills();
   showChosen();
+  const compare = document.querySelector("#compare");
+  compare.title = "Ctrl+Enter";
+  compare.setAttribute("aria-keyshortcuts", "Control+Enter");
 }"""
 
 # The list of skills, once another one was opened from elsewhere.

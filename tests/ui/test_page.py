@@ -418,8 +418,12 @@ def test_a_text_that_is_left_unsaved_by_a_key_or_a_link_comes_back(browser: Brow
     mine = body.input_value() + "\n\nMine."
     body.fill(mine)
     page.wait_for_function(REMEMBERED, arg="Mine.")
+    names = page.locator("#picker label").all_inner_texts()
+    below = names.index("compact-log-lines") + 1
     page.locator("#picker input:checked").focus()
-    page.keyboard.press("ArrowDown")
+    for name in names[below : below + 3]:  # Gradio draws the list anew each time
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value(name)
     expect(body).not_to_have_value(mine)
     expect(back).to_be_visible()
     page.reload()  # it is the browser's to keep
@@ -476,6 +480,73 @@ def test_a_skill_is_compared_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Control+Enter")
     page.locator(DONE).wait_for()
     expect(page.locator(ANSWERS)).to_have_count(3)
+    expect(page.locator("#compare")).to_have_attribute("aria-keyshortcuts", "Control+Enter")
+    expect(page.locator("#compare")).to_have_attribute("title", "Ctrl+Enter")
+    page.locator("#prompt textarea").fill("")
+    expect(page.get_by_placeholder("Ctrl+Enter compares")).to_be_visible()
+
+
+def test_the_keys_go_from_compare_to_stop_and_back(page: Page) -> None:
+    start, stop = page.locator("#compare"), page.locator("#stop")
+    length = page.locator("#settings input[type=number]").nth(1)
+    page.locator("#settings button").first.click()
+    length.fill("512")
+    page.locator("#prompt textarea").fill("Write a very long story about the sea.")
+    start.focus()
+    page.keyboard.press("Enter")
+    expect(stop).to_be_focused()
+    expect(page.locator("#activity")).to_contain_text("Answering")
+    page.keyboard.press("Enter")
+    expect(page.locator("#activity")).to_contain_text("Stopped")
+    expect(start).to_be_focused()
+    length.fill("8")
+    start.focus()
+    page.keyboard.press("Enter")
+    expect(stop).to_be_focused()
+    page.locator(DONE).wait_for()
+    expect(start).to_be_focused()
+
+
+def test_where_a_control_goes_as_it_is_pressed_the_next_one_gets_the_keys(page: Page) -> None:
+    body = page.locator("#skill-body textarea")
+    body.fill("Mine.")
+    page.wait_for_function(REMEMBERED, arg="Mine.")
+    choose(page, "compact-log-lines")
+    page.locator("#back-to-text").press("Enter")
+    expect(body).to_have_value("Mine.")
+    expect(page.locator("#keep-skill")).to_be_focused()
+
+    page.locator("#open-import").press("Enter")
+    page.locator("#address textarea, #address input").first.fill("hello world")
+    page.locator("#fetch").press("Enter")
+    expect(page.locator("#came")).to_contain_text("is neither an https:// address nor user/name on the Hub")
+    expect(page.locator("#fetch")).to_be_focused()
+
+    to_tab(page, "Library")
+    page.get_by_role("button", name="Open clean-audit-log").press("Enter")
+    expect(page.get_by_role("tab", name="Compare")).to_be_focused()
+
+
+def test_tab_out_of_a_drop_down_closes_its_list(page: Page) -> None:
+    def leave(field: Locator) -> None:
+        field.focus()
+        expect(field).to_have_attribute("aria-expanded", "true")
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(500)
+        expect(field).to_have_attribute("aria-expanded", "false")
+
+    leave(page.locator("#library input[role=combobox]"))
+    expect(page.locator("#picker input:checked")).to_be_focused()
+    to_tab(page, "Library")
+    for field in page.locator("#sift input[role=combobox]").all():
+        leave(field)
+
+
+def test_the_buttons_that_unfold_something_say_whether_they_have(page: Page) -> None:
+    for button in ("#settings > button", "#stack > button", "#open-import"):
+        for is_open in ("false", "true", "false"):
+            expect(page.locator(button)).to_have_attribute("aria-expanded", is_open)
+            page.locator(button).press("Enter")
 
 
 # ---- the library ---------------------------------------------------------------------------------------------------
@@ -491,7 +562,7 @@ def to_tab(page: Page, name: str) -> None:
 
 # whether what the browser remembers gives an addition back: in the raw text, or in the form that was edited last
 REMEMBERED = """(addition) => {
-  const [raw, , , body, edited] = JSON.parse(localStorage.getItem("parametric-skills-draft") ?? "[]");
+  const [raw, , , body, edited] = JSON.parse(stored("draft") || "[]");
   return raw?.includes(addition) || (edited === "form" && body?.includes(addition));
 }"""
 
@@ -526,6 +597,15 @@ def test_a_draft_outlives_a_reload_and_every_saved_version_comes_back(page: Page
     page.get_by_role("button", name="Open version 2").click()
     expect(page.locator("#skill-body textarea")).to_have_value(re.compile("Second addition"))
     expect(page.locator("#examples")).to_be_visible()  # a fork has the examples of what it came from
+
+
+def test_what_was_done_deep_in_the_library_is_told_in_sight(page: Page) -> None:
+    to_tab(page, "Library")
+    page.get_by_role("button", name="Fork worker-env-lines").click()
+    expect(page.locator("#shelf-said")).to_contain_text("Forked as worker-env-lines")
+    expect(page.locator(".card")).to_have_count(25)  # the own one hides none
+    assert page.evaluate("scrollY") > 500
+    expect(page.locator("#shelf-said .act")).to_be_in_viewport()
 
 
 def test_the_library_is_searched_and_own_skills_are_forked_renamed_and_deleted_with_a_way_back(
@@ -591,6 +671,43 @@ def test_the_map_is_drawn_from_the_adapters_and_walked_by_keyboard(page: Page) -
     to_tab(page, "Library")
     to_tab(page, "Skills")
     expect(own_card(page).locator(".near")).to_contain_text("release-train-commits 1.00")
+
+
+def test_a_save_that_is_answered_after_another_skill_was_opened_leaves_that_one_alone(page: Page) -> None:
+    mark = "Saved slowly."
+    body = page.locator("#skill-body textarea")
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if mark in (route.request.post_data or "") and not late:
+            late.append(route)
+        else:
+            route.continue_()
+
+    body.fill(f"# Slow\n\n{mark}")
+    page.wait_for_timeout(1_000)  # what the server says of the typed text has come by then
+    page.route("**/gradio_api/run/**", hold)
+    with page.expect_request(lambda request: mark in (request.post_data or "")):
+        page.locator("#keep-skill").click()
+    choose(page, "compact-log-lines")
+    with page.expect_response(lambda response: response.request == late[0].request):
+        late[0].continue_()
+    expect(page.locator("#kept-skill")).to_contain_text("version 1 of release-train-commits")
+    page.wait_for_timeout(500)
+    page.locator("#keep-skill").click()
+    expect(page.locator("#kept-skill")).to_contain_text("version 1 of compact-log-lines")
+
+
+def test_each_of_two_tabs_has_its_own_text_back_after_a_reload(page: Page, server: str) -> None:
+    other = open_studio(page.context.new_page(), server)
+    for each, text in ((page, "Typed in the first."), (other, "Typed in the second.")):
+        each.locator("#skill-body textarea").fill(text)
+        each.wait_for_function(REMEMBERED, arg=text)
+    page.locator("#skill-body textarea").fill("Typed in the first. Then more.")
+    page.wait_for_function(REMEMBERED, arg="Then more.")
+    for each, text in ((other, "Typed in the second."), (page, "Typed in the first. Then more.")):
+        each.reload()
+        expect(each.locator("#skill-body textarea")).to_have_value(text)
 
 
 def test_hostile_markup_in_a_saved_skill_is_shown_as_text(page: Page) -> None:

@@ -233,7 +233,7 @@ def test_a_bundle_is_pushed_found_pulled_and_opened_with_its_files(
 
 
 def test_a_new_repository_is_private_where_it_is_asked_for(page: Page, there: StandIn) -> None:
-    page.get_by_label("A new one is private").check()
+    page.get_by_label("Make a new repository private").check()
     expect(push(page, to="hidden")).to_contain_text("The new repository ann/hidden")
     assert "ann/hidden" in there.private
 
@@ -255,7 +255,7 @@ def test_a_secret_in_the_skill_is_shown_before_it_is_pushed(page: Page, there: S
     page.wait_for_timeout(500)  # the second step has nothing to add
     expect(page.locator("#push-line")).to_contain_text("Look at this before everybody can")
     assert "ann/with-key" not in there.repositories
-    page.locator("#anyway").click()
+    page.locator("#push-anyway").click()
     expect(page.locator("#push-line")).to_contain_text("The new repository ann/with-key")
     assert "ann/with-key" in there.repositories
 
@@ -284,7 +284,7 @@ def test_a_push_that_fails_says_so_in_the_page_and_goes_on_when_pressed_again(
 
 
 def test_no_token_a_wrong_one_and_a_reading_one_are_told_apart(page: Page) -> None:
-    expect(push(page, token="")).to_contain_text("There is no token. Sign in, or type a token.")
+    expect(push(page, token="")).to_contain_text("There is no token. Make one with the right to write at")
     expect(push(page, token="hf_wrongSecret")).to_contain_text("does not know the token (401)")
     expect(push(page, token="no token at all")).to_contain_text("This is no token")
     expect(push(page, READER, "by-reader")).to_contain_text("right to write")
@@ -383,16 +383,25 @@ def test_an_imported_skill_has_its_files_after_a_reload_once_it_is_saved_and_bef
     assert json.loads(left.files["evals/evals.json"]) == json.loads(evals) | {"skill_name": "end-with-stop"}
 
 
-def test_a_private_repository_of_one_s_own_is_imported_with_the_token_of_the_tab(page: Page, there: StandIn) -> None:
+def test_a_private_repository_of_one_s_own_is_imported_with_the_token_of_the_tab(
+    page: Page, there: StandIn, room: Path
+) -> None:
     there.repositories["ann/closed"] = {SKILL: TEXT.encode(), "references/more.md": b"More."}
     there.private.add("ann/closed")
     fetch(page, "ann/closed")
     expect(page.locator("#came")).to_contain_text("not there, or only for those who may see it")
     to_share(page).locator("#token input").fill(ANN)
-    fetch(page, "ann/closed")
+    with page.expect_request(lambda request: ANN in (request.post_data or "")) as sent:
+        fetch(page, "ann/closed")
     expect(page.locator("#came")).to_contain_text("Opened end-with-stop from ann/closed on the Hub")
     expect(page.locator("#beside")).to_contain_text("references/more.md")
     assert_no_token([ANN], Path("/nowhere"), page)
+    # Gradio writes into a file, on demand, what a session sent last
+    page.wait_for_timeout(1_000)
+    session = json.loads(sent.value.post_data)["session_hash"]
+    assert page.request.get(f"{page.url}gradio_api/deep_link?session_hash={session}").ok
+    assert [*room.rglob("state.json")]
+    assert_no_token([ANN], room)
 
 
 def test_of_two_skills_of_the_list_the_one_that_is_clicked_last_is_pulled(page: Page, there: StandIn) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from stand_in_hub import Fault, Person, StandIn, serve
 from studios import Studios, free_port
 from token_sweep import assert_no_token, server_folders
@@ -109,14 +109,18 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
 
     # an answer of the comparison, mended, becomes an example of the skill in the editor
     tab(page, "Compare")
-    first = page.locator("#own-examples textarea").first.input_value()
+    first, expected = (page.locator("#own-examples textarea").nth(n).input_value() for n in range(2))
     page.locator("#picker label", has_text=SKILL).click()
     expect(page.locator("#prompt textarea")).to_have_value(first)  # typed over before it came, both would be mixed
-    page.locator("#prompt textarea").fill("service=cart latency=31 ms")
     page.locator("#compare").click()
     page.locator("#keep").get_by_text("Keep an answer as an example").click()
+    expect(page.locator("#kept textarea")).to_have_value(expected)  # the right answer is known
+    expect(page.locator("#kept-pane input:checked")).to_have_count(0)
+    page.locator("#prompt textarea").fill("service=cart latency=31 ms")
+    page.locator("#compare").click()
+    expect(page.locator("#kept-pane input:checked")).to_have_count(1)
     page.locator("#kept textarea").fill("kept by hand")
-    page.locator("#keep-it").click()
+    page.locator("#keep-answer").click()
     expect(page.locator("#kept-line")).to_contain_text(f"Kept: this skill has {brought + 1} to train on")
     tab(page, "Train")
     expect(rows).to_have_count(brought + 2)
@@ -221,10 +225,17 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     with (tmp_path / "big.jsonl").open("wb") as big:
         big.truncate(50_000_000)
     with page.expect_file_chooser() as chooser:
-        page.locator("#import").click()
+        page.locator("#import-examples").click()
     chooser.value.set_files([tmp_path / name for name in ("good.csv", "bad.jsonl", "big.jsonl")])
     for said in ("1 imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
         expect(page.locator("#prepare-line")).to_contain_text(said)
+
+    # all of them are there to be taken along
+    with page.expect_download() as download:
+        page.locator("#download-examples").click()
+    assert download.value.suggested_filename == f"{SKILL}-examples.jsonl"
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert len(lines) == page.locator("#own-examples tbody tr").count() - 1 and "latency=2 ms" in lines[-1]
 
     # a row that was edited goes, and the next one in its place shows what is its own
     prompts = page.locator('#own-examples [data-do="prompt"]')
@@ -278,6 +289,14 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     page.locator("#job-finish").click()
     state(page, "finished")
     expect(page.locator("#job-report .verdict")).to_be_visible()
+
+    # whether it is meant is asked for keyboards and screen readers too
+    page.locator("#job-discard").press("Enter")
+    expect(page.locator("#keep-it")).to_be_focused()
+    expect(page.locator("#keep-it")).to_have_accessible_description(re.compile("^Delete this training"))
+    page.locator("#keep-it").press("Enter")
+    expect(page.locator("#job-discard")).to_be_focused()
+    expect(page.locator("#confirm")).to_be_hidden()
     page.locator("#job-discard").click()
     page.locator("#discard-it").click()
     expect(page.locator("#job-state")).to_contain_text("A training shows here how it goes")
@@ -293,6 +312,48 @@ def test_two_skills_that_are_unticked_at_once_are_both_left_out(page: Page) -> N
     boxes.evaluate_all("(boxes) => boxes.forEach((box) => box.click())")  # before the first is answered
     expect(page.locator("#faults")).to_contain_text("No skill is chosen")
     expect(page.locator("#start")).to_be_disabled()
+
+
+def test_a_training_that_is_chosen_stays_though_a_look_at_another_is_answered_later(page: Page) -> None:
+    tab(page, "Train")
+    add_from_library(page, SKILL)
+    trainings, late = page.locator("#jobs .name"), []
+    for minutes, count in (("20", 0), ("21", 2)):  # one alone needs no list
+        set_number(page, "Minutes", minutes)
+        page.locator("#start").click()
+        expect(trainings).to_have_count(count)
+        expect(page.locator("#job-state .chip")).to_have_text(re.compile("waiting" if count else "running"))
+    runs, waits = (trainings.nth(n).get_attribute("data-id") for n in (1, 0))
+    page.locator(f'#jobs [data-id="{runs}"]').click()
+    state(page, "running")
+
+    def hold(route: Route) -> None:
+        response = route.fetch()
+        if not late and runs in (route.request.post_data or "") and runs in response.text():
+            late.append((route, response))
+        else:
+            route.fulfill(response=response)
+
+    page.route("**/gradio_api/run/**", hold)
+    while not late:
+        page.wait_for_timeout(100)
+    page.locator(f'#jobs [data-id="{waits}"]').click()
+    expect(page.locator("#job-state .chip")).to_contain_text("waiting")
+    route, response = late[0]
+    route.fulfill(response=response)
+    page.wait_for_timeout(300)
+    expect(page.locator('#jobs [aria-current="true"] .name')).to_have_attribute("data-id", waits)
+    expect(page.locator("#job-state .chip")).to_contain_text("waiting")
+    page.unroute_all()
+
+    page.locator("#job-discard").click()  # it is the one that was chosen
+    page.locator("#discard-it").click()
+    state(page, "running")
+    page.locator("#job-stop").click()
+    state(page, "stopped")
+    page.locator("#job-discard").click()
+    page.locator("#discard-it").click()
+    expect(page.locator("#job-state")).to_contain_text("A training shows here how it goes")
 
 
 def test_a_killed_trainer_is_told_with_its_log_and_another_visitor_sees_nothing(

@@ -230,6 +230,11 @@ def test_a_skill_file_of_a_bundle_is_verified_too(
     assert bundle.verify(tmp_path / "x.skill", hypernetwork, base).equal
 
 
+def test_a_base_in_a_folder_of_another_name_is_the_same_base(made: Path, base: Base, hypernetwork: Hypernetwork):
+    rewrite(made, lambda values: values.update(base_name="another-name"))
+    assert bundle.verify(made, hypernetwork, base).equal
+
+
 def rewrite(folder: Path, change: Callable[[dict], object]) -> None:
     """Change the provenance."""
     values = json.loads((folder / PROVENANCE).read_text())

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from skills.library import SkillLibrary
-from skills.skill import Skill, SkillError
+from skills.skill import Skill, SkillError, text_sha256
 from studio.catalogue import AUTHOR, OWN, SHIPPED, Catalogue, Found
 from studio.fidelity import Score
 from studio.neighbours import Neighbours
 from studio.shelf import Shelf, ShelfError
-from studio.survey import Survey, Surveyed, sha256_of
+from studio.survey import Survey, Surveyed
 
 ME, OTHER = "me" * 20, "other" * 10
 NET = "fingerprint"
@@ -44,7 +44,7 @@ def library(tmp_path: Path) -> SkillLibrary:
 @pytest.fixture
 def survey(library: SkillLibrary) -> Survey:
     scores = {"cut-logs": Score(8, 0, 0, 6), "name-things": Score(8, 0, 4, 2), "write-commits": None}
-    skills = {e.skill.name: Surveyed(sha256_of(e.text), 40, scores[e.skill.name]) for e in library.list()}
+    skills = {e.skill.name: Surveyed(text_sha256(e.text), 40, scores[e.skill.name]) for e in library.list()}
     return Survey("tiny", NET, skills, ((1.0, 0.1, 0.5), (0.1, 1.0, 0.3), (0.5, 0.3, 1.0)))
 
 

@@ -1,6 +1,7 @@
 """A skill on the page from when it comes in: what lies beside its text stays with it. Without a browser."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from studio.service import Studio
 from studio.sharing import Sharing
 from studio.shelf import Shelf
 from studio.views import page
-from studio.views.skill_panel import MAX_LEFT, left_texts
+from studio.views.skill_panel import MAX_LEFT, SHOW_SAVED, left_texts
 from studio.views.visitor import Keeping, Training, arrived
 
 TEXT = "---\nname: end-with-stop\ndescription: Ends a line.\n---\n\nEnd lines with a full stop.\n"
@@ -71,7 +72,7 @@ class Visit:
         result = function.fn(*inputs)
         changed = {}
         for each in result if isinstance(result, Iterator) else [result]:
-            each = [each] if isinstance(each, str) else each
+            each = each if isinstance(each, dict | list | tuple) else [each]
             changed |= each if isinstance(each, dict) else dict(zip(function.outputs, each, strict=True))
         values = {
             block: getattr(value, "value", None) if isinstance(value, gr.blocks.Block) else value
@@ -84,6 +85,16 @@ class Visit:
     def bring_in(self, name: str, **given: Any) -> dict:
         """As `do`, for a handler by which a skill comes in, and open it then."""
         return self.do(name, **given) | self.do("enter")
+
+    def save(self, **given: Any) -> dict:
+        """As `do`, for a save, and what the browser makes of its answer."""
+        said = self.do("keep", **given)
+        told = next(each for each in self.demo.fns.values() if each.js == SHOW_SAVED)
+        saved, opening = (self.held[block] for block in told.inputs[:2])
+        answer = json.loads(saved) if saved else {}
+        if answer.get("of") == opening:
+            self.held |= dict(zip(told.outputs, answer["values"], strict=True))
+        return said | self.do("hold")
 
     def fall_silent(self) -> None:
         """One heartbeat of the page is lost, and an hour goes by: then Gradio deletes the states of its session."""
@@ -118,7 +129,7 @@ def test_an_imported_skill_is_saved_opened_again_renamed_forked_and_taken_back_w
     assert (said["skill-raw"], said["prompt"]) == (TEXT, "Say it.")
     assert "not kept yet: Save does that." in said["beside"]
     assert "with 1 example" in said["came"]
-    assert "Kept as version 1 of end-with-stop" in first.do("keep")["kept-skill"]
+    assert "Kept as version 1 of end-with-stop" in first.save()["kept-skill"]
     (skill,) = shelf.skills(me["owner"])
     assert shelf.files(me["owner"], skill.id) == {path: data for path, data in files.items() if path != SKILL}
 
@@ -155,6 +166,24 @@ def test_a_draft_that_was_reloaded_has_its_files_again_where_they_were_saved_and
         shown = visit.do("recall")
         assert shown["prompt"] == "Say it." and said in shown["beside"]
         assert f"SKILL.md, {count}, the adapter" in visit.do("show")["share-skill"]
+
+
+def test_an_older_version_that_was_opened_has_its_own_files_after_a_reload_too(studio: Studio, tmp_path: Path):
+    shelf, me = Shelf(tmp_path), arrived(None)
+    kept = shelf.save(me["owner"], TEXT, files={"first.txt": b"x"})
+    shelf.save(me["owner"], TEXT + "More.\n", kept.id, files={"second.txt": b"x"})
+    visit = Visit(studio, shelf, "one", me)
+    visit.do("act", {"what": "versions", "id": f"own:{kept.id}"})
+    assert "first.txt" in visit.do("act", {"what": "open-version", "id": "1"})["beside"]
+    draft = json.dumps([visit.held[block] for block in visit.handler("recall").inputs[-10:]])
+
+    again = Visit(studio, shelf, "again", me)
+    again.held[again.handler("recall").inputs[0]] = draft
+    assert "first.txt" in again.do("recall")["beside"]
+    again.save()
+    assert shelf.files(me["owner"], kept.id) == {"first.txt": b"x"}  # of version 3
+    draft = json.dumps([again.held[block] for block in again.handler("recall").inputs[-10:]])
+    assert json.loads(draft)[-1] == ""
 
 
 def test_where_the_server_keeps_nothing_an_imported_skill_says_so(studio: Studio, tmp_path: Path):
@@ -205,7 +234,8 @@ def test_a_private_repository_is_imported_with_the_visitor_s_own_token_and_no_ot
     visit = Visit(studio, None, "one", arrived(None))
     refused = visit.bring_in("fetch", address="ann/secret", token="")
     assert "not there, or only for those who may see it" in refused["came"]
-    assert "does not begin with https" in visit.bring_in("fetch", address="http://a.example/x", token=ANN)["came"]
+    refused = visit.bring_in("fetch", address="http://a.example/x", token=ANN)
+    assert "is neither an https:// address nor user/name" in refused["came"]
     assert there.tokens == set()
     opened = visit.bring_in("fetch", address="ann/secret", token=ANN)
     assert opened["skill-raw"] == TEXT and "scripts/run.sh" in opened["beside"]
@@ -225,7 +255,7 @@ def test_a_page_whose_files_the_server_has_forgotten_saves_shares_and_checks_not
     visit.bring_in("upload", upload=[str(tmp_path / "came.skill")])
     visit.fall_silent()
     said = {
-        **visit.do("keep"),
+        **visit.save(),
         **visit.do("show"),
         **visit.do("_bundle"),
         **visit.do("_prepare"),
@@ -237,6 +267,36 @@ def test_a_page_whose_files_the_server_has_forgotten_saves_shares_and_checks_not
     assert gone == [bool(files)] * len(lines)
     assert bool(said.get("bundle-file")) == (not files)
     assert bool(shelf.skills(me["owner"])) == bool(training.book.skills(me["owner"])) == (not files)
+
+
+def test_an_edited_skill_is_not_judged_by_the_answers_of_the_one_that_ships(studio: Studio):
+    visit, entry = Visit(studio, None, "one", arrived(None)), studio.library.list()[1]
+    visit.do("choose", picker=entry.skill.name)
+    prompt = entry.evals[0].prompt
+    assert 'class="chip"' in visit.do("_answers", prompt=prompt)["answers"]
+    edited = visit.do("_answers", prompt=prompt, skill_raw=entry.text + "\nOne rule more.\n")
+    assert 'class="chip"' not in edited["answers"] and "prompt tokens" in edited["answers"]
+    assert "of the skill as it ships, which you changed" in visit.do("_check")["fidelity"]
+    assert "You changed this skill, so the answers are not judged" in visit.do("_expected")[None]
+
+
+def test_a_prompt_that_is_an_example_of_another_skill_makes_room_and_one_s_own_stays(studio: Studio):
+    visit = Visit(studio, None, "one", arrived(None))
+    first, other = studio.library.list()[:2]
+    visit.do("choose", picker=first.skill.name)
+    assert visit.do("new")["prompt"] == ""
+    assert visit.do("choose", picker=other.skill.name)["prompt"] == other.evals[0].prompt
+    visit.held[visit.names["prompt"]] = "Asked by me."
+    visit.do("new")
+    visit.do("choose", picker=first.skill.name)
+    assert visit.held[visit.names["prompt"]] == "Asked by me."
+
+
+def test_a_run_that_is_refused_leaves_the_panes_as_before_one(studio: Studio):
+    visit = Visit(studio, None, "one", arrived(None))
+    empty = visit.held[visit.names["answers"]]
+    said = visit.do("_answers", prompt="Hello", skill_raw="")
+    assert "is empty" in said["activity"] and visit.held[visit.names["answers"]] == empty
 
 
 def test_examples_that_the_browser_remembered_are_not_left_out_either(studio: Studio, tmp_path: Path):
@@ -295,7 +355,7 @@ def test_what_browsers_remembered_before_there_were_several_is_one_text():
 def test_a_saved_text_is_not_held_to_be_left_unsaved(studio: Studio, tmp_path: Path):
     visit = Visit(studio, Shelf(tmp_path), "one", arrived(None))
     left = visit.handler("follow").inputs[2]
-    visit.do("keep", skill_raw=TEXT)
+    visit.save(skill_raw=TEXT)
     visit.do("new")
     assert not visit.held[left]
 
@@ -319,3 +379,10 @@ def test_a_link_leaves_the_draft_a_way_back_also_where_it_can_not_be_opened(stud
         visit.held |= {follow.inputs[0]: fragment, follow.inputs[1]: draft}
         visit.do("follow")
         assert json.loads(visit.held[follow.inputs[2]]) == [draft]
+
+
+def test_no_two_parts_of_the_page_have_the_same_id(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SKILL_STUDIO_DATA", str(tmp_path))
+    demo = page.build(studio, Training.open(), keeping=Keeping(Shelf(tmp_path), "secret"))
+    ids = Counter(block.elem_id for block in demo.blocks.values() if getattr(block, "elem_id", None))
+    assert [id_ for id_, count in ids.items() if count > 1] == []

@@ -12,7 +12,7 @@ from peft import PeftModel
 from tiny import full_disk
 from transformers import AutoModelForCausalLM
 
-from hypernet.adapter import text_sha256
+from hypernet.adapter import peft_snippet, text_sha256
 from skills.evals import parse_evals
 from skills.library import SHIPPED, SkillLibrary
 from skills.skill import MAX_TEXT
@@ -48,7 +48,7 @@ def test_generate_writes_an_adapter_that_peft_loads(
     printed = capsys.readouterr().out
     assert printed.startswith(f"{out}: rank 22, ")
     assert text_sha256(SKILL) in printed
-    assert "PeftModel.from_pretrained" in printed
+    assert peft_snippet(str(tiny_folder), str(out)) in printed
     plain = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
     assert PeftModel.from_pretrained(plain, out).peft_config["default"].r == 22
 
@@ -116,7 +116,7 @@ def test_generate_stacks_several_skills_and_writes_the_file_for_llama_cpp(
     skills = [str(skill), "compact-log-lines"]
     assert main(["generate", *skills, "--weights", "1", "0.5", "--gguf", "--out", str(out), *model]) == 0
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"{out}: rank 36, ") and "import xllamacpp" in shown.out
+    assert shown.out.startswith(f"{out}: rank 36, ") and f'"{out}/adapter.gguf"' in shown.out
     assert "end-with-stop, compact-log-lines: " in shown.err
     stack = json.loads((out / "provenance.json").read_text())["stack"]
     assert [(part["skill_name"], part["share"]) for part in stack] == [

@@ -141,10 +141,11 @@ def test_empty_and_endless_turns_are_refused(book: ExampleBook, skill: str, prom
 
 
 def test_a_role_out_of_order_is_refused(book: ExampleBook, skill: str):
-    for before in ([{"role": "assistant", "content": "Hi"}], [{"role": "user", "content": "Hello"}]):
+    kept = book.add(ME, skill, "Which?", "aa")
+    for before in ({"role": "assistant", "content": "Hi"}, {"role": "user", "content": "Hello"}):
         with pytest.raises(ExampleError, match="can't stand"):
-            book.add(ME, skill, "Which?", "aa", messages=before)
-    assert book.examples(ME, skill) == []
+            book.update(ME, kept.id, chat=(before, *kept.chat))
+    assert book.examples(ME, skill) == [kept]
 
 
 def test_limits_are_told_with_the_way_out(book: ExampleBook, skill: str, monkeypatch: pytest.MonkeyPatch):

@@ -187,13 +187,13 @@ def test_a_folder_of_a_repository_comes_alone(server: ThreadingHTTPServer, netwo
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("http://skills.example/a", "does not begin with https://"),
-        ("file:///etc/passwd", "does not begin with https://"),
-        ("git://skills.example/a.git", "does not begin with https://"),
-        ("ssh://git@skills.example/a.git", "does not begin with https://"),
-        ("ext::sh -c id", "does not begin with https://"),
-        ("--upload-pack=id", "does not begin with https://"),
-        ("", "does not begin with https://"),
+        ("http://skills.example/a", "is neither an https:// address nor user/name"),
+        ("file:///etc/passwd", "is neither an https:// address nor user/name"),
+        ("git://skills.example/a.git", "is neither an https:// address nor user/name"),
+        ("ssh://git@skills.example/a.git", "is neither an https:// address nor user/name"),
+        ("ext::sh -c id", "is neither an https:// address nor user/name"),
+        ("--upload-pack=id", "is neither an https:// address nor user/name"),
+        ("", "is neither an https:// address nor user/name"),
         ("https://", "is no address"),
         ("https://[::1", "is no address"),
         ("https://a:b/", "is no address"),
@@ -261,8 +261,8 @@ def test_a_name_without_addresses_is_told():
 @pytest.mark.parametrize(
     ("location", "said"),
     [
-        ("http://skills.example/b", "does not begin with https://"),
-        ("file:///etc/passwd", "does not begin with https://"),
+        ("http://skills.example/b", "is neither an https:// address nor user/name"),
+        ("file:///etc/passwd", "is neither an https:// address nor user/name"),
         ("https://private.example/b", "not on the public internet"),
         ("https://169.254.169.254/latest/meta-data", "not on the public internet"),
         ("https://[::1]/b", "not on the public internet"),

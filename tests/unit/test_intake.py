@@ -93,6 +93,7 @@ def test_a_text_of_any_name_is_a_skill(name: str, tmp_path: Path):
         ({"a.skill": b"no zip"}, "a.skill was not opened. This is no zip"),
         ({"a.zip": b"PK\x03\x04"}, "no zip that can be read"),
         ({"a.md": b"x", "b.md": b"y"}, r"2 files were not opened. There is no SKILL\.md"),
+        ({"evals.json": b"{}"}, r"evals.json was not opened. It holds data and no skill. Choose it together with the"),
         ({"SKILL.md": b"x", "a.zip": b"PK\x03\x04"}, "a.zip is an archive"),
         ({"SKILL.md": b"x", "skill.md": b"y"}, "Two of them are called"),
     ],
@@ -177,13 +178,13 @@ def test_a_repository_that_holds_no_skill_is_told():
     ("address", "said"),
     [
         ("", "is empty"),
-        ("http://a.example/SKILL.md", "does not begin with https"),
-        ("git@github.com:a/b.git", "does not begin with https"),
-        ("file:///etc/passwd", "does not begin with https"),
-        ("/etc/passwd", "does not begin with https"),
+        ("http://a.example/SKILL.md", "is neither an https:// address nor user/name"),
+        ("git@github.com:a/b.git", "is neither an https:// address nor user/name"),
+        ("file:///etc/passwd", "is neither an https:// address nor user/name"),
+        ("/etc/passwd", "is neither an https:// address nor user/name"),
         ("https://user:pass@a.example/x", "a name or a password"),
         ("https://localhost/SKILL.md", "not on the public internet"),
-        ("a b/c", "does not begin with https"),
+        ("a b/c", "is neither an https:// address nor user/name"),
     ],
 )
 def test_other_addresses_are_refused_in_words(address: str, said: str):
@@ -208,4 +209,4 @@ def test_scan_prints_each_finding_with_its_line_and_tells_by_its_status(
     assert main(["scan", str(folder)]) == 0
     assert "The scan found nothing." in capsys.readouterr().out
     assert main(["scan", str(tmp_path / "nothing")]) == 2
-    assert "does not begin with https" in capsys.readouterr().err
+    assert "is neither an https:// address nor user/name" in capsys.readouterr().err

@@ -64,7 +64,7 @@ def test_a_card_says_how_much_the_adapter_keeps():
 
 def test_more_cards_are_offered_where_there_are_more():
     assert "more</button>" not in cards(card())
-    assert "Show 24 more" in cards(card(), total=10_000)
+    assert "Show 30 more" in cards(card(), total=10_000)
     assert "Show 2 more" in cards(card(), total=3)
     assert "10,000 skills, the first 1 shown" in library_render.count(Found((card(),), 10_000))
     assert "1 skill<" in library_render.count(Found((card(),), 1))

@@ -16,7 +16,7 @@ from studio.service import MAX_STACK, AdapterInfo, Part, Settings, Source, Studi
 
 TEXT = "---\nname: greet\ndescription: Says hi.\n---\n\nAnswer with 'h\u00ed' & <b>+</b> #1 \U0001f600.\n"
 INFO = AdapterInfo(
-    *("greet", "", 0.1, 20, 1000, 16, True, "base", "b" * 64, "c" * 64, "", "", ""),
+    *("greet", "", 0.1, 20, 1000, 16, True, "base", "", "b" * 64, "c" * 64, "", "", ""),
 )
 SETTINGS = Settings(0.35, 40, 2**31 - 1, 0.05)
 ANSWERS = ("one", "two", "thr\u00e9e")

@@ -25,6 +25,7 @@ INFO = AdapterInfo(
     rank=16,
     fresh=True,
     base_name="base-model",
+    base_revision="",
     base_fingerprint="fedcba9876543210" * 4,
     hypernetwork_fingerprint="f" * 64,
     snippet_peft="",
@@ -72,11 +73,12 @@ def _fidelity(text: str) -> Fidelity:
 def _hostile_parts() -> dict[str, str]:
     view = PaneView(text=HOSTILE, done=True, note=HOSTILE, passed=False, diff=(("same", HOSTILE), ("add", HOSTILE)))
     text = f"---\nname: {HOSTILE}\ndescription: [{HOSTILE}\n---\n"
-    examination = Examination(tuple(validate(text)), None, len(text), None, HOSTILE)
+    examination = Examination(tuple(validate(text)), None, None, HOSTILE)
     return {
         "panes": render.panes(_comparison(view, view, view)),
         "live line": render.live_line(examination, text),
         "expected line": render.expected_line(HOSTILE, True),
+        "expected of another text": render.expected_line(HOSTILE, True, True),
         "activity": render.activity(HOSTILE, "failed"),
         "model state": render.model_state(Status("failed", HOSTILE)),
         "fidelity": render.fidelity(_fidelity(HOSTILE)),
@@ -140,9 +142,15 @@ def test_a_check_shows_a_mark_for_each_example_and_no_count_for_a_column_that_is
 def test_a_problem_stands_with_its_line_and_the_way_to_mend_it() -> None:
     text = "---\nname: Bad Name\ndescription: d\n---\nbody\n"
     (problem,) = validate(text)
-    shown = _text(render.live_line(Examination((problem,), 12, len(text), None, ""), text))
+    shown = _text(render.live_line(Examination((problem,), 12, None, ""), text))
     for part in ("12 tokens", "1 error", "line 2", "name: Bad Name", problem.fix):
         assert part in shown
+
+
+def test_a_skill_that_is_too_long_is_an_error_beside_its_warnings() -> None:
+    warning = replace(validate("---\nname: Bad Name\ndescription: d\n---\nbody\n")[0], severity="warning")
+    markup = render.live_line(Examination((warning,), 9000, None, "The skill has 9,000 tokens."), "x")
+    assert '<span data-severity="error">1 error, 1 warning</span>' in markup and "The skill has 9,000" in markup
 
 
 def test_what_is_beside_the_text_is_named_with_how_long_it_stays() -> None:
@@ -167,23 +175,23 @@ def test_what_was_found_stands_with_its_line_and_reason_and_says_whether_it_can_
 
 def test_the_live_line_tells_what_the_scan_asks_about_and_no_notes() -> None:
     found = (Finding("SKILL.md", 7, "orders", "ask", "It keeps something.", "Delete it."),)
-    shown = _text(render.live_line(Examination((), 12, 9, None, "", found), "x"))
+    shown = _text(render.live_line(Examination((), 12, None, "", found), "x"))
     assert "1 finding of the scan" in shown and "Look at this, line 7 It keeps something." in shown
     notes = (replace(found[0], severity="note"),)
-    assert "scan" not in _text(render.live_line(Examination((), 12, 9, None, "", notes), "x"))
+    assert "scan" not in _text(render.live_line(Examination((), 12, None, "", notes), "x"))
 
 
 def test_the_length_is_counted_in_characters_until_the_base_is_there() -> None:
-    assert "1,234 characters" in _text(render.live_line(Examination((), None, 1234, None, ""), ""))
+    assert "1,234 characters" in _text(render.live_line(Examination((), None, None, ""), "x" * 1234))
 
 
 def test_what_keeps_an_adapter_from_being_made_is_said_once() -> None:
     text = ""
     problems = tuple(validate(text))
     blocking = f"{problems[0].message} {problems[0].fix}"
-    shown = _text(render.live_line(Examination(problems, 0, 0, None, blocking), text))
+    shown = _text(render.live_line(Examination(problems, 0, None, blocking), text))
     assert shown.count(problems[0].message) == 1
-    assert "too long" in _text(render.live_line(Examination((), 9000, 9, None, "too long"), "x"))
+    assert "too long" in _text(render.live_line(Examination((), 9000, None, "too long"), "x"))
 
 
 def test_the_card_says_which_text_the_adapter_was_made_from() -> None:

@@ -23,11 +23,11 @@ from skills.scan import Finding
 from studio import bundle, intake, sharing
 from studio.bundle import CARD, GGUF, SKILL, WEIGHTS, Mismatch, Verification
 from studio.fidelity import COLUMNS, Fidelity
-from studio.hub import HubError, Pushed, Shared
+from studio.hub import SIGN_IN, HubError, Pushed, Shared
 from studio.service import Studio, StudioError
-from studio.sharing import Brought, Sharing
+from studio.sharing import LEFT_SECONDS, Brought, Sharing
 from studio.shelf import Shelf
-from studio.views import account, page, share_panel, share_render
+from studio.views import account, page, share_render
 from studio.views.visitor import Keeping, arrived
 
 LIBRARY = "release-train-commits"
@@ -62,6 +62,14 @@ def desk(studio: Studio, there: StandIn) -> Iterator[Sharing]:
 def make(desk: Sharing, text: str = TEXT, chosen: str = "", session: str = "one", checked: Fidelity | None = None):
     source = desk.source(session, chosen, text)
     return desk.make(session, source, desk.new_file(session, "download", source.skill.name), checked)
+
+
+def leave(desk: Sharing, session: str) -> None:
+    """Its page fell silent over an hour ago, and someone else comes."""
+    desk.leave(session)
+    desk._desks[session].left -= LEFT_SECONDS + 1
+    with pytest.raises(StudioError):
+        desk.pulled("somebody else")
 
 
 def files_of(desk: Sharing) -> list[str]:
@@ -136,7 +144,7 @@ def test_what_waits_for_a_yes_takes_nothing_from_the_skill_that_is_open(desk: Sh
             act()
     with pytest.raises(StudioError, match=r"there no more\. Reload the page, which keeps your text"):
         desk.beside("two", TEXT, waiting)  # another visitor
-    desk.forget("one")
+    leave(desk, "one")
     assert files_of(desk) == []
 
 
@@ -144,7 +152,7 @@ def test_files_whose_desk_is_gone_are_those_that_were_saved(desk: Sharing, tmp_p
     shelf, me = Shelf(tmp_path), "me" * 20
     kept = shelf.save(me, TEXT, files={"a.txt": b"x"})
     brought = desk.bring("one", {"a.txt": b"x"}, saved=partial(shelf.files, me, kept.id))
-    desk.forget("one")
+    leave(desk, "one")
     assert desk.beside("one", TEXT, brought) == {"a.txt": b"x"}
     assert desk.source("one", "", TEXT, brought).files["a.txt"] == b"x"
     shelf.delete(me, kept.id)
@@ -171,11 +179,12 @@ def test_what_is_no_plain_path_is_not_laid_on_the_desk(desk: Sharing):
 
 
 def test_a_bundle_is_made_with_the_evaluation_where_there_is_one(desk: Sharing):
-    checked = make(desk, checked=CHECKED)
-    assert checked.is_checked
-    results = ModelCard(bundle.read(checked.path).files[CARD].decode()).data.eval_results
-    assert [result.metric_value for result in results] == [0.5, 0.5, 0.5]
-    assert not make(desk).is_checked
+    checked, unchecked = (
+        ModelCard(bundle.read(make(desk, checked=found).path).files[CARD].decode()).data.eval_results
+        for found in (CHECKED, None)
+    )
+    assert [result.metric_value for result in checked] == [0.5, 0.5, 0.5]
+    assert unchecked is None
 
 
 def test_a_bundle_has_the_adapter_for_llama_cpp_where_it_is_asked_for_and_is_verified_with_it(desk: Sharing):
@@ -190,8 +199,8 @@ def test_a_session_has_one_bundle_of_a_purpose_on_the_disk_and_none_after_it_end
     make(desk)
     make(desk, TEXT.replace("end-with-stop", "other"))
     assert files_of(desk) == ["other.skill"]
-    desk.forget("one")
-    desk.forget("nobody")
+    desk.leave("nobody")
+    leave(desk, "one")
     assert files_of(desk) == []
 
 
@@ -240,7 +249,7 @@ def test_the_server_s_own_token_is_never_a_visitor_s(
     there.repositories["server/secret"], there.private = {SKILL: TEXT.encode()}, {"server/secret"}
     ready = make(desk)
     for act in (lambda: desk.whoami(None), lambda: desk.push("", ready.path)):
-        with pytest.raises(HubError, match=r"There is no token\. Sign in, or type a token"):
+        with pytest.raises(HubError, match=r"There is no token\. Make one with the right to write at hf"):
             act()
     assert desk.browse(None) == []
     with pytest.raises(HubError, match="is not there, or only for those who may see it"):
@@ -257,7 +266,7 @@ def test_a_push_comes_back_by_search_and_pull_with_what_stood_beside_the_text(de
     (found,) = desk.browse(None, " release ")
     pulled = desk.pull("two", None, found.repository, found.commit)
     assert (pulled.commit, pulled.text, pulled.is_asked) == (done.commit, entry.text, False)
-    assert pulled.evals == entry.evals and set(pulled.sizes) == set(bundle.read(ready.path).files)
+    assert set(pulled.sizes) == set(bundle.read(ready.path).files)
     assert desk.studio.verify("two", desk.pulled("two").path).equal
 
     text, brought = desk.open("two")
@@ -323,7 +332,7 @@ def test_only_so_many_visitors_have_files_at_once(desk: Sharing, monkeypatch: py
 
 # ---- the page ------------------------------------------------------------------------------------------------------
 
-OAUTH = dict.fromkeys(share_panel.SIGN_IN, "set") | {"SYSTEM": "spaces", "SPACE_ID": "owner/space"}
+OAUTH = dict.fromkeys(SIGN_IN, "set") | {"SYSTEM": "spaces", "SPACE_ID": "owner/space"}
 
 
 @pytest.mark.parametrize("missing", ["", *OAUTH])
@@ -332,7 +341,7 @@ def test_the_page_has_a_sign_in_only_on_a_space_that_offers_it(
 ):
     for name, value in OAUTH.items():
         monkeypatch.setenv(name, value)
-        if name in share_panel.SIGN_IN:  # Gradio reads these when it is imported
+        if name in SIGN_IN:  # Gradio reads these when it is imported
             monkeypatch.setattr(f"gradio.oauth.{name}", value)
     if missing:
         monkeypatch.delenv(missing)
@@ -340,12 +349,39 @@ def test_the_page_has_a_sign_in_only_on_a_space_that_offers_it(
     assert demo.expects_oauth == (not missing)
 
 
-def test_a_skill_of_one_s_own_is_saved_with_its_files_though_its_desk_was_cleared(studio: Studio, tmp_path: Path):
+@pytest.mark.parametrize("missing", ["", *OAUTH])
+def test_a_visitor_without_a_token_is_sent_to_sign_in_only_where_there_is_one(
+    desk: Sharing, there: StandIn, monkeypatch: pytest.MonkeyPatch, missing: str
+):
+    for name in OAUTH.keys() - {missing}:
+        monkeypatch.setenv(name, OAUTH[name])
+    monkeypatch.delenv(missing, raising=False)
+    paste = r"Make one with the right to write at hf\.co/settings/tokens, and paste it above\."
+    with pytest.raises(HubError, match=paste if missing else r"Sign in, or type a token\."):
+        desk.whoami(None)
+    there.repositories["server/secret"], there.private = {SKILL: TEXT.encode()}, {"server/secret"}
+    with pytest.raises(HubError, match=r"Type a token that may see it, under Share\." if missing else "Sign in"):
+        desk.pull("one", None, "server/secret")
+
+
+def test_a_page_that_comes_back_within_the_hour_has_its_files(desk: Sharing):
+    brought = desk.bring("one", {"a.txt": b"x"})
+    desk.leave("one")
+    with pytest.raises(StudioError):
+        desk.pulled("somebody else")
+    assert desk.beside("one", TEXT, brought) == {"a.txt": b"x"}
+    assert desk._desks["one"].left is None
+
+
+def test_a_skill_of_one_s_own_is_saved_with_its_files_though_its_desk_was_cleared(
+    studio: Studio, desk: Sharing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(page, "Sharing", lambda _studio: desk)
     shelf, me, request = Shelf(tmp_path), arrived(None), gr.Request(session_hash="one")
     kept = shelf.save(me["owner"], TEXT, files={"a.txt": b"x"})
     demo = page.build(studio, keeping=Keeping(shelf, "secret"))
     handlers = {each.name: each for each in demo.fns.values()}
-    recall, keep, closed = (handlers[name] for name in ("recall", "keep", "closed"))
+    recall, keep, hold = (handlers[name] for name in ("recall", "keep", "hold"))
     (brought,) = (each for each in keep.inputs if isinstance(getattr(each, "value", None), Brought))
     trace = recall.outputs[recall.outputs.index(brought) + 1]
 
@@ -357,15 +393,16 @@ def test_a_skill_of_one_s_own_is_saved_with_its_files_though_its_desk_was_cleare
         return {each: held.get(each, me) for each in keep.inputs}
 
     values = reloaded(TEXT + "More.\n")
-    closed.fn(request)  # the page fell silent
+    leave(desk, "one")
     assert "version 2" in keep.fn(values, request)[keep.outputs[0]]
 
     values = reloaded(TEXT)
     imported = values | {brought: replace(values[brought], saved=None)}  # it was not saved yet when it came in
     saved = keep.fn(imported, request)
     assert "version 3" in saved[keep.outputs[0]]
-    closed.fn(request)
-    again = reloaded(TEXT + "And more.\n") | {each: saved.get(each, imported[each]) for each in (brought, trace)}
+    leave(desk, "one")
+    held = hold.fn(me, saved[hold.inputs[1]], imported[hold.inputs[2]], imported[brought])
+    again = reloaded(TEXT + "And more.\n") | {brought: held, trace: imported[trace]}
     assert "version 4" in keep.fn(again, request)[keep.outputs[0]]
     assert shelf.files(me["owner"], kept.id) == {"a.txt": b"x"}
 
@@ -379,13 +416,9 @@ def test_what_a_person_does_on_the_hub_takes_their_sign_in_and_is_no_public_endp
     assert {each.api_visibility for each in signed} == {"private"}
     (token,) = [block for block in demo.blocks.values() if getattr(block, "elem_id", None) == "token"]
     assert token.type == "password" and token.html_attributes.autocomplete == "off"
-    assert {each.fn.__name__ for each in functions if token in each.inputs} == {
-        "_push",
-        "_whose",
-        "_browse",
-        "_pull",
-        "fetch",
-    }
+    with_token = [each for each in functions if token in each.inputs]
+    assert {each.fn for each in with_token} - {each.fn for each in signed} == {account.forgotten}
+    assert {each.js for each in with_token if each.fn == account.forgotten} == {"() => ['']"}
     assert not [each for each in functions if token in each.outputs]
 
 
@@ -428,11 +461,11 @@ def hostile() -> Iterator[str]:
     skill = SkillFiles.of({SKILL: f"---\nname: {HOSTILE}\ndescription: {HOSTILE}\n---\n\n{HOSTILE}\n".encode()})
     finding = Finding(HOSTILE, 3, "orders", "ask", HOSTILE, HOSTILE)
     mismatch = Mismatch("text", HOSTILE, HOSTILE)
-    about = (HOSTILE, HOSTILE, "bundle", skill.skill, HOSTILE, (), {HOSTILE: 3}, (finding,), (mismatch,))
+    about = (HOSTILE, HOSTILE, "bundle", skill.skill, HOSTILE, {HOSTILE: 3}, (finding,), (mismatch,))
     yield share_render.incoming(sharing.Incoming(*about, Path("x")))
     yield share_render.open_skill(skill, False) + share_render.open_skill(None, False, HOSTILE)
     tags = (share_render.ADAPTER_TAG + HOSTILE,)
-    yield share_render.found([Shared(HOSTILE, HOSTILE, HOSTILE, tags, 1, 2, HOSTILE, True)])
+    yield share_render.found([Shared(HOSTILE, HOSTILE, tags, 1, 2, HOSTILE, True)])
     yield share_render.pushed(Pushed(HOSTILE, HOSTILE, f"javascript:{HOSTILE}", True, False), f"https://x/{HOSTILE}")
     yield share_render.verification(Verification(HOSTILE, (mismatch,))) + share_render.account(HOSTILE)
 

@@ -9,10 +9,11 @@ import pytest
 
 from hypernet.hypernetwork import CHECKPOINTS, INDEX_FILE
 from skills.library import SHIPPED, SkillLibrary
+from skills.skill import text_sha256
 from studio import survey
 from studio.__main__ import main
 from studio.service import Studio
-from studio.survey import Survey, sha256_of
+from studio.survey import Survey
 
 NAMES = ("clean-audit-log", "compact-log-lines", "shop-report-triage")
 
@@ -57,7 +58,7 @@ def test_a_survey_says_what_the_check_and_the_adapters_say(ready: Studio, steps:
     assert [*found.skills] == [*NAMES]
     for entry in ready.library.list():
         surveyed = found.skills[entry.skill.name]
-        assert (surveyed.sha256, surveyed.tokens) == (sha256_of(entry.text), ready.count_tokens(entry.text))
+        assert (surveyed.sha256, surveyed.tokens) == (text_sha256(entry.text), ready.count_tokens(entry.text))
         checked = [check.fidelity.score for check in ready.check("x", entry.text, entry.evals)][-1]
         assert surveyed.score == checked
     assert found.skills[NAMES[0]].score.n == 2
@@ -125,7 +126,7 @@ def test_the_command_writes_the_file(
 
 def test_the_survey_that_ships_is_of_the_checkpoint_and_the_skills_that_ship() -> None:
     found, texts = survey.load(), {entry.skill.name: entry.text for entry in SkillLibrary().list()}
-    assert {name: each.sha256 for name, each in found.skills.items()} == {n: sha256_of(t) for n, t in texts.items()}
+    assert {name: each.sha256 for name, each in found.skills.items()} == {n: text_sha256(t) for n, t in texts.items()}
     assert all(each.score and each.score.n for each in found.skills.values())
     (index,) = CHECKPOINTS.glob(f"*/{INDEX_FILE}")
     assert all(f"-{found.hypernetwork[:8]}-" in name for name in json.loads(index.read_text())["weight_map"].values())

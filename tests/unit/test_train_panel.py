@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from pathlib import Path
+from threading import Thread
 
 import gradio as gr
 import pytest
@@ -16,6 +17,7 @@ from studio.examples import Example, ExampleError
 from studio.service import Studio
 from studio.shelf import Shelf
 from studio.turns import TurnError
+from studio.views import train_panel
 from studio.views.train_panel import TrainPanel
 from studio.views.visitor import Training, arrived, checkpoint_of, identity_kept_with, owner_of
 
@@ -156,12 +158,73 @@ def test_arguments_of_a_call_are_edited_as_json_and_a_call_goes_with_its_results
     assert panel._example(owner_of(me), skill, id_)[1].steps == ()
 
 
+def test_of_two_edits_of_one_example_s_turns_at_once_both_stay(panel: TrainPanel, monkeypatch: pytest.MonkeyPatch):
+    me = arrived(None)
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    id_ = panel.training.book.add(owner_of(me), skill, "Last?", "done").id
+    panel._edited(me, skill, "", "exchange", str(id_), {"prompt": "First?", "answer": "Begun."})
+    changes, second = (
+        train_panel._changes,
+        Thread(target=panel._edited, args=(me, skill, "", "turn", f"{id_} 4 1", "B")),
+    )
+
+    def during(*given, **names) -> dict:
+        if not second.ident:
+            second.start()
+            second.join(0.5)
+        return changes(*given, **names)
+
+    monkeypatch.setattr(train_panel, "_changes", during)
+    panel._edited(me, skill, "", "turn", f"{id_} 4 0", "A")
+    second.join()
+    example = panel._example(owner_of(me), skill, id_)[1]
+    assert [turn["content"] for turn in example.messages] == ["A", "B"]
+
+
+def test_examples_that_are_downloaded_are_the_same_in_another_visitor_s_book(panel: TrainPanel, tmp_path: Path):
+    me, other = arrived(None), arrived(None)
+    book, entry = panel.training.book, panel.studio.library.list()[0]
+    skill = added(panel, me, SHIPPED + entry.skill.name)
+    first, second, *_ = book.examples(owner_of(me), skill)
+    book.update(owner_of(me), first.id, split="test", answer="Größer \u2192 besser")
+    panel._edited(me, skill, "", "exchange", str(second.id), {"prompt": "First?", "answer": "Begun."})
+    update, said = panel._save_examples(me, skill)
+    file = Path(update.value["path"])
+    assert said == "" and file.name == f"{entry.skill.name}-examples.jsonl"
+    assert file.is_relative_to(tmp_path / "gradio")  # where what is old is deleted
+
+    assert book.put_skill(owner_of(other), entry.text) == skill
+    said = panel._import(other, skill, "", [str(file)])[panel.said]
+    texts, examples = book.trajectories(owner_of(me), [skill])
+    assert f"{len(examples)} imported." in said and book.trajectories(owner_of(other), [skill]) == (texts, examples)
+
+    assert "no longer in your book" in panel._save_examples(arrived(None), skill)[1]
+    book.remove_skill(owner_of(me), skill)
+    update, said = panel._save_examples(me, book.put_skill(owner_of(me), entry.text))
+    assert update == gr.skip() and "has no examples yet. Add one in the table, or import a file." in said
+
+
+def test_what_a_look_finds_says_which_training_it_was_asked_of_and_nothing_where_nothing_changed(panel: TrainPanel):
+    me = arrived(None)
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    texts, examples = panel.training.book.trajectories(owner_of(me), [skill])
+    job = panel.training.jobs.submit(owner_of(me), "mine", {"minutes": 1}, texts, examples)
+    for asked in ("", job.id):
+        looked = json.loads(panel._look(me, asked, ""))
+        found = dict(zip(panel.watched, looked["values"], strict=True))
+        assert looked["of"] == asked and found[panel.job] == job.id and "mine" in found[panel.state]
+        assert found[panel.discard] == {"visible": True, "__type__": "update"}
+    assert panel._look(me, job.id, found[panel.seen]) == gr.skip()
+
+
 def test_the_form_begins_with_the_minutes_that_the_machine_needs_unless_others_were_chosen(
     panel: TrainPanel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(training.refit, "usual_minutes", lambda: 8.0)
-    for begun, shown in ((panel.minutes.value, 8.0), (5.0, 5.0)):
-        values = dict(zip(panel.opened, panel.open(None, "", "", begun, 25, ""), strict=True))
+    me, begun = arrived(None), panel.minutes.value
+    skill = added(panel, me, SHIPPED + panel.studio.library.list()[0].skill.name)
+    for known, minutes, shown in (("", begun, 8.0), (skill, begun, begun), (skill, 5.0, 5.0)):
+        values = dict(zip(panel.opened, panel.open(me, known, "", minutes, 25, ""), strict=True))
         assert values[panel.minutes] == shown and f"at most {shown:.0f}" in values[panel.estimate]
 
 

@@ -1,5 +1,6 @@
 """The markup of the training tab: what is shown of an example, and what is said of a training before and after."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,26 @@ def test_the_estimate_follows_what_is_measured_and_who_comes_before(monkeypatch:
     monkeypatch.setattr(training.refit, "usual_minutes", lambda: 8.0)
     assert "give it 8 minutes or more" in train_render.estimate(3, 3, 0)
     assert "or more" not in train_render.estimate(8, 3, 0)
+
+
+def test_a_report_tells_changes_in_points_and_calls_its_parts_alike_in_plot_and_table():
+    def part(name: str, before: dict, after: dict) -> dict:
+        return {"name": name, "n": 4, "before": before, "after": after}
+
+    html = train_render.report(
+        {
+            "parts": [
+                part("own skills", {"exact": 25.0, "loss": 2.0}, {"exact": 75.0, "loss": 1.5}),
+                part("families", {"exact": 50.0, "wrong_skill": 3.0}, {"exact": 49.0, "wrong_skill": 3.0}),
+            ]
+        }
+    )
+    cells = re.sub(r"<[^>]+>", "|", html).replace("\N{NO-BREAK SPACE}", " ")
+    for said in ("25 %||75 %||+50 points", "2.000||1.500||\u22120.500", "50 %||49 %||\u22121 point|", "||0 points"):
+        assert said in cells
+    for said in ("Your skills: exact match", "Shipped kinds: exact match", "another skill's adapter (should be low)"):
+        assert said in cells
+    assert "The kinds of skills that shipped" in cells and "amilies" not in cells
 
 
 def test_how_long_it_is_kept_is_said_of_one_that_has_ended():

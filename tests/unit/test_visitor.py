@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skills.evals import Eval
+from skills.evals import Assertion, Eval
 from studio.examples import ExampleError
 from studio.jobs import JobError
 from studio.service import StudioError
@@ -89,6 +89,21 @@ def test_a_skill_s_evals_come_beside_what_was_kept_before_each_once(training: Tr
     ]
     book.remove_skill(owner, own.sha256)
     assert len(book.examples(owner, training.add_skill(identity, TEXT, evals))) == 3  # as new
+
+
+def test_an_answer_that_is_kept_takes_the_place_of_the_eval_that_asks_the_same(training: Training):
+    identity = arrived(None)
+    owner, book = owner_of(identity), training.book
+    evals = [Eval(str(i), f"Case {i}?", "aa", (Assertion("contains", "a"),)) for i in range(3)]
+    assert training.keep(identity, TEXT, "Case 0?\n", "better aa", evals) == 3
+    assert training.keep(identity, TEXT, "Case 1?", "aa", evals) == 3  # the expected answer: with its checks
+    skill = training.add_skill(identity, TEXT, evals)  # nor does it come back later
+    assert [(each.prompt, each.answer, each.checks) for each in book.examples(owner, skill)] == [
+        ("Case 0?\n", "better aa", ()),
+        ("Case 1?", "aa", evals[1].assertions),
+        ("Case 2?", "aa", evals[2].assertions),
+    ]
+    assert not [fault for fault in book.faults(owner, [skill]) if fault.severity == "error"]
 
 
 def test_an_answer_is_kept_though_the_evals_are_too_many(training: Training, monkeypatch: pytest.MonkeyPatch):
