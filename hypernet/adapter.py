@@ -1,6 +1,5 @@
 """One skill's adapter: its LoRA and where it came from; out to PEFT's files and back in."""
 
-import hashlib
 import io
 import json
 import time
@@ -19,6 +18,7 @@ from hypernet.base import Base
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork
 from hypernet.lora import LoraWeights, calibrated, decoder_layers, stack_skills
+from skills.skill import text_sha256
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
 PROVENANCE_FILE, CARD_FILE = "provenance.json", "README.md"
@@ -284,11 +284,6 @@ def _targets(weights: LoraWeights) -> dict[str, str]:
     """What PEFT calls each module: its own name, or its path in the layer where several have that name."""
     names = {module: module.rsplit(".", 1)[-1] for module in weights.modules}
     return names if len(set(names.values())) == len(names) else {module: module for module in names}
-
-
-def text_sha256(text: str) -> str:
-    """SHA-256 of a text in UTF-8, in hex."""
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "", reads: bool = False) -> str:
