@@ -4,10 +4,11 @@ The questions to one skill share a row: what their prompts begin with is read on
 beginning and itself alone. So an adapter is applied to one long row instead of many short ones.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ SAME_START = 4  # prompts of one skill that agree in so many tokens share a row
 ROW_TOKENS = 768  # a row takes no further question beyond so many tokens
 FILLED = 0.8  # of the longest row's length, at least, for rows to be run together: padding costs as much as tokens
 
-
+Item = TypeVar("Item")
 _Row = tuple[int, list[tuple[int, list[int]]]]  # length of a common beginning; of each example, index and tokens after
 
 
@@ -70,7 +71,7 @@ def to_example(base: Base, skill: int, task: Task, skill_text: str | None = None
 
 def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> Scored:
     """Run prompts with their answers under each example's adapter; `weights` None is the plain base."""
-    parts = [_answer_logits(base, examples, rows, weights) for rows in _of_like_length(list(_rows(examples)))]
+    parts = [_answer_logits(base, examples, rows, weights) for rows in of_like_length(_rows(examples), _length, FILLED)]
     owner = torch.cat([part.example for part in parts])
     order = owner.argsort(stable=True)
     logits, right = (torch.cat(of_parts)[order] for of_parts in zip(*((p.logits, p.right) for p in parts), strict=True))
@@ -131,14 +132,15 @@ def _length(row: _Row) -> int:
     return prefix + sum(len(tail) for _, tail in tails)
 
 
-def _of_like_length(rows: list[_Row]) -> Iterator[list[_Row]]:
-    """The rows in batches in which little is padding."""
-    batch: list[_Row] = []
-    for row in sorted(rows, key=_length, reverse=True):
-        if batch and _length(row) < FILLED * _length(batch[0]):
+def of_like_length(items: Iterable[Item], length: Callable[[Item], int], filled: float) -> Iterator[list[Item]]:
+    """The items in batches, the longest first, each at least `filled` times as long as its batch's longest: what is
+    run together is padded to one length."""
+    batch: list[Item] = []
+    for item in sorted(items, key=length, reverse=True):
+        if batch and length(item) < filled * length(batch[0]):
             yield batch
             batch = []
-        batch.append(row)
+        batch.append(item)
     yield batch
 
 

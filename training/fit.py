@@ -27,8 +27,8 @@ from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
 from hypernet.files import write_atomically
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
-from hypernet.lora import LoraWeights
-from training.examples import Example, answer_logits, to_example
+from hypernet.lora import LoraWeights, stack_skills
+from training.examples import Example, answer_logits, of_like_length, to_example
 from training.optimizer import MuonAdamW
 from training.progress import RunLog, Throughput, make_accelerator, sum_gradients
 from training.state import load_state, read_about, save_state
@@ -36,12 +36,13 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
-COUNTS = "skills_per_step tasks_per_skill noisy_from warmup save_every evaluate_every held_out_skills".split()
+COUNTS = "skills_per_step tasks_per_skill ramp warmup save_every evaluate_every held_out_skills".split()
 # fields of HypernetworkConfig that a run may set
 SHAPE = "layers encoder_layers rank shared_rank width blocks heads window max_tokens".split()
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
 SKILLS_AT_ONCE = 16  # that are looked at together
 ANSWERED_AT_ONCE = 32  # neutral prompts
+READ_FILLED = 0.4  # of the longest text's length, at least, for texts to be read together
 NEUTRAL_TOKENS = 24  # of a base's answer to a neutral prompt, and twice as many of a plain text
 
 
@@ -65,11 +66,12 @@ class FitConfig:
     steps: int = 1000
     skills_per_step: int = 16
     tasks_per_skill: int = 4
+    paired: float = 0.25  # share of the skills that are asked what another one of their family is asked in the step
     noisy: float = 0.15  # share of the skills with talk and rules of other kinds on the page
-    noisy_from: int = 300  # steps over which that share is reached: pages are plain at first
-    longest: int = 120  # words of talk on a noisy page, at most
+    longest: int = 120  # words of talk on a noisy page, at most; most pages have far fewer
     turns: float = 0.1  # share of the questions that come after an earlier exchange
     stacked: float = 0.2  # share of the steps in which every skill acts together with one or two others' adapters
+    ramp: int = 300  # steps over which `noisy`, `longest` and `stacked` are reached: plain, short and alone at first
     neutral: float = 0.25  # share of the skills that also answer a neutral prompt
     kl: float = 1.0  # weight of the divergence from the base on neutral prompts, against the answers' cross-entropy
     learning_rate: float = 1e-3
@@ -100,7 +102,11 @@ class FitConfig:
 
 
 def draw_batch(config: FitConfig, step: int) -> list[TaskSkill]:
-    """The skills of a step, from the seed and the step alone; families in turn, so that each is seen equally often."""
+    """The skills of a step, from the seed and the step alone; families in turn, so that each is seen equally often.
+
+    For some of the first half another skill of its family in the second half is asked the same questions, where its
+    content lets them be the same: then only the text tells the answers apart.
+    """
     count, families = config.skills_per_step, list(config.families)
     rounds, names = {}, []
     for place in range(step * count, (step + 1) * count):
@@ -108,9 +114,23 @@ def draw_batch(config: FitConfig, step: int) -> list[TaskSkill]:
         if turn not in rounds:
             rounds[turn] = random.Random(f"{config.seed}/order/{turn}").sample(families, len(families))
         names.append(rounds[turn][place % len(families)])
-    rng = random.Random(f"{config.seed}/{step}")
-    style = Style(noisy=config.noisy * min(1.0, step / config.noisy_from), longest=config.longest, turns=config.turns)
-    return [sample_skill(name, rng, config.tasks_per_skill, style) for name in names]
+    rng, grown = random.Random(f"{config.seed}/{step}"), ramped(config, step)
+    asking = [f"{config.seed}/{step}/{place}" for place in range(count)]
+    for place in range(count // 2):
+        if rng.random() < config.paired:
+            other = place + count // 2  # not beside it: skills that act together are of different families
+            names[other], asking[other] = names[place], asking[place]
+    skills = []
+    for name, questions in zip(names, asking, strict=True):
+        longest = round(config.longest * grown * rng.random() ** 2)  # long pages take long, so there are few
+        style = Style(noisy=config.noisy * grown, longest=longest, turns=config.turns)
+        skills.append(sample_skill(name, rng, config.tasks_per_skill, style, questions))
+    return skills
+
+
+def ramped(config: FitConfig, step: int) -> float:
+    """How far pages are from plain, short and alone towards what the settings say, from 0 to 1."""
+    return min(1.0, step / config.ramp)
 
 
 def learning_rate(config: FitConfig, step: int) -> float:
@@ -309,8 +329,9 @@ class Fit:
         base, config = self.base, self.config
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         share = range(process * len(skills) // processes, (process + 1) * len(skills) // processes)
+        stacked = config.stacked * ramped(config, self.step)
         # whatever is drawn is drawn for the whole batch: it must not depend on who takes which share
-        beside = rng.choice((1, 2)) if rng.random() < config.stacked else 0  # others that each skill acts together with
+        beside = rng.choice((1, 2)) if rng.random() < stacked else 0  # others that each skill acts together with
         beside = min(beside, len(skills) - 1)
         drawn = [
             self.neutral.draw(rng, i) for i in range(len(skills)) if self.neutral and rng.random() < config.neutral
@@ -355,10 +376,14 @@ class Fit:
             return shared.rows([0] * len(share)).to(base.dtype)
         stacks = [[(i + after) % len(skills) for i in share] for after in range(beside + 1)]
         wanted = list(dict.fromkeys(i for members in stacks for i in members))
-        read = self.hypernetwork.read(base, [skills[i].text for i in wanted])
-        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-            made = self.hypernetwork(read)
-        parts = [made.rows([wanted.index(i) for i in members]) for members in stacks]
+        found, order = [], []
+        for batch in of_like_length(wanted, lambda i: len(skills[i].text), READ_FILLED):
+            read = self.hypernetwork.read(base, [skills[i].text for i in batch])
+            with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
+                found.append(self.hypernetwork(read))
+            order += batch
+        made = stack_skills(found)
+        parts = [made.rows([order.index(i) for i in members]) for members in stacks]
         return reduce(LoraWeights.join, [*parts, shared]).to(base.dtype)
 
     def averaged(self) -> Hypernetwork:

@@ -262,12 +262,42 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone(tmp_path: Path):
 
 
 def test_every_known_family_comes_equally_often_and_no_held_out_one_ever(tmp_path: Path):
-    config = FitConfig(out=str(tmp_path), skills_per_step=10)
+    config = FitConfig(out=str(tmp_path), skills_per_step=10, paired=0.0)
     assert set(config.families) == {*KNOWN, GRAMMAR}
     assert not set(config.families) & set(HELD_OUT)
     drawn = [skill.family for step in range(len(config.families)) for skill in draw_batch(config, step)]
     assert {drawn.count(family) for family in KNOWN} == {10}
     assert drawn.count(GRAMMAR) == 10 * config.families.count(GRAMMAR)
+
+
+def test_skills_of_one_family_are_asked_the_same_in_a_step_and_answer_otherwise(tmp_path: Path):
+    config = FitConfig(out=str(tmp_path), families=KNOWN, skills_per_step=8, paired=1.0, turns=0.0)
+    batches = [draw_batch(config, step) for step in range(40)]
+    pairs = [pair for batch in batches for pair in zip(batch[:4], batch[4:], strict=True)]
+    assert all(one.family == other.family and one.text != other.text for one, other in pairs)
+    asked = [{task.prompt: task.answer for task in skill.tasks} for skill, _ in pairs]
+    same = [
+        (answers[task.prompt], task.answer)
+        for answers, (_, other) in zip(asked, pairs, strict=True)
+        for task in other.tasks
+        if task.prompt in answers
+    ]
+    assert len(same) > sum(map(len, asked)) / 3
+    assert sum(one != other for one, other in same) > 0.8 * len(same)
+    alone = [skill.family for skill in draw_batch(replace(config, paired=0.0), 3)]
+    assert len(set(alone)) == 8
+
+
+def test_pages_are_plain_and_short_at_first_and_long_and_noisy_in_the_end(tmp_path: Path):
+    config = FitConfig(out=str(tmp_path), noisy=1.0, longest=3000, ramp=50)
+
+    def words(step: int) -> list[int]:
+        return sorted(len(skill.text.split()) for n in range(5) for skill in draw_batch(config, step + n))
+
+    first, last = words(0), words(50)
+    assert max(first) < 400
+    assert last[-1] > 1500
+    assert last[len(last) // 2] < 1000
 
 
 def test_held_out_skills_are_never_trained_on(tmp_path: Path):
@@ -306,7 +336,7 @@ sys.exit(main(["fit", "--config", together, "--base", base]))
 
 def test_two_processes_give_the_curve_of_one(dequantized: Base, tiny_folder: Path, tmp_path: Path):
     def config(out: Path | str, count: int) -> FitConfig:  # three skills: shares of one and of two
-        parts = {"families": ("limits", "grammar"), "neutral": 0.5, "stacked": 1.0, "decay": 0.0}
+        parts = {"families": ("limits", "grammar"), "neutral": 0.5, "stacked": 1.0, "ramp": 1, "decay": 0.0}
         return small(out, base=str(tiny_folder), steps=count, skills_per_step=3, **parts)
 
     Fit(config(tmp_path / "0" / "run", 1), dequantized).run()
@@ -345,7 +375,7 @@ def test_more_processes_than_skills_are_refused(dequantized: Base, tmp_path: Pat
         Fit(small(tmp_path, skills_per_step=1), dequantized)
 
 
-@pytest.mark.parametrize("name", ["skills_per_step", "noisy_from", "warmup", "save_every", "evaluate_every"])
+@pytest.mark.parametrize("name", ["skills_per_step", "ramp", "warmup", "save_every", "evaluate_every"])
 def test_a_setting_that_must_not_be_zero_is_named_before_anything_is_loaded(name: str, tmp_path: Path):
     with pytest.raises(FitError, match=f"{name} is 0; it must be 1 or more"):
         Fit(small(tmp_path, **{name: 0}))
@@ -446,13 +476,27 @@ def test_a_run_can_begin_with_a_checkpoint_and_its_card_counts_both(dequantized:
 
 
 def test_a_stack_adds_the_next_skills_own_part_where_it_is_drawn(dequantized: Base, tmp_path: Path):
-    fit = Fit(small(tmp_path, stacked=1.0), dequantized)
+    fit = Fit(small(tmp_path, stacked=1.0, ramp=1), dequantized)
     steps(fit, 2)
     skills = draw_batch(fit.config, 9)
     alone = Fit(small(tmp_path / "alone", stacked=0.0), dequantized)
     alone.hypernetwork = fit.hypernetwork
     together, apart = (one.loss_of(skills, random.Random(0))[1]["answers"] for one in (fit, alone))
     assert together != apart
+
+
+def test_texts_that_are_read_in_parts_give_the_adapters_of_a_single_reading(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path, learning_rate=5e-3), dequantized)
+    steps(fit, 2)
+    rng = random.Random(0)
+    styles = [Style(), Style(noisy=1.0, longest=600), Style(), Style(noisy=1.0, longest=600), Style()]
+    skills = [sample_skill("limits", rng, 1, style) for style in styles]
+    with torch.no_grad():
+        parts = fit._weights(skills, range(5), 0)
+    whole = fit.hypernetwork.generate(dequantized, [skill.text for skill in skills])
+    for module, factors in whole.modules.items():
+        for one, other in zip(factors, parts.modules[module], strict=True):
+            assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_a_look_on_the_way_scores_every_family_and_both_controls(dequantized: Base):
@@ -499,9 +543,10 @@ def test_in_a_look_no_skill_is_its_own_control(dequantized: Base, monkeypatch: p
 # ---- settings and the command line ---------------------------------------------------------------------------------
 
 
-def test_the_run_that_ships_can_be_read():
-    config = read_config(ROOT / "training" / "default.yaml")
-    assert config.out == "runs/default"
+@pytest.mark.parametrize("name", ["default", "gpu"])
+def test_the_configurations_that_ship_can_be_read(name: str):
+    config = read_config(ROOT / "training" / f"{name}.yaml")
+    assert config.out == f"runs/{name}"
     assert set(config.families) == {*KNOWN, GRAMMAR}
 
 

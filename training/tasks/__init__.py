@@ -67,10 +67,13 @@ class Style:
 PLAIN = Style()
 
 
-def sample_skill(family: str, rng: random.Random, tasks: int, style: Style = PLAIN) -> TaskSkill:
+def sample_skill(
+    family: str, rng: random.Random, tasks: int, style: Style = PLAIN, questions: str | None = None
+) -> TaskSkill:
     """Draw one skill of a family in one wording and layout, with up to `tasks` different questions.
 
-    `family` may be "grammar". The same state of `rng` gives the same skill and questions.
+    `family` may be "grammar". The same state of `rng` gives the same skill and questions. `questions` seeds the latter
+    alone: with the same seed two skills of a family are asked the same, as far as what they are about lets them.
     """
     if family == GRAMMAR:
         draft, subtask = grammar.draft(rng), ""
@@ -83,15 +86,15 @@ def sample_skill(family: str, rng: random.Random, tasks: int, style: Style = PLA
         padding = rng.randint(0, style.longest)
     text = render(draft, rng, style.split, others, padding)
     asked: dict[str, Task] = {}
-    for _ in range((tasks + 1) * 4):
-        task = draft.ask(rng)
+    for number in range((tasks + 1) * 4):
+        task = draft.ask(rng if questions is None else random.Random(f"{questions}/{number}"))
         if task.prompt not in text:  # a worked example on the page is no question
             asked.setdefault(task.prompt, task)
         if len(asked) == tasks + 1:
             break
-    *questions, spare = asked.values()
-    questions = questions or [spare]
-    for i, task in enumerate(questions):
+    *drawn, spare = asked.values()
+    drawn = drawn or [spare]
+    for i, task in enumerate(drawn):
         if rng.random() < style.turns:
-            questions[i] = in_conversation(task, spare, rng)
-    return TaskSkill(family, subtask, text, tuple(questions[:tasks]))
+            drawn[i] = in_conversation(task, spare, rng)
+    return TaskSkill(family, subtask, text, tuple(drawn[:tasks]))
