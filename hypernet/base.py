@@ -5,6 +5,7 @@ converted once and cached.
 """
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ from jinja2 import TemplateError
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -54,6 +56,8 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt
 CAUSAL_KINDS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")  # of an architecture's class name
 ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}  # of a config's layer types
 CONTEXT_FIELDS = ("max_position_embeddings", "max_seq_len", "seq_length")
+WINDOW_FIELDS = ("sliding_window", "attention_chunk_size", "window_size")  # tokens that some layers see
+ALIBI = ("bloom", "mpt")  # model types with ALiBi, beside those whose config says so
 USUAL_CONTEXT = 2048  # tokens, of a base that states no limit, such as one with ALiBi
 SHAPE_FIELDS = (
     "model_type",
@@ -128,8 +132,8 @@ class Base:
     ) -> "Base":
         """Load a causal LM from the Hub or a folder; without a name, the default base.
 
-        Raises BaseError where it can't be had, is no causal LM, has no safetensors weights, or has layers other than
-        attention: their states can be neither padded nor joined.
+        Raises BaseError where it can't be had, is no causal LM, has no safetensors weights, has layers other than
+        attention (their states can be neither padded nor joined), or can't be padded for want of position ids.
         """
         report = progress or _quiet
         device = device or usual_device()
@@ -146,6 +150,8 @@ class Base:
             published = ", ".join(config.architectures or [])
             if published and not any(kind in published for kind in CAUSAL_KINDS):
                 raise ValueError(f"it is a {published}.")
+            if type(config) in MODEL_FOR_MASKED_LM_MAPPING:
+                raise ValueError(f"it is an encoder ({config.model_type}).")
             tokenizer = AutoTokenizer.from_pretrained(folder)
             with _LOADING:
                 model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, **options)
@@ -160,6 +166,12 @@ class Base:
             raise BaseError(
                 f"{name} has layers that are no attention (state-space, linear or convolution). Choose a transformer "
                 f"with attention in every layer, such as {DEFAULT_BASE}."
+            )
+        takes = inspect.signature(type(model).forward).parameters
+        if "cache" not in takes or not ("position_ids" in takes or _has_alibi(config)):
+            raise BaseError(
+                f"{name} takes no position ids or no cache, so prompts of several lengths can't be answered together. "
+                f"Choose another transformer, such as {DEFAULT_BASE}."
             )
         if quantization == "dequantized":
             dequantize(model)
@@ -190,6 +202,17 @@ class Base:
     def context_length(self) -> int:
         config = self.model.config.get_text_config()
         return next((found for name in CONTEXT_FIELDS if (found := getattr(config, name, None))), USUAL_CONTEXT)
+
+    @cached_property
+    def joined_tokens(self) -> int:
+        """Up to how many tokens prompts may share a row, or a beginning with padding behind it; 0: never.
+
+        There a mask and position ids have to say all that a token sees. But a window counts what stands in between,
+        and ALiBi goes by the place in the row.
+        """
+        config = self.model.config.get_text_config()
+        windows = (getattr(config, name, None) or self.context_length for name in WINDOW_FIELDS)
+        return 0 if _has_alibi(config) else min(self.context_length, *windows)
 
     @property
     def end_ids(self) -> set[int]:
@@ -237,6 +260,10 @@ class Base:
                 raise
             first = {"role": "user", "content": f"{skill_text}\n\n{turns[0]['content']}"}
             return self.tokenizer.apply_chat_template([first, *turns[1:]], **options)
+
+
+def _has_alibi(config: PretrainedConfig) -> bool:
+    return config.model_type in ALIBI or getattr(config, "alibi", False)
 
 
 def _encodable(text: str) -> str:

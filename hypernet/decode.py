@@ -106,7 +106,7 @@ def decode(
         return _select(rows, batch, kept, chosen)
 
     batches = []
-    for group, common in _groups(rows):
+    for group, common in _groups(rows, base.joined_tokens - sampling.max_new_tokens):
         if stop and stop.is_set():
             break
         started = time.perf_counter()
@@ -136,11 +136,14 @@ def answer_all(base: Base, rows: list[Row], sampling: Sampling) -> list[Answer]:
     return answers
 
 
-def _groups(rows: list[Row]) -> list[tuple[list[int], int]]:
-    """Row numbers that are read together, with the tokens of a beginning that they share; short prompts first."""
+def _groups(rows: list[Row], most: int) -> list[tuple[list[int], int]]:
+    """Row numbers that are read together, with the tokens of a beginning that they share; short prompts first.
+
+    Prompts of up to `most` tokens may share one.
+    """
     groups: list[tuple[list[int], int]] = []
     alone = []
-    for group, common in _alike(rows):
+    for group, common in _alike(rows, most):
         if common:
             groups.append((group, common))
         else:
@@ -156,7 +159,7 @@ def _groups(rows: list[Row]) -> list[tuple[list[int], int]]:
     return sorted(groups, key=lambda group: len(rows[group[0][0]].prompt_ids))
 
 
-def _alike(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
+def _alike(rows: list[Row], most: int) -> Iterator[tuple[list[int], int]]:
     """Row numbers under one adapter whose prompts agree in the better part of them, with the tokens that they share.
 
     A token of each prompt stays behind, so that every row is left something to read.
@@ -168,7 +171,7 @@ def _alike(rows: list[Row]) -> Iterator[tuple[list[int], int]]:
             before, prompt = rows[group[-1]].prompt_ids, rows[row].prompt_ids
             shorter = min(len(before), len(prompt))
             shared = next((i for i in range(shorter - 1) if before[i] != prompt[i]), shorter - 1)
-            if shared >= max(LEAST_COMMON, shorter // 2):
+            if shared >= max(LEAST_COMMON, shorter // 2) and max(len(before), len(prompt)) <= most:
                 group, common = [*group, row], min(common or shared, shared)
                 continue
         if group:

@@ -21,3 +21,13 @@ def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path, *names: str) -> None:
+    """Remove what `write_atomically` left of files of these names, or patterns of names, when its process was killed.
+
+    Nobody else may be writing them: whoever calls this holds the folder's lock, or is its only writer.
+    """
+    for name in names:
+        for file in folder.glob(f".{name}-{'?' * 8}"):  # as many characters as `mkstemp` puts there
+            file.unlink(missing_ok=True)

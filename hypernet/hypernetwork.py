@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from hypernet.base import Base
 from hypernet.config import HypernetworkConfig
 from hypernet.encoder import PAD_TO, SkillStates, read_skills, tokenize
-from hypernet.files import write_atomically
+from hypernet.files import remove_leftovers, write_atomically
 from hypernet.lora import LoraWeights, decoder_layers
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
@@ -289,6 +289,14 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         self.check_base(base)
         return read_skills(base, tokenize(base, texts, self.config), self.config)
 
+    def own(self, base: Base, read: SkillStates) -> LoraWeights:
+        """The skills' own LoRA, without the shared part, from what `base` read [skills, layers, rank (+ slots), dim].
+
+        As `forward`, and in bfloat16 where the base computes in it. Gradients flow unless they are off.
+        """
+        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
+            return self(read)
+
     @torch.no_grad()
     def generate(self, base: Base, texts: list[str]) -> LoraWeights:
         """LoRA of each skill text, own and shared part joined [skills, layers, rank (+ slots) + shared_rank, dim].
@@ -296,9 +304,7 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         Raises SkillTextError (empty, too long) and HypernetworkError (another base).
         """
         read = self.read(base, texts)
-        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-            own = self(read)
-        return own.join(self.shared()).to(base.dtype)
+        return self.own(base, read).join(self.shared()).to(base.dtype)
 
     def check_base(self, base: Base) -> None:
         """Raise HypernetworkError unless `base` is the one this hypernetwork was trained for.
@@ -355,6 +361,7 @@ class Hypernetwork(nn.Module, PyTorchModelHubMixin, library_name="parametric-ski
         folder = Path(save_directory)
         weights = {k: v.detach().to("cpu", torch.bfloat16).contiguous() for k, v in self.state_dict().items()}
         files = self._weight_files(weights)
+        remove_leftovers(folder, "model*.safetensors", INDEX_FILE, "config.json", "README.md")
         for name, part in files.items():
             write_atomically(folder / name, lambda path, part=part: save_file(part, path))
         if len(files) > 1:
@@ -437,8 +444,8 @@ def config_for(
 
     `shared_modules` get the shared part alone.
     `options` are further fields of the configuration, or others than these.
-    Raises HypernetworkError where one of these layers has no such linear module, the layers differ in its size, or
-    there is no such layer or head.
+    Raises HypernetworkError where one of these layers has no such linear module, the layers differ in its size, there
+    is no such layer or head, or a size is one that no hypernetwork for `base` can have.
     """
     count = len(decoder_layers(base.model))
     # early, a key in a prompt looks as it did in the skill's text; every third layer is enough for that
@@ -452,6 +459,7 @@ def config_for(
             f"Slots put states into the residual stream, which {modules[-1]} doesn't write to. "
             "Name a module that does as the last one, such as the MLP's down projection, or set slots to 0."
         )
+    longest = base.context_length // PAD_TO * PAD_TO  # padded, a window must still fit the base
     config = HypernetworkConfig(
         base_name=base.name,
         base_fingerprint=base.fingerprint,
@@ -461,14 +469,18 @@ def config_for(
         module_dims={module: dims[module] for module in modules},
         shared_dims={module: dims[module] for module in shared_modules},
         encoder_layers=tuple(dict.fromkeys((0, count // 3, 2 * count // 3, count))),
-        # padded, a window must still fit the base
-        window=min(HypernetworkConfig.window, base.context_length // PAD_TO * PAD_TO),
+        window=min(HypernetworkConfig.window, longest),
     )
     config = replace(config, **options)
     fits = [
         ("encoder_layers", config.encoder_layers[:1] == (0,), "with the embeddings, 0, as the first"),
         ("encoder_layers", set(config.encoder_layers) <= {*range(count + 1)}, f"of 0 to {count}"),
         ("width", config.heads and config.width % config.heads == 0, f"in {config.heads} equal heads"),
+        ("width", config.width >= 2, "2 or more"),
+        ("rank", config.rank >= 1, "1 or more"),
+        ("slots", config.slots >= 0, "0 or more"),
+        ("max_tokens", config.max_tokens >= 1, "1 or more"),
+        ("window", 1 <= config.window <= longest, f"from 1 to {longest}, what the base reads at once"),
     ]
     for name, fit, how in fits:
         if not fit:

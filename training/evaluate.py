@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from jinja2 import TemplateError
 
 from hypernet.adapter import Adapter
 from hypernet.base import Base
@@ -53,9 +54,18 @@ class Column:
     adapters: Adapters | None = None
 
     def prompt_ids(self, base: Base, line: Line) -> list[int]:
-        """Tokens of the prompt, up to where the answer starts."""
+        """Tokens of the prompt, up to where the answer starts.
+
+        Raises DataError where the base's chat template refuses the turns.
+        """
         turns = [turn for task in line.others[: self.examples] for turn in _as_turns(task)]
-        return base.chat_ids(line.prompt, line.skill if self.skill_in_prompt else None, (*turns, *line.messages))
+        try:
+            return base.chat_ids(line.prompt, line.skill if self.skill_in_prompt else None, (*turns, *line.messages))
+        except TemplateError as error:
+            raise DataError(
+                f"The chat template of {base.name} refuses the messages before {line.prompt[:60]!r} ({error}). Change "
+                "them, or take another base."
+            ) from error
 
     def rows(self, base: Base, lines: list[Line]) -> list[Row]:
         """Lines to be answered, those to one skill under the same adapter, so that it is read once in their prompts."""
@@ -116,11 +126,14 @@ def evaluate(
             found = []
             for column, asked in parts:
                 of_part = [of_split[i] for i in asked]
-                key = key_of(*how, judge and judge.model, name, of_part)
-                if key not in kept:
+                key = key_of(*how, judge and (judge.model, judge.prompt), name, of_part)
+                row = kept.get(key)
+                if row is None:
                     row = _measure(base, column, of_part, exact_only, bertscore, judge)
-                    kept.add({key: row | {"seconds_per_adapter": made.seconds}})
-                found.append((asked, kept[key]))
+                    row |= {"seconds_per_adapter": made.seconds}
+                    if None not in row["scores"].get("judge", ()):  # a grade that failed is asked for again
+                        kept.add({key: row})
+                found.append((asked, row))
                 if len(parts) > 1:
                     say(f"{split}, {name}: {len(found)} of {len(parts)} parts")
             rows[name] = _together(found, len(of_split))
@@ -186,8 +199,7 @@ class _Made:
         for start in range(0, len(self.texts), SKILLS_AT_ONCE):
             part = self.texts[start : start + SKILLS_AT_ONCE]
             read = self._hypernetwork.read(base, part)
-            with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-                made = self._hypernetwork(read)
+            made = self._hypernetwork.own(base, read)
             self._own |= {text: made.rows([i]).to(base.dtype) for i, text in enumerate(part)}
         self._shared = self._hypernetwork.shared().to(base.dtype)
         self.seconds = round((time.perf_counter() - started) / len(self.texts), 3)
@@ -305,7 +317,7 @@ def _seconds(base: Base, column: Column, lines: list[Line]) -> float | None:
 
 
 def _fits(base: Base, prompt_ids: list[int]) -> bool:
-    return len(prompt_ids) + MAX_NEW_TOKENS <= base.context_length
+    return len(prompt_ids) + MAX_NEW_TOKENS < base.context_length  # an answer has an end, too
 
 
 @torch.no_grad()
@@ -314,8 +326,8 @@ def _said(
 ) -> Iterator[int]:
     """The lines whose right answer, as given, is what the base says greedily."""
     ids = {i: [*base.encode(right), base.end_id] for i, right in rights.items()}
-    # a longer answer than may be generated is right in no column
-    for part in _batches([i for i in ids if len(ids[i]) <= MAX_NEW_TOKENS], prompts, lines):
+    # a longer answer than may be generated, its end not counted, is right in no column
+    for part in _batches([i for i in ids if len(ids[i]) <= MAX_NEW_TOKENS + 1], prompts, lines):
         skills = list(dict.fromkeys(lines[i].skill for i in part))
         examples = [Example(skills.index(lines[i].skill), prompts[i], ids[i]) for i in part]
         weights = column.adapters(skills) if column.adapters else None

@@ -1,7 +1,8 @@
 """Examples as token rows, and the one way to score answers under an adapter: logits at the answer's positions only.
 
 The questions to one skill share a row: what their prompts begin with is read once, and each question sees that
-beginning and itself alone. So an adapter is applied to one long row instead of many short ones.
+beginning and itself alone. So an adapter is applied to one long row instead of many short ones. Where the base can't
+do that (`Base.joined_tokens`), each has a row of its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +13,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from transformers.utils import ModelOutput
 
 from hypernet.base import Base
 from hypernet.lora import LoraWeights, apply_lora
@@ -71,7 +71,11 @@ def to_example(base: Base, skill: int, task: Task, skill_text: str | None = None
 
 def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | None) -> Scored:
     """Run prompts with their answers under each example's adapter; `weights` None is the plain base."""
-    parts = [_answer_logits(base, examples, rows, weights) for rows in of_like_length(_rows(examples), _length, FILLED)]
+    joined, alone = [], []
+    for row in _rows(examples, min(ROW_TOKENS, base.joined_tokens)):
+        (joined if _length(row) <= base.joined_tokens else alone).append(row)
+    batches = [batch for kind in (joined, alone) for batch in of_like_length(kind, _length, FILLED)]
+    parts = [_answer_logits(base, examples, rows, weights) for rows in batches]
     owner = torch.cat([part.example for part in parts])
     order = owner.argsort(stable=True)
     logits, right = (torch.cat(of_parts)[order] for of_parts in zip(*((p.logits, p.right) for p in parts), strict=True))
@@ -79,7 +83,7 @@ def answer_logits(base: Base, examples: list[Example], weights: LoraWeights | No
 
 
 def _answer_logits(base: Base, examples: list[Example], rows: list[_Row], weights: LoraWeights | None) -> Scored:
-    """The same for some of the rows in one batch, in the rows' order."""
+    """The same for some of the rows in one batch, in the rows' order; all are within `joined_tokens`, or none is."""
     longest = -(-max(map(_length, rows)) // PAD_TO) * PAD_TO
     ids = torch.zeros(len(rows), longest, dtype=torch.long)
     segment = torch.full_like(ids, -1)  # 0: the shared beginning; 1, 2, ...: a question; -1: padding
@@ -96,13 +100,19 @@ def _answer_logits(base: Base, examples: list[Example], rows: list[_Row], weight
             places += [row * longest + p - 1 for p in range(end - len(examples[i].answer_ids), end)]
             start = end
     ids, segment, position = (tensor.to(base.device) for tensor in (ids, segment, position))
-    seen = (segment[:, None] == 0) | (segment[:, None] == segment[:, :, None])  # [rows, tokens, tokens]
-    mask = torch.zeros(seen.shape, dtype=base.dtype, device=base.device)
-    mask.masked_fill_(~seen.tril(), torch.finfo(base.dtype).min)
+    if _length(rows[0]) <= base.joined_tokens:
+        seen = (segment[:, None] == 0) | (segment[:, None] == segment[:, :, None])  # [rows, tokens, tokens]
+        mask = torch.zeros(seen.shape, dtype=base.dtype, device=base.device)
+        mask = mask.masked_fill_(~seen.tril(), torch.finfo(base.dtype).min)[:, None]
+    else:
+        mask = (segment >= 0).long()  # [rows, tokens], from which the base makes what each layer sees
     per_row = weights.rows([examples[tails[0][0]].skill for _, tails in rows]) if weights else None
-    with apply_lora(base.model, per_row), _alone(base, torch.tensor(places, device=base.device)):
-        out = base.model(ids, attention_mask=mask[:, None], position_ids=position, use_cache=False)
-    logits = out.logits[0]
+    asked_at = torch.tensor(places, device=base.device)
+    with apply_lora(base.model, per_row), _alone(base, asked_at):
+        out = base.model(ids, attention_mask=mask, position_ids=position, use_cache=False)
+    logits = out.logits.flatten(0, 1)
+    if len(logits) != len(places):  # the head was not called as a module
+        logits = logits[asked_at]
     asked = [i for _, tails in rows for i, _ in tails]
     right = torch.tensor([token for i in asked for token in examples[i].answer_ids], device=base.device)
     owner = torch.tensor([i for i in asked for _ in examples[i].answer_ids], device=base.device)
@@ -113,14 +123,13 @@ def _answer_logits(base: Base, examples: list[Example], rows: list[_Row], weight
 def _alone(base: Base, places: Tensor) -> Iterator[None]:
     """Within the block the base says its logits at flat positions of a batch alone [1, places, vocabulary].
 
-    They come through the model's own head, with what some scale or cap behind it.
+    What its own head reads is cut to them; some models scale or cap the logits behind it.
     """
 
-    def hook(_module: nn.Module, _args: tuple, out: ModelOutput) -> ModelOutput:
-        out.last_hidden_state = out.last_hidden_state.flatten(0, 1)[places][None]
-        return out
+    def hook(_head: nn.Module, args: tuple[Tensor]) -> Tensor:
+        return args[0].flatten(0, 1)[places][None]
 
-    handle = base.model.base_model.register_forward_hook(hook)
+    handle = base.model.get_output_embeddings().register_forward_pre_hook(hook)
     try:
         yield
     finally:
@@ -141,11 +150,12 @@ def of_like_length(items: Iterable[Item], length: Callable[[Item], int], filled:
             yield batch
             batch = []
         batch.append(item)
-    yield batch
+    if batch:
+        yield batch
 
 
-def _rows(examples: list[Example]) -> Iterator[_Row]:
-    """The examples in rows."""
+def _rows(examples: list[Example], most: int) -> Iterator[_Row]:
+    """The examples in rows, several in one of up to `most` tokens."""
     groups: dict[tuple, list[tuple[list[int], list[int]]]] = {}  # of each row, the common beginning and its examples
     for i, example in enumerate(examples):
         rows = groups.setdefault((example.skill, *example.prompt_ids[:SAME_START]), [])
@@ -155,7 +165,7 @@ def _rows(examples: list[Example]) -> Iterator[_Row]:
             shared = [a for a, b in takewhile(lambda pair: pair[0] == pair[1], zip(rows[-1][0], common, strict=False))]
             joined = [*rows[-1][1], i]
             tails = (len(examples[j].prompt_ids) + len(examples[j].answer_ids) - len(shared) for j in joined)
-            if len(shared) + sum(tails) <= ROW_TOKENS:
+            if len(shared) + sum(tails) <= most:
                 common, members = shared, rows.pop()[1]
         rows.append((common, [*members, i]))
     for common, members in (row for rows in groups.values() for row in rows):

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 import yaml
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -25,7 +26,7 @@ from torch.utils.data import DataLoader
 from hypernet.adapter import Adapter, Provenance, layers_path
 from hypernet.base import Base
 from hypernet.decode import Row, Sampling, answer_all
-from hypernet.files import write_atomically
+from hypernet.files import remove_leftovers, write_atomically
 from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from training.examples import Example, answer_logits, of_like_length, to_example
@@ -36,12 +37,15 @@ from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_sk
 
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
-COUNTS = "skills_per_step tasks_per_skill ramp warmup save_every evaluate_every held_out_skills".split()
+LOCK_FILE = ".lock"  # there: held by the process that trains
+COUNTS = "steps skills_per_step tasks_per_skill ramp warmup save_every evaluate_every held_out_skills".split()
+OF_A_NEW_ONE = "modules slots shared_modules shape".split()  # settings that a run which begins with another can't have
 # fields of HypernetworkConfig that a run may set
 SHAPE = "layers encoder_layers rank shared_rank width blocks heads window max_tokens".split()
 NEUTRAL = Path(__file__).parent / "neutral.yaml"
 SKILLS_AT_ONCE = 16  # that are looked at together
 ANSWERED_AT_ONCE = 32  # neutral prompts
+BESIDE = (1, 2)  # others that a skill acts together with, where it does
 READ_FILLED = 0.4  # of the longest text's length, at least, for texts to be read together
 NEUTRAL_TOKENS = 24  # of a base's answer to a neutral prompt, and twice as many of a plain text
 
@@ -102,10 +106,10 @@ class FitConfig:
 
 
 def draw_batch(config: FitConfig, step: int) -> list[TaskSkill]:
-    """The skills of a step, from the seed and the step alone; families in turn, so that each is seen equally often.
+    """The skills of a step, from the seed and the step alone; families in turn, so that each comes about as often.
 
-    For some of the first half another skill of its family in the second half is asked the same questions, where its
-    content lets them be the same: then only the text tells the answers apart.
+    For some of the first half another skill of its family in the second half is asked the same questions, as far as
+    its content lets them be the same: then only the text tells the answers apart.
     """
     count, families = config.skills_per_step, list(config.families)
     rounds, names = {}, []
@@ -116,10 +120,11 @@ def draw_batch(config: FitConfig, step: int) -> list[TaskSkill]:
         names.append(rounds[turn][place % len(families)])
     rng, grown = random.Random(f"{config.seed}/{step}"), ramped(config, step)
     asking = [f"{config.seed}/{step}/{place}" for place in range(count)]
-    for place in range(count // 2):
-        if rng.random() < config.paired:
-            other = place + count // 2  # not beside it: skills that act together are of different families
-            names[other], asking[other] = names[place], asking[place]
+    apart = count // 2
+    for place in range(apart):
+        # skills that act together stand side by side, three at most: they must not answer one question differently
+        if apart > max(BESIDE) and rng.random() < config.paired:
+            names[place + apart], asking[place + apart] = names[place], asking[place]
     skills = []
     for name, questions in zip(names, asking, strict=True):
         longest = round(config.longest * grown * rng.random() ** 2)  # long pages take long, so there are few
@@ -233,6 +238,8 @@ class Fit:
             self.base.model.set_attn_implementation("eager")
         torch.manual_seed(config.seed)
         if config.start:
+            if own := [name for name in OF_A_NEW_ONE if getattr(config, name) != getattr(FitConfig, name, {})]:
+                raise FitError(f"{config.start} has a shape of its own. Leave out {', '.join(own)}, or `start`.")
             self.hypernetwork = load_hypernetwork(self.base, config.start).float().train()
         else:
             shape = config_for(self.base, config.modules, config.shared_modules, slots=config.slots, **config.shape)
@@ -264,8 +271,23 @@ class Fit:
     def run(self) -> Hypernetwork:
         """Train to the last step; saves on the way, on Ctrl-C, and the finished checkpoint at the end.
 
-        Raises FitError where the state can't be stored.
+        Raises FitError where the state can't be stored, or another process trains in the folder.
         """
+        lock = FileLock(self.out / LOCK_FILE)
+        if self.accelerator.is_main_process:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise FitError(
+                    f"Another process trains in {self.out}. Wait until it ends, stop it, or choose another folder."
+                ) from error
+            remove_leftovers(self.out, STATE, "fit.json")
+        try:
+            return self._run()
+        finally:
+            lock.release()
+
+    def _run(self) -> Hypernetwork:
         config, held_out, settings = self.config, self._held_out(), asdict(self.config)
         if self.accelerator.is_main_process:
             text = json.dumps(settings, indent=2)
@@ -279,7 +301,7 @@ class Fit:
                 for skills in batches:
                     log.write(throughput.measure(self.train_step, self.rehearse, skills))
                     last = self.step == config.steps
-                    if self.step % config.save_every == 0 or last:
+                    if self.step % config.save_every == 0:
                         self.save()
                     if (self.step % config.evaluate_every == 0 or last) and self.accelerator.is_main_process:
                         log.write({"step": self.step, "held_out": self._glance(held_out)})
@@ -331,7 +353,7 @@ class Fit:
         share = range(process * len(skills) // processes, (process + 1) * len(skills) // processes)
         stacked = config.stacked * ramped(config, self.step)
         # whatever is drawn is drawn for the whole batch: it must not depend on who takes which share
-        beside = rng.choice((1, 2)) if rng.random() < stacked else 0  # others that each skill acts together with
+        beside = rng.choice(BESIDE) if rng.random() < stacked else 0  # others that each skill acts together with
         beside = min(beside, len(skills) - 1)
         drawn = [
             self.neutral.draw(rng, i) for i in range(len(skills)) if self.neutral and rng.random() < config.neutral
@@ -379,8 +401,7 @@ class Fit:
         found, order = [], []
         for batch in of_like_length(wanted, lambda i: len(skills[i].text), READ_FILLED):
             read = self.hypernetwork.read(base, [skills[i].text for i in batch])
-            with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-                found.append(self.hypernetwork(read))
+            found.append(self.hypernetwork.own(base, read))
             order += batch
         made = stack_skills(found)
         parts = [made.rows([order.index(i) for i in members]) for members in stacks]

@@ -33,7 +33,7 @@ class Judge:
         key = os.environ.get("OPENAI_API_KEY") or "none"  # the client wants one, a local endpoint does not
         self.model = model
         self._client = openai.OpenAI(base_url=url, api_key=key, max_retries=retries, timeout=TIMEOUT)
-        self._prompt = yaml.safe_load(PROMPT.read_text(encoding="utf-8"))
+        self.prompt = yaml.safe_load(PROMPT.read_text(encoding="utf-8"))
 
     def check(self) -> None:
         """Ask once, so that a wrong address or key is known before a long run. Raises JudgeError."""
@@ -65,9 +65,9 @@ class Judge:
     def _ask(self, line: Line, answer: str) -> str:
         values = {"skill": line.skill, "prompt": line.prompt, "right": line.answer, "answer": answer}
         # replaced in one pass, so that braces and names in a skill stay as they are
-        user = re.sub(r"\{(skill|prompt|right|answer)\}", lambda match: values[match[1]], self._prompt["user"])
-        turns = [{"role": "system", "content": self._prompt["system"]}, {"role": "user", "content": user}]
-        reply = self._client.chat.completions.create(model=self.model, messages=turns, **self._prompt["options"])
+        user = re.sub(r"\{(skill|prompt|right|answer)\}", lambda match: values[match[1]], self.prompt["user"])
+        turns = [{"role": "system", "content": self.prompt["system"]}, {"role": "user", "content": user}]
+        reply = self._client.chat.completions.create(model=self.model, messages=turns, **self.prompt["options"])
         try:
             content = reply.choices[0].message.content
         except (AttributeError, LookupError, TypeError):  # what is no chat completion comes as it is

@@ -27,6 +27,10 @@ class Kept:
     def __getitem__(self, key: str) -> dict:
         return self._rows[key]
 
+    def get(self, key: str) -> dict | None:
+        """The row of a key, or None."""
+        return self._rows.get(key)
+
     def add(self, rows: dict[str, dict]) -> None:
         """Keep further rows: all of them or, where the file can't be written (OSError), none."""
         together = self._rows | rows

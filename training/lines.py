@@ -16,6 +16,7 @@ from pathlib import Path
 
 from skills.evals import Assertion, EvalError
 from skills.library import SkillLibrary
+from training.conversation import FIELDS
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, Task, TaskSkill, grammar, sample_skill
 from training.tasks.wording import render
 
@@ -116,7 +117,9 @@ def read_lines(path: Path) -> list[Line]:
         if not all(isinstance(name, str) for name in names):
             raise DataError(f"{place}: subtask and family must be texts.")
         if not isinstance(turns, list) or not all(map(_is_turn, turns)):
-            raise DataError(f"{place}: messages must be a list of turns with the texts role and content.")
+            raise DataError(
+                f"{place}: messages must be a list of turns with the texts role ({', '.join(FIELDS)}) and content."
+            )
         checks = item.get("checks", [])
         if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
             raise DataError(f'{place}: checks must be a list of assertions such as {{"kind": "json"}}.')
@@ -182,7 +185,9 @@ def objects(path: Path) -> Iterator[tuple[int, dict]]:
 
 
 def _is_turn(item: object) -> bool:
-    return isinstance(item, dict) and all(isinstance(item.get(name), str) for name in ("role", "content"))
+    if not isinstance(item, dict) or not all(isinstance(item.get(name), str) for name in ("role", "content")):
+        return False
+    return item["role"] in FIELDS
 
 
 def _is_instance(item: object) -> bool:

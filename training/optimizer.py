@@ -1,4 +1,5 @@
-"""The optimisers of a hypernetwork: Muon for the matrices of its linear layers, AdamW for everything else.
+"""The optimisers of a hypernetwork: Muon for the matrices of its linear layers, AdamW for everything else, and both for
+the weights of the slots' gates.
 
 Muon (Jordan et al. 2024; scaled as in Moonlight, arXiv 2502.16982, so that both take the same learning rate) steps with
 the gradient's nearest orthogonal matrix. `HoldingMuon` does so in another metric, which keeps what was learned before.
@@ -56,13 +57,17 @@ def orthogonalized(x: Tensor, dtype: torch.dtype) -> Tensor:
 
 class MuonAdamW:
     """Steps all parameters of a module that want a gradient; AdamW has no weight decay for gates, scales, norms and
-    biases."""
+    biases.
+
+    The weights of the slots' gates, which are linear layers, are stepped twice: by AdamW, then, from the same gradient
+    and with its weight decay, by Muon.
+    """
 
     def __init__(self, module: nn.Module, learning_rate: float, weight_decay: float) -> None:
         named = {name: p for name, p in module.named_parameters() if p.requires_grad}
         linear = {f"{name}.weight" for name in _linear_layers(module)} & named.keys()
         plain = {n for n, p in named.items() if p.dim() < 2 or n.rpartition(".")[2].startswith(PLAIN)}
-        # the layers of the slots' gates begin at zero; both step them, as in all that was measured
+        # the weights of the slots' gates begin at zero; both step them, as in all that was measured
         plain |= {n for n in linear if ".gate_" in n}
         rest = [n for n in named if n not in linear | plain]
         groups = [
@@ -107,8 +112,8 @@ class MuonAdamW:
             saved: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 of, i, what = key.split(".")
-                if of == name:
-                    saved.setdefault(int(i), {})[what] = value
+                if of == name:  # AdamW counts its steps on the CPU: read from a GPU, each would be waited for
+                    saved.setdefault(int(i), {})[what] = value.cpu() if what == "step" else value
             part.load_state_dict({**part.state_dict(), "state": saved})
 
 

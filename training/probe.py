@@ -105,10 +105,9 @@ def probe(base: Base, hypernetwork: Hypernetwork, config: ProbeConfig) -> Iterat
         rng = random.Random(f"probe/{config.seed}/{step}")
         skills = [draw_skill(rng) for _ in range(config.skills_per_step)]
         read = hypernetwork.read(base, [skill.text for skill in skills])
-        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-            own = hypernetwork(read)
         examples = [to_example(base, i, task) for i, skill in enumerate(skills) for task in skill.tasks]
-        scored = answer_logits(base, examples, own.join(hypernetwork.shared()).to(base.dtype))
+        weights = hypernetwork.own(base, read).join(hypernetwork.shared()).to(base.dtype)
+        scored = answer_logits(base, examples, weights)
         loss = F.cross_entropy(scored.logits.float(), scored.right)
         loss.backward()
         nn.utils.clip_grad_norm_(hypernetwork.parameters(), 1.0)

@@ -33,13 +33,13 @@ from torch import Tensor, nn
 
 from hypernet.base import Base, compute_dtype, usual_device
 from hypernet.encoder import SkillStates, SkillTextError, tokenize
-from hypernet.files import write_atomically
+from hypernet.files import remove_leftovers, write_atomically
 from hypernet.hypernetwork import load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.conversation import TrajectoryError
 from training.examples import ROW_TOKENS, Example, answer_logits, in_parts, to_example
-from training.fit import NeutralExamples, plain_texts
+from training.fit import STATE, NeutralExamples, plain_texts
 from training.lines import spread_out
 from training.measure import (
     CHECKED,
@@ -90,6 +90,7 @@ MEASURING = 0.2  # of a bound in time, at most, for the figures before, and as m
 TOGETHER = 32  # conversations that are measured between two looks at the clock
 AT_ONCE = 8  # skills of which adapters are made together
 START = "start"  # in the run's folder: what it begins with, which elsewhere may be another by the time it goes on
+REPORT = "report.json"  # in the run's folder, once it has ended
 LOCK_FILE = ".lock"  # in the run's folder: held by the process that trains there
 
 
@@ -268,6 +269,7 @@ class Refit:
     def __init__(self, config: RefitConfig, base: Base | None = None) -> None:
         """Read the folder that `prepare` filled, and go on where its state was saved.
 
+        Where the refit has ended nothing is loaded: `run` gives its report. The base is then `base` alone.
         Raises RefitError where skills or examples can't be used, another process trains in the folder, or those of
         this run are too many or don't share it; TrackerError where the tracker is missing; HypernetworkError and
         BaseError for the models.
@@ -277,7 +279,11 @@ class Refit:
         self.stop, self.stepped = threading.Event(), False  # asked to stop; has done a step since this start
         on_cpu = base.device.type == "cpu" if base else not torch.cuda.is_available()
         self.accelerator = make_accelerator(self.out, on_cpu, config.track)
-        self.lock = FileLock(self.out / LOCK_FILE)
+        self.lock, self.base = FileLock(self.out / LOCK_FILE), base
+        over = (self.out / REPORT).exists()
+        self._check_alike(over)
+        if over:
+            return
         if self.accelerator.is_main_process:
             self._lock()
         # each process has a device of its own, which the accelerator knows
@@ -294,9 +300,9 @@ class Refit:
         self._to_hold()
         self.progress = _Progress()
         self.mean, self.best = self._weights(), self._weights()
-        if (self.out / "state.safetensors").exists():
+        if (self.out / STATE).exists():
             self._resume()
-        if self.accelerator.is_main_process and not (self.out / "report.json").exists():
+        if self.accelerator.is_main_process and not (self.out / REPORT).exists():
             self._cut_curve()
         self._check_processes()
 
@@ -307,6 +313,7 @@ class Refit:
             raise RefitError(
                 f"Another process trains in {self.out}. Wait until it ends, stop it, or choose another folder."
             ) from error
+        remove_leftovers(self.out, STATE, REPORT, "curve.jsonl", "examples.jsonl", "skills.json")
 
     def _check_processes(self) -> None:
         rows = self.skills_per_step + self.config.replay
@@ -315,8 +322,12 @@ class Refit:
                 f"{self.accelerator.num_processes} processes can't share {rows} skills a step. Start fewer, or raise "
                 "replay."
             )
-        mine = torch.tensor([self.progress.step, (self.out / "report.json").exists()], device=self.base.device)
-        if len(set(map(tuple, self.accelerator.gather(mine[None]).tolist()))) > 1:
+        self._check_alike(self.progress.step)
+
+    def _check_alike(self, found: int) -> None:
+        """Raise RefitError unless all processes found this in the folder."""
+        mine = torch.tensor([int(found)], device=self.accelerator.device)
+        if len(set(self.accelerator.gather(mine).tolist())) > 1:
             raise RefitError(
                 f"The processes found different states of the refit in {self.out}. Give a folder that all machines "
                 "share."
@@ -325,7 +336,7 @@ class Refit:
     # ---- what is asked ----
 
     def _own_skills(self) -> None:
-        config, texts = self.config, json.loads((self.out / "skills.json").read_text())
+        config, texts = self.config, json.loads((self.out / "skills.json").read_text(encoding="utf-8"))
         by_skill = sort_by_skill(texts, read_trajectories(self.out / "examples.jsonl"))
         self.names = [Skill.parse(text).name for text in texts.values()]
         self.learned: list[list[tuple[Example, ...]]] = []  # skill -> conversations to learn from
@@ -436,9 +447,9 @@ class Refit:
 
         SIGTERM and Ctrl-C stop it after the step. Raises RefitError where something can't be written.
         """
-        if (self.out / "report.json").exists():
+        if (self.out / REPORT).exists():
             self.lock.release()
-            return json.loads((self.out / "report.json").read_text())
+            return json.loads((self.out / REPORT).read_text(encoding="utf-8"))
         log = RunLog(self.out, self.accelerator, self.config.steps or None, self.progress.step, asdict(self.config))
         with self._stoppable(), log as self.log, self._written():
             return self._run()
@@ -572,7 +583,7 @@ class Refit:
             said.append(neutral.logits)
         shared = self.hypernetwork.shared()
         parts = [
-            self._own_part(read(rows))
+            self.hypernetwork.own(base, read(rows))
             for read, rows in ((partial(self._read, told), [chosen[i] for i in own]), (self._replayed, others))
             if rows
         ]
@@ -604,14 +615,10 @@ class Refit:
     def _replayed(self, skills: list[int]) -> SkillStates:
         return _rows_of(self.replay_read, skills)
 
-    def _own_part(self, read: SkillStates) -> LoraWeights:
-        with torch.autocast(self.base.device.type, dtype=self.base.dtype, enabled=self.base.dtype == torch.bfloat16):
-            return self.hypernetwork(read)
-
     @torch.no_grad()
     def _adapters(self, read: SkillStates) -> LoraWeights:
         """Adapters that nothing is learned through, own and shared part."""
-        return self._own_part(read).join(self.hypernetwork.shared()).to(self.base.dtype)
+        return self.hypernetwork.own(self.base, read).join(self.hypernetwork.shared()).to(self.base.dtype)
 
     def _own_adapters(self) -> LoraWeights:
         """Those of the own skills, from their texts as they are."""
@@ -719,8 +726,8 @@ class Refit:
         refitted.config = replace(refitted.config, trained=trained)
         refitted.save_pretrained(self.out / "checkpoint")
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(self.out / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
-        (self.out / "state.safetensors").unlink(missing_ok=True)
+        write_atomically(self.out / REPORT, lambda path: path.write_text(text, encoding="utf-8"))
+        (self.out / STATE).unlink(missing_ok=True)
         shutil.rmtree(self.out / START, ignore_errors=True)
         return report
 
@@ -740,11 +747,11 @@ class Refit:
     def _save(self) -> None:
         progress = replace(self.progress, seconds=self._seconds())
         about = {"progress": json.dumps(asdict(progress)), "begun_with": self.begun_with}
-        file = self.out / "state.safetensors"
+        file = self.out / STATE
         save_state(file, self.hypernetwork, self.optimizer, about, mean=self.mean, best=self.best)
 
     def _resume(self) -> None:
-        file = self.out / "state.safetensors"
+        file = self.out / STATE
         about = read_about(file)
         if about["begun_with"] != self.begun_with:
             raise RefitError(f"{self.out} holds a refit of another hypernetwork. Choose another folder.")
@@ -802,7 +809,7 @@ def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Iterable[
             before = read_config(out / "refit.json")
             free = {name: getattr(config, name) for name in ("out", "minutes", "steps", "patience", "track")}
             same = replace(before, **free) == config
-            if not same or json.loads((out / "skills.json").read_text()) != skills:
+            if not same or json.loads((out / "skills.json").read_text(encoding="utf-8")) != skills:
                 raise RefitError(f"{out} holds another refit. Choose another folder for this one.")
             if (out / "examples.jsonl").read_bytes() != b"".join(map(as_line, trajectories)):
                 raise RefitError(
@@ -811,7 +818,7 @@ def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Iterable[
                 )
             bounds = "minutes", "steps"
             is_bound_alike = all(getattr(before, name) == getattr(config, name) for name in bounds)
-            if (out / "report.json").exists() and not is_bound_alike:
+            if (out / REPORT).exists() and not is_bound_alike:
                 raise RefitError(
                     f"The refit in {out} has ended. Choose another folder; with --checkpoint {out}/checkpoint it goes "
                     "on from there."
@@ -829,10 +836,10 @@ def prepare(config: RefitConfig, skills: dict[str, str], trajectories: Iterable[
 def read_config(path: Path) -> RefitConfig:
     """The settings that `prepare` wrote. Raises RefitError."""
     try:
-        settings = json.loads(path.read_text())
+        settings = json.loads(path.read_text(encoding="utf-8"))
         config = RefitConfig(**settings)
         config.check()
-    except (OSError, TypeError, json.JSONDecodeError) as error:
+    except (OSError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         names = ", ".join(field.name for field in fields(RefitConfig))
         raise RefitError(f"{path} holds no settings of a refit ({error}). There are: {names}.") from error
     return config

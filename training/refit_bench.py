@@ -16,7 +16,7 @@ from hypernet.adapter import text_sha256
 from hypernet.base import Base
 from hypernet.hypernetwork import load_hypernetwork
 from training.examples import answer_logits, to_example
-from training.refit import Refit, RefitConfig, prepare
+from training.refit import Refit, RefitConfig, RefitError, prepare
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, TaskSkill, sample_skill
 from training.trajectories import Trajectory
 
@@ -27,7 +27,14 @@ GAIN, LOSS, SECONDS = 30.0, 2.0, 180.0  # points, points, seconds
 
 
 def draw_skills(seed: int, skills: int = SKILLS, examples: int = EXAMPLES) -> list[TaskSkill]:
-    """Skills of families that are held out, each of another; each with `examples`, and those that nothing sees."""
+    """Skills of families that are held out, each of another; each with `examples`, and those that nothing sees.
+
+    Raises RefitError where there are not so many families.
+    """
+    if not 1 <= skills <= len(HELD_OUT):
+        raise RefitError(
+            f"--skills is {skills}; it must be from 1 to {len(HELD_OUT)}, one of each kind that is held out."
+        )
     rng = random.Random(f"refit/{seed}")
     return [sample_skill(family, rng, examples + UNSEEN) for family in rng.sample(HELD_OUT, skills)]
 
@@ -67,12 +74,13 @@ def run(options: argparse.Namespace) -> int:
     report = refit.run()
     if report is None:  # stopped, or not the main process
         return 0
+    base = refit.base or Base.load(config.base, quantization="dequantized")  # where it had ended before: nothing loaded
     drawn = draw_skills(options.seed, options.skills, options.examples)
     unseen = [replace(skill, tasks=skill.tasks[options.examples :]) for skill in drawn]
     gains = []
     for name, skills in (("unseen examples", unseen), ("skills of the families", draw_families())):
         checkpoints = (config.checkpoint, options.out / "checkpoint")
-        before, after = (exact_on(refit.base, checkpoint, skills) for checkpoint in checkpoints)
+        before, after = (exact_on(base, checkpoint, skills) for checkpoint in checkpoints)
         gains.append(after - before)
         print(f"{name} (n = {sum(len(skill.tasks) for skill in skills)})")
         print(f"  {'exact':12} {before:8.2f} -> {after:8.2f}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypernet.files import write_atomically
 from training.metrics import paired_interval
+from training.tasks import FAMILIES
 
 if TYPE_CHECKING:
     from hypernet.hypernetwork import Hypernetwork
@@ -20,7 +21,7 @@ MEASURES = {"f1": "token F1", "bertscore": "BERTScore", "judge": "judge", "check
 
 
 def summary(lines: list["Line"], scores: "Scores") -> dict:
-    """The numbers of a split: of all its lines, of each subtask and of each family."""
+    """The numbers of a split: of all its lines, of each subtask and of each family, and which of these are open."""
     subtasks, families = {}, {}
     skills, kinds = [line.skill for line in lines], [line.family for line in lines]
     for i, line in enumerate(lines):
@@ -31,6 +32,7 @@ def summary(lines: list["Line"], scores: "Scores") -> dict:
         "all": _group(scores, range(len(lines)), kinds if {line.split for line in lines} == {KINDS} else skills),
         "subtasks": {name: _group(scores, index, skills) for name, index in sorted(subtasks.items())},
         "families": {name: _group(scores, index, skills) for name, index in sorted(families.items())},
+        "open": sorted(name for name in families if name in FAMILIES and FAMILIES[name].open),
     }
 
 
@@ -95,9 +97,10 @@ def card(hypernetwork: "Hypernetwork", report: dict) -> str:
     return (
         f"{hypernetwork.generate_model_card()}\n## Evaluation\n\n"
         "Exact match in percent on skills that were never trained on (`python -m training evaluate`), with the base\n"
-        f"of this fingerprint in {report['dtype']}. The splits are new skills of the families above, new wordings and\n"
-        "layouts, whole families kept from training, new combinations of the grammar's steps, and the skills of the\n"
-        "studio's library.\n\n"
+        f"of this fingerprint in {report['dtype']}. Of these splits, those that the table has: known, new skills of\n"
+        "the families above; wordings, the same in words and layouts kept from training; families, whole families\n"
+        "kept from it; combinations, steps of the grammar that it never puts together; library, the skills of the\n"
+        "studio.\n\n"
         f"{overview(report)}\n"
     )
 
@@ -110,7 +113,7 @@ def _split_tables(name: str, split: dict) -> Iterator[str]:
     groups = {"all": everything, **split["subtasks"]}
     shown = len(split["families"]) <= FAMILIES_SHOWN
     if shown:
-        groups |= split["families"]
+        groups |= {f"{name}, open" if name in split["open"] else name: of for name, of in split["families"].items()}
     rows = [["", "n", *columns, *(f"parametric - {rival} (95 %)" for rival in rivals)]]
     for label, group in groups.items():
         cells = [_exact_cell(group, column) for column in columns]
@@ -119,8 +122,10 @@ def _split_tables(name: str, split: dict) -> Iterator[str]:
 
     rows = [["all", *columns]]
     for measure, label in MEASURES.items():
-        if measure in everything:
-            rows.append([label, *(_percent(everything[measure].get(column)) for column in columns)])
+        for name, group in {"": everything, **split["subtasks"]}.items():
+            if measure in group:
+                shares = (_percent(group[measure].get(column)) for column in columns)
+                rows.append([f"{label}: {name}" if name else label, *shares])
     rows.append(["tokens in the prompt", *(f"{split['prompt_tokens'][column]:.0f}" for column in columns)])
     if split["seconds"]:
         rows.append(["seconds an answer", *(_hundredths(split["seconds"].get(column)) for column in columns)])
@@ -133,6 +138,8 @@ def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[st
     if not split["seconds"]:
         yield "Nothing was generated: an answer counts where one pass over prompt and right answer gives its tokens."
     yield "Intervals draw whole skills; in the first row of the split *families*, whole families."
+    if families_shown and split["open"]:
+        yield "The answers of an *open* family hold literals of the skill that nobody can guess."
     yield f"Exact match in percent, greedy; {split['seconds_per_adapter']:.2f} seconds to make an adapter."
     if split["seconds"]:
         yield "Seconds are those of a few answers, each generated alone."

@@ -6,11 +6,14 @@ looks at an answer, at a file of the workspace, or at what a command prints ther
 
 import os
 import random
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from skills.evals import Assertion
 
@@ -130,18 +133,31 @@ def _output_of(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            bufsize=0,  # nothing is kept where `select` doesn't see it
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
         return "", f"`{shown}` can't be run: {error}."
+    output, until = bytearray(), time.monotonic() + COMMAND_SECONDS
     try:
-        output, _ = process.communicate(timeout=COMMAND_SECONDS)
+        while piece := _next_piece(process.stdout, until):
+            output += piece[: MAX_READ - len(output)]  # what is printed beyond is read, and not kept
+        process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
         return "", f"`{shown}` took more than {COMMAND_SECONDS:g} seconds."
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        process.stdout.close()
     if process.returncode:
         return "", f"`{shown}` ended with status {process.returncode}."
-    return output[:MAX_READ].decode("utf-8", "replace"), ""
+    return output.decode("utf-8", "replace"), ""
+
+
+def _next_piece(output: IO[bytes], until: float) -> bytes:
+    """What stands next in a program's output, nothing at its end. Raises TimeoutExpired for what comes too late."""
+    left = until - time.monotonic()
+    if left <= 0 or not select.select([output], [], [], left)[0]:
+        raise subprocess.TimeoutExpired("", COMMAND_SECONDS)
+    return output.read(65536)

@@ -13,9 +13,10 @@ import os
 import random
 import re
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -248,7 +249,7 @@ class Job:
         """Run it and write down what came of it; gives that in words."""
         about: dict = {"skill": self.skill.skill.name, "outcome": "kept", "reason": "", "task": None, "messages": []}
         try:
-            about["task"] = self._before.get("task") or asdict(await asyncio.to_thread(self._make_task))
+            about["task"] = self._before.get("task") or asdict(await _in_daemon_thread(self._make_task))
             task = _task_again(about["task"])
             export = await self._session(task, program, to_teacher, about)
             about |= {"trajectory": asdict(self._trajectory(task, export)), "messages": []}
@@ -308,6 +309,27 @@ class Job:
                 f"The skill has evals for {len(from_evals)} tasks of {plan.turns} turns. Take --tasks both."
             )
         return ask_for_task(self.teacher, self.skill, plan.turns, self.i)
+
+
+async def _in_daemon_thread(work: Callable[[], object]) -> object:
+    """What `work` gives. Other than `asyncio.to_thread`, nobody waits for its end where the command is interrupted."""
+    loop = asyncio.get_running_loop()
+    outcome = loop.create_future()
+
+    def tell(put: Callable[[object], None], value: object) -> None:
+        if not outcome.cancelled():
+            put(value)
+
+    def run() -> None:
+        try:
+            told = (tell, outcome.set_result, work())
+        except Exception as error:
+            told = (tell, outcome.set_exception, error)
+        with suppress(RuntimeError):  # the loop is closed: it was interrupted
+            loop.call_soon_threadsafe(*told)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await outcome
 
 
 def answers_of(messages: Iterable[dict]) -> list[str]:

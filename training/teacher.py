@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PATIENCE = 240.0  # seconds for an answer; OpenCode itself gives up after 300
@@ -80,28 +80,34 @@ class Teacher:
         request = urllib.request.Request(f"{self.url}/chat/completions", data, self._headers)
         until = time.monotonic() + self.patience
         try:
-            with self._opener.open(request, timeout=self.patience) as reply:
-                kind, content = reply.headers.get("Content-Type", ""), bytearray()
+            with self._open(request) as reply:
+                content = bytearray()
                 while piece := reply.read1(65536):
                     content += piece
                     if time.monotonic() > until:
                         raise TimeoutError
                     if len(content) > MAX_REPLY:
                         raise TeacherError(f"{self.url} sent over {MAX_REPLY:,} bytes for one answer.")
-        except urllib.error.HTTPError as error:
-            said = _message(error.read(65536))
-            passing = error.code == 429 or error.code >= 500
-            raise (_Passing if passing else TeacherError)(
-                f"{self.url} answered with status {error.code}: {said}"
-            ) from error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             if isinstance(error, TimeoutError) or isinstance(reason, TimeoutError):
                 raise TeacherError(f"{self.url} gave no answer within {self.patience:g} seconds.") from error
             raise _Passing(f"{self.url} can't be reached: {reason}.") from error
+        if reply.status >= 300:
+            passing = reply.status == 429 or reply.status >= 500
+            raise (_Passing if passing else TeacherError)(
+                f"{self.url} answered with status {reply.status}: {_message(bytes(content))}"
+            )
         if not (_is_stream if streamed else _is_completion)(bytes(content)):
             raise _Passing(f"{self.url} sent no whole chat completion: {_shown(bytes(content))}.")
-        return kind, bytes(content)
+        return reply.headers.get("Content-Type", ""), bytes(content)
+
+    def _open(self, request: urllib.request.Request) -> HTTPResponse | urllib.error.HTTPError:
+        """The reply, whatever its status: an error has a body to be read, too."""
+        try:
+            return self._opener.open(request, timeout=self.patience)
+        except urllib.error.HTTPError as error:
+            return error
 
 
 def _is_completion(content: bytes) -> bool:

@@ -42,6 +42,12 @@ from transformers import (
     MambaForCausalLM,
     MptConfig,
     MptForCausalLM,
+    OpenAIGPTConfig,
+    OpenAIGPTLMHeadModel,
+    PegasusConfig,
+    PegasusForCausalLM,
+    RobertaConfig,
+    RobertaForCausalLM,
     T5Config,
 )
 from transformers import T5ForConditionalGeneration as T5
@@ -130,6 +136,27 @@ def test_a_model_with_layers_that_are_no_attention_is_refused(tmp_path: Path):
     for kind, config in ((Lfm2ForCausalLM, convolution), (MambaForCausalLM, MambaConfig(**shape, state_size=4))):
         folder = save_model(kind, config, tmp_path / kind.__name__)
         with pytest.raises(BaseError, match=f"{kind.__name__} has layers that are no attention"):
+            Base.load(str(folder), quantization="none")
+
+
+def test_an_encoder_that_was_made_a_causal_language_model_is_refused(tmp_path: Path):
+    heads = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = RobertaConfig(vocab_size=VOCABULARY, hidden_size=64, **heads, is_decoder=True)
+    folder = save_model(RobertaForCausalLM, config, tmp_path / "roberta")
+    with pytest.raises(
+        BaseError, match=r"roberta can't be loaded .* it is an encoder \(roberta\)\. Choose a text model"
+    ):
+        Base.load(str(folder))
+
+
+def test_a_model_whose_prompts_cannot_be_padded_or_kept_is_refused(tmp_path: Path):
+    pegasus = PegasusConfig(
+        vocab_size=VOCABULARY, d_model=64, decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=64
+    )
+    gpt = OpenAIGPTConfig(vocab_size=VOCABULARY, n_embd=64, n_layer=1, n_head=2)
+    for kind, config in ((PegasusForCausalLM, pegasus), (OpenAIGPTLMHeadModel, gpt)):
+        folder = save_model(kind, config, tmp_path / kind.__name__)
+        with pytest.raises(BaseError, match=f"{kind.__name__} takes no position ids or no cache.*Choose another"):
             Base.load(str(folder), quantization="none")
 
 

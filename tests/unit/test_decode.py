@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import count_hooks, load_base
+from tiny import VOCABULARY, count_hooks, llama_config, load_base, save_model
+from transformers import MistralConfig, MistralForCausalLM, MptConfig, MptForCausalLM
 
 from hypernet.base import Base
 from hypernet.decode import Answer, PromptTooLong, Row, Sampling, answer_all, decode
@@ -71,6 +72,32 @@ def test_what_rows_under_one_adapter_begin_with_is_read_once_and_they_answer_as_
     shared = len(base.encode(page))
     assert shared > 100
     assert sum(count for count in read if count >= shared) < 3 * shared + len(rows[4].prompt_ids)
+
+
+WIDE = {"vocab_size": VOCABULARY, "d_model": 64, "n_layers": 2, "n_heads": 4, "initializer_range": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "passes"),
+    [
+        (MistralForCausalLM, MistralConfig(**llama_config().to_dict(), sliding_window=32), 1),
+        (MistralForCausalLM, MistralConfig(**llama_config().to_dict(), sliding_window=256), 2),  # the beginning has one
+        (MptForCausalLM, MptConfig(**WIDE), 1),
+    ],
+    ids=["short-window", "long-window", "alibi"],
+)
+def test_where_padding_counts_rows_that_begin_alike_are_read_whole(
+    kind: type, config: MistralConfig | MptConfig, passes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    base = load_base(save_model(kind, config, tmp_path / "other"))
+    alike = [Row([*range(100, 180), *range(10, 10 + count)]) for count in (1, 20, 7)]
+    alone = [answer_all(base, [row], Sampling(max_new_tokens=LENGTH))[0] for row in alike]
+    read = []
+    embed = base.model.get_input_embeddings()
+    monkeypatch.setattr(embed, "forward", lambda ids, run=embed.forward: read.append(ids.shape[1]) or run(ids))
+    assert ids(answer_all(base, alike, Sampling(max_new_tokens=LENGTH))) == ids(alone)
+    assert sum(tokens > 1 for tokens in read) == passes
+    assert len({tuple(answer.ids) for answer in alone}) == 3
 
 
 def test_sampled_rows_too_answer_as_each_alone(base: Base, rows: list[Row]):

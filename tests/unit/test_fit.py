@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import LAUNCH_TWO, VOCABULARY, full_disk, llama_config, load_base, make_tokenizer, save_model, snapshot
@@ -23,7 +24,17 @@ from hypernet.hypernetwork import Hypernetwork, config_for, load_hypernetwork
 from hypernet.lora import LoraWeights, apply_lora
 from training.commands import main, read_config
 from training.examples import Example, Scored, answer_logits, to_example
-from training.fit import HELD_OUT_SEED, Fit, FitConfig, FitError, draw_batch, glance, learning_rate, neutral_material
+from training.fit import (
+    HELD_OUT_SEED,
+    LOCK_FILE,
+    Fit,
+    FitConfig,
+    FitError,
+    draw_batch,
+    glance,
+    learning_rate,
+    neutral_material,
+)
 from training.lines import family_lines
 from training.progress import PROJECT, TrackerError, read_curve, run_name
 from training.tasks import GRAMMAR, HELD_OUT, KNOWN, Style, Task, TaskSkill, sample_skill
@@ -286,6 +297,8 @@ def test_skills_of_one_family_are_asked_the_same_in_a_step_and_answer_otherwise(
     assert sum(one != other for one, other in same) > 0.8 * len(same)
     alone = [skill.family for skill in draw_batch(replace(config, paired=0.0), 3)]
     assert len(set(alone)) == 8
+    # with so few all would stand beside one another, and act together in some steps
+    assert len({skill.family for skill in draw_batch(replace(config, skills_per_step=5), 3)}) == 5
 
 
 def test_pages_are_plain_and_short_at_first_and_long_and_noisy_in_the_end(tmp_path: Path):
@@ -473,6 +486,17 @@ def test_a_run_can_begin_with_a_checkpoint_and_its_card_counts_both(dequantized:
     second.run()
     trained = load_hypernetwork(dequantized, tmp_path / "second" / "checkpoint").config.trained
     assert (trained["steps"], trained["prompts seen"]) == (5, 20)
+    with pytest.raises(FitError, match=r"has a shape of its own\. Leave out slots, shape, or `start`\."):
+        Fit(replace(second.config, slots=2, shape={"rank": 3}), dequantized)
+
+
+def test_two_runs_do_not_train_in_one_folder(dequantized: Base, tmp_path: Path):
+    fit = Fit(small(tmp_path), dequantized)
+    with FileLock(tmp_path / LOCK_FILE), pytest.raises(FitError, match="Another process trains in"):
+        fit.run()
+    assert fit.step == 0
+    fit.run()
+    assert fit.step == 4
 
 
 def test_a_stack_adds_the_next_skills_own_part_where_it_is_drawn(dequantized: Base, tmp_path: Path):

@@ -295,6 +295,12 @@ def test_a_window_fits_the_context_of_the_base(tmp_path: Path):
         ({"encoder_layers": (0, 9)}, r"encoder_layers is \(0, 9\)\. For .* it must be of 0 to"),
         ({"width": 30}, "width is 30.* in 4 equal heads"),
         ({"heads": 0}, "in 0 equal heads"),
+        ({"width": 0}, r"width is 0\. For .* it must be 2 or more"),
+        ({"rank": 0}, r"rank is 0\. For .* it must be 1 or more"),
+        ({"slots": -1}, r"slots is -1\. For .* it must be 0 or more"),
+        ({"max_tokens": 0}, "max_tokens is 0.* 1 or more"),
+        ({"window": 0}, r"window is 0\. For .* it must be from 1 to 2048"),
+        ({"window": 2049}, r"window is 2049\. For .* it must be from 1 to 2048"),
     ],
 )
 def test_a_shape_that_the_base_can_not_have_is_refused(base: Base, shape: dict, said: str):
@@ -405,6 +411,14 @@ def test_a_damaged_checkpoint_is_refused_with_the_way_out(
     damage(folder)
     with pytest.raises(HypernetworkError, match=r"damaged holds no hypernetwork that can be read .*training fit"):
         load_hypernetwork(base, folder)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_save(hypernetwork: Hypernetwork, tmp_path: Path):
+    for name in ("model.safetensors", "model-6ddd40ed-00001-of-00002.safetensors", "config.json", "mine"):
+        (tmp_path / f".{name}-abcd_123").touch()
+    hypernetwork.save_pretrained(tmp_path)
+    kept = {"config.json", "model.safetensors", "README.md", ".mine-abcd_123"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_a_pickle_is_never_read(base: Base, checkpoint: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork
 from training.evaluate import evaluate
 from training.judge import Judge, JudgeError, read_grade
+from training.kept import Kept
 from training.lines import Line
 from training.report import table
 
@@ -162,12 +164,19 @@ def test_grades_stand_in_the_report(base: Base, hypernetwork: Hypernetwork, endp
     assert "| judge | 50.0 |" in table(made)
 
 
-def test_missing_grades_are_counted(
-    base: Base, hypernetwork: Hypernetwork, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+def test_missing_grades_are_counted_and_asked_for_again_by_the_same_command(
+    base: Base, hypernetwork: Hypernetwork, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     lines = [Line(f"Skill {i}.", f"Say {i}.", f"right {i}") for i in range(2)]
     monkeypatch.setattr(endpoint, "reply", lambda content: "nothing" if "Say 1." in content else "40")
-    made = evaluate(base, hypernetwork, lines, judge=endpoint.judge())
+    file = tmp_path / "kept.jsonl"
+    made = evaluate(base, hypernetwork, lines, judge=endpoint.judge(), kept=Kept(file))
     assert set(made["splits"]["lines"]["all"]["judge"].values()) == {0.4}
     columns = len(made["splits"]["lines"]["all"]["exact"])
     assert f"The judge gave no grade for {columns} answers" in table(made)
+    monkeypatch.setattr(endpoint, "reply", lambda content: "60")
+    again = evaluate(base, hypernetwork, lines, judge=endpoint.judge(), kept=Kept(file))
+    assert set(again["splits"]["lines"]["all"]["judge"].values()) == {0.6}
+    asked = len(endpoint.seen)
+    assert evaluate(base, hypernetwork, lines, judge=endpoint.judge(), kept=Kept(file)) == again
+    assert len(endpoint.seen) == asked + 1  # whether the judge is there

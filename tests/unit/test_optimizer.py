@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hypernet.base import Base
 from hypernet.hypernetwork import Hypernetwork, config_for
@@ -74,6 +75,17 @@ def test_what_belongs_to_no_linear_layer_is_frozen_and_no_hook_stays():
     changed = {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
     assert changed == {"1.weight"}
     assert not network[1]._forward_pre_hooks
+
+
+def test_after_a_resume_on_a_gpu_steps_are_counted_on_the_cpu():
+    with FakeTensorMode():  # tensors of a GPU, on any machine, and nothing in them
+        network = nn.Module()
+        network.scale = nn.Parameter(torch.empty(4, device="cuda"))
+        optimizer = MuonAdamW(network, 0.02, 0.0)
+        shapes = {"step": (), "exp_avg": (4,), "exp_avg_sq": (4,)}
+        optimizer.load_state({f"adamw.0.{key}": torch.empty(shape, device="cuda") for key, shape in shapes.items()})
+        devices = {name: tensor.device.type for name, tensor in optimizer.state().items()}
+    assert devices == {"adamw.0.step": "cpu", "adamw.0.exp_avg": "cuda", "adamw.0.exp_avg_sq": "cuda"}
 
 
 def test_every_parameter_is_stepped_by_one_optimiser_and_the_slots_gates_by_both(base: Base):

@@ -270,11 +270,12 @@ def test_the_stacks_report_has_every_way_for_every_size(base: Base, hypernetwork
 
 def test_the_accumulation_report_has_a_point_for_each_count(base: Base, hypernetwork: Hypernetwork):
     report = accumulation.measure(base, hypernetwork, 1, quiet, counts=(1, 2, 3), betas=(0.5,))
-    assert list(report["ways"]) == [accumulation.CALIBRATED, "EMA 0.5"]
+    assert list(report["ways"]) == [accumulation.CALIBRATED, "concatenated", "EMA 0.5"]
     for points in report["ways"].values():
         assert [point["merged"] for point in points] == [1, 2, 3]
         assert points[0]["mean"] in (None, 1.0)  # a skill merged with nothing is as it is alone
-        assert points[0]["first"] == points[0]["last"] == points[0]["mean"]
+        assert [len(point["each"]) for point in points] == [1, 2, 3]
+        assert points[0]["each"] == [points[0]["mean"]]
     assert "| 3 |" in accumulation.section(report)
     counted = [[point["right alone"] for point in points] for points in report["ways"].values()]
     assert counted[0] == counted[1] == sorted(counted[0])

@@ -195,6 +195,26 @@ def test_a_stopped_run_goes_on_though_what_it_began_with_was_replaced(
     assert not (Path(config.out) / "start").exists()
 
 
+def test_a_refit_that_has_ended_gives_its_report_with_nothing_loaded(
+    config: RefitConfig, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shipped = shutil.copytree(checkpoint, tmp_path / "shipped")
+    config = replace(config, checkpoint=str(shipped), steps=1)
+    report = start(config).run()
+    shutil.rmtree(shipped)
+    monkeypatch.setattr(Base, "load", None)
+    assert Refit(config).run() == Refit(config).run() == report
+
+
+def test_what_a_killed_process_left_unfinished_is_removed_and_nothing_else(config: RefitConfig):
+    prepare(config, SKILLS, examples())
+    left = [Path(config.out) / name for name in (".state.safetensors-a_b1c2d3", ".mine-abcdefgh", "notes")]
+    for file in left:
+        file.touch()
+    start(config)
+    assert [file.exists() for file in left] == [False, True, True]
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_run_that_is_stopped_while_it_measures_stops_soon_and_goes_on(
     config: RefitConfig, when: str, monkeypatch: pytest.MonkeyPatch
@@ -402,6 +422,7 @@ def test_of_a_long_chat_the_end_is_read_and_a_long_question_is_refused(config: R
     prepare(config := replace(config, context=100, steps=1), SKILLS, asked)
     assert main(["refit", "--config", str(Path(config.out) / "refit.json")]) == 0
     assert "code-aa: of 1 chats, which have over 100 tokens, the end alone is read.\n" in capsys.readouterr().err
+    (Path(config.out) / "report.json").unlink()  # of a refit that has ended nothing is loaded
     assert max(len(each.prompt_ids + each.answer_ids) for each in Refit(config).learned[0][-1]) <= 100
     asked[-1] = replace(examples()[0], messages=turn("word " * 100, "aa"))
     with pytest.raises(RefitError, match=r"An example of code-aa is too long: .* 100 fit\. Shorten them"):
@@ -581,6 +602,7 @@ def test_a_right_answer_of_any_length_can_be_written_where_checks_decide(
 def test_one_skill_alone_is_held_against_the_adapter_of_another(config: RefitConfig):
     digest, text = next(iter(SKILLS.items()))
     report = start(config, {digest: text}, [t for t in examples() if t.skill == digest]).run()
+    (Path(config.out) / "report.json").unlink()  # of a refit that has ended nothing is loaded
     own = report["parts"][0]
     assert all(0 <= own[when]["wrong_skill"] <= 100 for when in ("before", "after"))
     run = Refit(replace(config, checkpoint=f"{config.out}/checkpoint", out=config.out), load_base(config.base))
@@ -930,6 +952,12 @@ def test_the_benchmark_draws_skills_of_kinds_that_were_never_trained_on():
     families = {trajectory.source for trajectory in found}
     assert len(families) == 5 and families <= set(HELD_OUT)
     assert draw(0) == (texts, found) and draw(1)[0] != texts
+
+
+@pytest.mark.parametrize("skills", [0, len(HELD_OUT) + 1])
+def test_more_skills_than_kinds_that_are_held_out_are_refused(tmp_path: Path, skills: int, capsys):
+    assert main(["refit-bench", "--out", str(tmp_path / "out"), "--skills", str(skills)]) == 2
+    assert capsys.readouterr().err.startswith(f"--skills is {skills}; it must be from 1 to {len(HELD_OUT)}")
 
 
 def test_the_benchmark_prints_figures_and_says_which_bars_were_missed(

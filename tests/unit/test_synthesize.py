@@ -4,10 +4,13 @@ import ast
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -116,6 +119,36 @@ def test_the_key_is_not_carried_to_where_an_endpoint_redirects():
         server.shutdown()
         server.server_close()
     assert other.requests == []
+
+
+@pytest.mark.parametrize(("resets", "said", "tries"), [(True, "reset", 3), (False, "no answer within 0.5 seconds", 1)])
+def test_an_error_whose_body_does_not_come_is_a_failure_like_others(resets: bool, said: str, tries: int):
+    asked, closing = [], threading.Event()
+
+    class Breaking(teacher.BaseHTTPRequestHandler):
+        def log_message(self, *_args: object) -> None:
+            """Quiet."""
+
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(500)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            if resets:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+            else:
+                closing.wait()
+
+    server = teacher.ThreadingHTTPServer(("127.0.0.1", 0), Breaking)
+    server.handle_error = lambda *_: None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with pytest.raises(TeacherError, match=said):
+        Teacher(f"http://127.0.0.1:{server.server_port}/v1", "m", patience=0.5).say("a", "b")
+    assert len(asked) == tries
+    closing.set()
+    server.shutdown()
+    server.server_close()
 
 
 def test_an_endpoint_that_is_not_there_is_named():
@@ -286,6 +319,25 @@ def test_a_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytes
     assert "more than 0.3 seconds" in Check(command=command).failure([""], tmp_path, {"PATH": os.environ["PATH"]})
     assert time.monotonic() - started < 20
     assert eventually(lambda: not runs("sleep", "87654"))
+
+
+def test_of_a_long_output_only_so_much_is_held(tmp_path: Path):
+    command = ("sh", "-c", "echo first; head -c 100000000 /dev/zero; echo last")
+    env = {"PATH": os.environ["PATH"]}
+    tracemalloc.start()
+    try:
+        assert Check(Assertion("contains", "first"), command=command).failure([""], tmp_path, env) == ""
+        assert tracemalloc.get_traced_memory()[1] < 10 * sandbox.MAX_READ
+    finally:
+        tracemalloc.stop()
+    assert "does not hold" in Check(Assertion("contains", "last"), command=command).failure([""], tmp_path, env)
+
+
+def test_a_command_that_prints_without_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sandbox, "COMMAND_SECONDS", 0.3)
+    failure = Check(command=("yes", "76512")).failure([""], tmp_path, {"PATH": os.environ["PATH"]})
+    assert failure == "`yes 76512` took more than 0.3 seconds."
+    assert eventually(lambda: not runs("yes", "76512"))
 
 
 # ---- the program ---------------------------------------------------------------------------------------------------
@@ -478,6 +530,18 @@ def test_an_interrupted_command_ends_its_sessions_and_writes_what_there_is(tmp_p
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert eventually(lambda: not runs("sleep", "76543"))
+    assert (tmp_path / "o" / "out.jsonl").read_text() == ""
+
+
+def test_an_interrupted_command_does_not_wait_for_the_teacher(tmp_path: Path):
+    program = stand_in(tmp_path, "exit 3")
+    with scripted_model(always(Say("Yes."), Stall())) as model:
+        more = ("--tasks", "teacher")
+        command = [sys.executable, "-m", "training", *arguments(tmp_path, model.url, program, *more)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        assert eventually(lambda: len(model.requests) > 1, seconds=120)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
     assert (tmp_path / "o" / "out.jsonl").read_text() == ""
 
 

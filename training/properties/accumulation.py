@@ -12,13 +12,13 @@ from training.properties.scoring import hits, kept, markdown, mean, percent, que
 SERIES = 4  # of skills, each merged in its order
 COUNTS = (1, 2, 4, 8, 16)
 BETAS = (0.5, 0.8)  # of the EMA: what stays of the old at each step
-CALIBRATED = "calibrated"
+CALIBRATED = "calibrated"  # rank concatenation with the norm calibrated, the paper's for skills at once
 
 
 def ways(betas: tuple[float, ...]) -> dict[str, Callable[[LoraWeights], LoraWeights]]:
     """By name, how own parts in their order become one."""
     merges = {f"EMA {beta:g}": lambda own, beta=beta: ema_in_order(own, beta) for beta in betas}
-    return {CALIBRATED: calibrated, **merges}
+    return {CALIBRATED: calibrated, "concatenated": LoraWeights.summed, **merges}
 
 
 def measure(
@@ -29,7 +29,7 @@ def measure(
     counts: tuple[int, ...] = COUNTS,
     betas: tuple[float, ...] = BETAS,
 ) -> dict:
-    """Retention of the merged skills, of all and of the first and the last: exact match as a share of that alone."""
+    """Retention of the merged skills, of all and of each in its place: exact match as a share of that alone."""
     series, length = min(limit or SERIES, SERIES), max(counts)
     rng = seeded("accumulation")
     skills = [skill for _ in range(series) for skill in new_skills(rng, length)]
@@ -54,8 +54,7 @@ def measure(
                     "merged": count,
                     "right alone": int(sum(hit for i in order for hit in alone[i])),
                     "mean": retention(order),
-                    "first": retention([of_series[0] for of_series in members]),
-                    "last": retention([of_series[-1] for of_series in members]),
+                    "each": [retention([of_series[place] for of_series in members]) for place in range(count)],
                 }
             )
             say(f"accumulation: {name}, {count} merged")
@@ -75,7 +74,7 @@ def section(report: dict) -> str:
     head = ["merged", "right alone", *(f"{name}: {part}" for name in names for part in ("mean", "first", "last"))]
     rows = []
     for points in zip(*report["ways"].values(), strict=True):
-        shares = [point[part] for point in points for part in ("mean", "first", "last")]
+        shares = [share for point in points for share in (point["mean"], point["each"][0], point["each"][-1])]
         rows.append([str(points[0]["merged"]), str(points[0]["right alone"]), *map(percent, shares)])
     kept_by = {name: report["ways"][name][-1]["mean"] for name in names}
     said = ", ".join(f"{name} {percent(share)} %" for name, share in kept_by.items())

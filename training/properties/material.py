@@ -72,8 +72,7 @@ def own_parts(base: Base, hypernetwork: Hypernetwork, texts: list[str]) -> LoraW
     made: dict[int, LoraWeights] = {}
     for batch in batches(base, texts):
         read = hypernetwork.read(base, [texts[i] for i in batch])
-        with torch.autocast(base.device.type, dtype=base.dtype, enabled=base.dtype == torch.bfloat16):
-            own = hypernetwork(read).to(torch.float32)
+        own = hypernetwork.own(base, read).to(torch.float32)
         made |= {i: own.rows([position]) for position, i in enumerate(batch)}
     return stack_skills([made[i] for i in range(len(texts))])
 
