@@ -77,7 +77,7 @@ class SkillFiles:
             try:
                 evals = parse_evals(files[EVALS], EVALS)
             except EvalError as error:
-                report.add(EVALS, 0, "evals", "note", str(error), "Mend it, or go on without evals.")
+                report.add(EVALS, 0, "evals", "note", str(error), "Fix it, or go on without evals.")
         found = in_order([*findings, *report.findings(), *scan_files(files)])
         return cls(skill, text, dict(files), evals, tuple(found))
 
@@ -99,7 +99,7 @@ def read_archive(source: str | Path | bytes, folder: str = "") -> SkillFiles:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _DAMAGES as error:
-        raise ArchiveError(f"This is no zip that can be read ({error}). Give a .skill file, or a folder.") from error
+        raise ArchiveError(f"This is not a zip that can be read ({error}). Give a .skill file, or a folder.") from error
     collected = _Collected()
     with archive:
         # some programs on Windows write '\'
@@ -249,7 +249,7 @@ def _collect_entry(collected: _Collected, archive: zipfile.ZipFile, info: zipfil
         except _DAMAGES as error:
             collected.damaged(path, f"{error}")
     elif kind not in (0, stat.S_IFREG):
-        collected.report.add(path, 0, "symlink", "block", "It is a device or a link, no file.", "Leave it out.")
+        collected.report.add(path, 0, "symlink", "block", "It is a device or a link, not a file.", "Leave it out.")
     elif collected.accepts(path, info.file_size):
         try:
             collected.files[path] = _unpack(archive, info)
@@ -328,7 +328,7 @@ def check_paths(sizes: Mapping[str, int]) -> None:
     for path, size in sizes.items():
         if not collected.accepts(path, size):
             found = collected.report.findings()
-            raise ArchiveError(found[0].message if found else f"{shown(path)} is no file of a skill. Leave it out.")
+            raise ArchiveError(found[0].message if found else f"{shown(path)} is not a file of a skill. Leave it out.")
 
 
 # ---- the disk ------------------------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def _read_file(path: Path) -> bytes:
         with os.fdopen(handle, "rb") as file:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode):
-                raise ArchiveError(f"{path.name} is no ordinary file.")
+                raise ArchiveError(f"{path.name} is not an ordinary file.")
             if info.st_size > MAX_SIZE:
                 raise ArchiveError(f"{path.name} has {info.st_size / 1e6:,.0f} MB, more than {MAX_SIZE / 1e6:,.0f}.")
             return file.read(info.st_size)  # a larger number would be set aside in memory at once

@@ -109,10 +109,10 @@ def parse_evals(data: bytes, source: str) -> tuple[Eval, ...]:
     try:
         root = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise EvalError(f"{source}: the file is no UTF-8 text. Save it as UTF-8.") from error
+        raise EvalError(f"{source}: the file is not UTF-8 text. Save it as UTF-8.") from error
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise EvalError(f"{source}: {place}: this is no JSON ({error.msg}). Mend it there.") from error
+        raise EvalError(f"{source}: {place}: this is not JSON ({error.msg}). Fix it there.") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of brackets
         raise EvalError(f"{source}: this JSON can't be read. Write plain texts and numbers, not nested.") from error
 
@@ -218,7 +218,8 @@ def _check_pattern(pattern: str) -> None:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise EvalError(f"{_show(pattern)} is no regular expression ({error}). Mend it, or use 'contains'.") from error
+        message = f"{_show(pattern)} is not a regular expression ({error}). Fix it, or use 'contains'."
+        raise EvalError(message) from error
     counts = re.findall(r"\{(\d*),?(\d*)\}", pattern)
     unfolded = len(pattern) * math.prod(max(int(low or 1), int(high or 1), 1) for low, high in counts)
     if unfolded > MAX_UNFOLDED:

@@ -90,7 +90,7 @@ def fetch_skill(address: str, limits: Limits | None = None, network: Network | N
             f"{shown(address)} is a web page, not a skill. Give the address of the raw {SKILL} or of a zip."
         )
     if len(data) > 4 * MAX_TEXT:
-        raise FetchError(f"{shown(address)} has {len(data):,} bytes, too many for a {SKILL}, and is no zip.")
+        raise FetchError(f"{shown(address)} has {len(data):,} bytes, too many for a {SKILL}, and is not a zip.")
     return SkillFiles.of({SKILL: data})
 
 
@@ -114,7 +114,7 @@ def _source(address: str) -> _Source:
     if path and path[-1].endswith(".git"):
         ref, _, folder = unquote(parts.fragment).partition(":")
         if not re.fullmatch(r"(?!-)(?!.*\.\.)[\w./-]{0,200}", ref, re.ASCII):
-            raise FetchError(f"{shown(ref)} is no branch, tag or commit.")
+            raise FetchError(f"{shown(ref)} is not a branch, tag or commit.")
         return _Source(parts._replace(fragment="").geturl(), folder, True, ref or "HEAD")
     if len(path) < 2 or host not in _FORGES:
         return _Source(url)
@@ -144,11 +144,11 @@ def _checked(address: str) -> str:
         parts = urlsplit(address)
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except (ValueError, UnicodeError) as error:
-        raise FetchError(f"{shown(address)} is no address. Write https://host/path.") from error
+        raise FetchError(f"{shown(address)} is not an address. Write https://host/path.") from error
     if parts.scheme.lower() != "https":
         raise FetchError(f"{shown(address)} is neither an https:// address nor user/name on the Hub.")
     if not host or len(address) > 2000:
-        raise FetchError(f"{shown(address)} is no address. Write https://host/path, in at most 2,000 characters.")
+        raise FetchError(f"{shown(address)} is not an address. Write https://host/path, in at most 2,000 characters.")
     if "@" in parts.netloc:
         raise FetchError(
             "The address holds a name or a password before '@'. Leave it out: only public skills are fetched."

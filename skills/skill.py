@@ -247,7 +247,7 @@ def _hopeless(text: str) -> Problem | None:
         return Problem(1, "error", message, "Keep the instructions and move the rest to files beside it.")
     unprintable = len(_UNPRINTABLE.findall(text)) + text.count("\ufffd")
     if unprintable > BINARY_SHARE * len(text):
-        message = f"This is no text: {unprintable:,} of {len(text):,} characters are unprintable."
+        message = f"This is not text: {unprintable:,} of {len(text):,} characters are unprintable."
         return Problem(1, "error", message, "Give a SKILL.md file, saved as plain text in UTF-8.")
     lines = _normalise(text).split("\n")
     if not any(line.strip() for line in lines):
@@ -296,7 +296,7 @@ def _read(text: str) -> _Source:
         problems.append(Problem(start + 1, "error", message, f"Put a line '---' after line {end}."))
     if not entries and any(line.strip() for line in front):
         # Prose between two rules, say: nothing is lost if all of it is taken for the body.
-        message = "The frontmatter is no list of 'key: value' lines."
+        message = "The frontmatter is not a list of 'key: value' lines."
         fix = "Write 'name: ...' and 'description: ...' between the two '---' lines."
         whole.problems = [*problems, Problem(start + 2, "error", message, fix)]
         return whole
@@ -495,7 +495,7 @@ def _check_entries(source: _Source, folder_name: str | None) -> list[Problem]:
             fix = (
                 f"Write it '{known}'." if known in FIELDS else f"Move it below 'metadata:'. Known: {', '.join(FIELDS)}."
             )
-            message = f"'{_short(key)}' is no key of the specification."
+            message = f"'{_short(key)}' is not a key of the specification."
             problems.append(Problem(value.line, "error" if is_lost else "warning", message, fix))
         if values.get(known) is value and known in FIELDS:
             problems += _check_field(known, value, folder_name)

@@ -151,12 +151,13 @@ def search(options: argparse.Namespace) -> int:
     """List the skills of the library, or those that people have shared on the Hugging Face Hub."""
     if options.hub:
         for each in Hub(options.token).browse(options.query, options.author, limit=options.limit):
-            print(f"{each.repository}  {each.downloads} downloads, {each.likes} likes, {each.updated[:10]}")
+            liked = f"{counted(each.downloads, 'download')}, {counted(each.likes, 'like')}"
+            print(f"{each.repository}  {liked}, {each.updated[:10]}")
         return 0
     found = SkillLibrary().search(options.query, options.subtask)
     for entry in found[: options.limit]:
-        print(f"{entry.skill.name}  {entry.subtask}, {len(entry.evals)} examples: {entry.skill.description}")
-    print(f"{len(found)} skills", file=sys.stderr)
+        print(f"{entry.skill.name}  {entry.subtask}, {counted(len(entry.evals), 'example')}: {entry.skill.description}")
+    print(counted(len(found), "skill"), file=sys.stderr)
     return 0
 
 

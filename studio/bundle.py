@@ -460,7 +460,7 @@ def read_provenance(data: bytes) -> tuple["Provenance", dict[str, str]]:
         if not all(isinstance(getattr(came, name), kind) for name, kind in kinds.items()):
             raise TypeError("a value is of the wrong kind")
         if not all(isinstance(digest, str) for digest in digests.values()):
-            raise TypeError("a digest is no text")
+            raise TypeError("a digest is not a text")
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise BundleError(f"{PROVENANCE} can't be read ({error}). Make or download the bundle again.") from error
     return came, digests
@@ -510,7 +510,7 @@ def install(
     is replaced only with `force`. Raises OSError, and BundleError for what the scan finds.
     """
     if to not in FOLDERS:
-        raise BundleError(f"'{to}' is no place for skills. Choose one of: {', '.join(FOLDERS)}.")
+        raise BundleError(f"'{to}' is not a place for skills. Choose one of: {', '.join(FOLDERS)}.")
     files = skill_files(source)
     check_findings(source.findings, accept)
     skill = source.skill

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypernet.base import Base
 from hypernet.decode import Answer, PromptTooLong, Row, Sampling, check_length, decode
 from hypernet.lora import LoraWeights
-from studio.service import PaneView
+from studio.service import CUT_OFF, PaneView
 
 
 def compare(
@@ -46,5 +46,5 @@ def _pane(base: Base, answer: Answer, row: Row) -> PaneView:
         tokens=len(answer.ids),
         tokens_per_second=answer.tokens_per_second,
         done=bool(answer.finished),
-        note={"length": "length limit reached", "stopped": "stopped"}.get(answer.finished, ""),
+        note={"length": CUT_OFF, "stopped": "stopped"}.get(answer.finished, ""),
     )

@@ -19,7 +19,7 @@ from skills.evals import Assertion, Eval
 from skills.skill import CHARACTERS_A_TOKEN, Skill, SkillError, text_sha256
 from studio import database
 from studio.room import Room
-from studio.wording import counted
+from studio.wording import UNKNOWN_BROWSER, counted
 
 if TYPE_CHECKING:
     from training.trajectories import Trajectory
@@ -36,7 +36,8 @@ MAX_JUDGED = 10_000  # chats whose length is remembered: counting their tokens t
 MAX_VERDICTS = 10_000  # checks of answers whose outcome is remembered
 CHECKING_SECONDS = 2.0  # of one look: a pattern may take a fifth of a second, and a person have 80,000 of them
 _Severity = Literal["error", "warning"]
-SPLITS = {"": "either part", "train": "learned from", "test": "kept out"}
+SPLITS = {"": "automatic", "train": "learned from", "test": "kept out"}
+NO_EXAMPLE = "This example no longer exists. Reload the page."
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS skills (
@@ -145,7 +146,7 @@ class ExampleBook:
         and over a limit.
         """
         if not owner:  # all pages that don't know their owner yet would be one person
-            raise ExampleError("This page does not know whose it is. Reload it, with cookies and site data allowed.")
+            raise ExampleError(UNKNOWN_BROWSER)
         text = text.encode("utf-8", "replace").decode()  # as `text_sha256` reads it
         if len(text) > MAX_SKILL_TEXT:
             raise ExampleError(
@@ -326,7 +327,7 @@ class ExampleBook:
         deadline = time.monotonic() + CHECKING_SECONDS
         for sha256 in dict.fromkeys(skills):
             if sha256 not in own:
-                message = "A chosen skill is no longer in your book: it was removed or edited. Choose it again."
+                message = "A chosen skill is no longer in your list: it was removed or edited. Choose it again."
                 found.append(Fault("", None, message, "error"))
                 continue
             examples = self.examples(owner, sha256)
@@ -474,7 +475,7 @@ def _faults(name: str, examples: list[Example], failed: dict[int, Assertion]) ->
         elif example.id in failed:
             fault(
                 "error",
-                f"The answer does not pass its own check: {failed[example.id].text()} Mend the answer, or remove the "
+                f"The answer does not pass its own check: {failed[example.id].text()} Fix the answer, or remove the "
                 "check.",
                 example.id,
             )
@@ -510,7 +511,7 @@ def _skills(db: sqlite3.Connection, owner: str) -> list[OwnSkill]:
 def _skill(db: sqlite3.Connection, owner: str, sha256: str) -> OwnSkill:
     row = db.execute("SELECT name, sha256, text FROM skills WHERE owner = ? AND sha256 = ?", (owner, sha256)).fetchone()
     if row is None:
-        raise ExampleError("This skill is no longer in your book: it was removed or edited. Choose it again.")
+        raise ExampleError("This skill is no longer in your list: it was removed or edited. Choose it again.")
     return OwnSkill(*row)
 
 
@@ -522,7 +523,7 @@ def _rows(db: sqlite3.Connection, owner: str, skill: OwnSkill) -> list[sqlite3.R
 def _own(db: sqlite3.Connection, owner: str, id: int) -> tuple[sqlite3.Row, OwnSkill]:
     row = db.execute("SELECT * FROM examples WHERE owner = ? AND id = ?", (owner, id)).fetchone()
     if row is None:
-        raise ExampleError("This example is no longer in your book. Reload the page.")
+        raise ExampleError(NO_EXAMPLE)
     found = db.execute(
         "SELECT name, sha256, text FROM skills WHERE owner = ? AND name = ?", (owner, row["skill_name"])
     ).fetchone()

@@ -47,6 +47,14 @@ class Score:
         """The share of the evals that pass with the adapter and did not without it."""
         return (self.parametric - self.without) / self.n
 
+    @property
+    def counts(self) -> str:
+        """All of it in words, without a full stop."""
+        return (
+            f"{self.parametric} of {self.n} pass with the adapter, {self.read} with the skill in the prompt, "
+            f"{self.without} without"
+        )
+
 
 @dataclass(frozen=True)
 class Fidelity:
@@ -133,7 +141,7 @@ def answer(
             )
             yield found
         unread += given.count(None)
-    long = sum(base.count_tokens(ev.expected_output) >= MAX_NEW_TOKENS for ev in asked)
+    long = sum(base.count_tokens(ev.expected_output) > MAX_NEW_TOKENS for ev in asked)
     remarks = {
         f"{len(asked)} of the {len(evals)} examples were answered, evenly spread.": len(asked) < len(evals),
         f"{counted(unread, 'prompt')} left no room for an answer in the base's context and did not pass.": unread,
@@ -156,30 +164,26 @@ def _is_beyond(found: Fidelity) -> bool:
 
 def _verdict(found: Fidelity) -> str:
     without, read, parametric = (found.passes[column] for column in COLUMNS)
-    counts = (
-        f"The adapter passes {parametric} of {found.n}; with the skill in the prompt the base passes {read}, "
-        f"without it {without}."
-    )
-    return f"{counts} {_meaning(found, without, read, parametric)}"
+    return f"{found.score.counts}. {_meaning(found, without, read, parametric)}"
 
 
 def _meaning(found: Fidelity, without: int, read: int, parametric: int) -> str:
     if _is_beyond(found):
         return (
-            f"This skill is beyond {found.base_name.rsplit('/', 1)[-1]}: neither its adapter nor its text in the "
+            f"This skill is beyond {found.base_name.rsplit('/', 1)[-1]}: neither its adapter nor the skill in the "
             f"prompt passes more than chance ({_chance(found)} of {found.n}). "
             "Try a bigger base, or add examples and train."
         )
     if without == found.n:
         return "The base needs no skill for these examples, so they tell nothing of it. Add some that do need it."
     if parametric > max(read, without):
-        return "The adapter beats reading: it does better than the skill's text in the prompt."
+        return "The adapter does better than the skill in the prompt."
     if parametric == read == without:
         return "The skill changes nothing that these examples show."
     if read <= without:
         return "Neither helps here: the base does as well or better without the skill."
     if parametric == read:
-        return "The adapter keeps all of what reading the skill gives."
+        return "The adapter keeps all of what the skill in the prompt gives."
     if parametric > without:
-        return f"The adapter keeps {100 * found.kept:.0f} % of what reading the skill gives; the rest is lost."
-    return "The adapter keeps nothing of what reading the skill gives. Keep the skill in the prompt."
+        return f"The adapter keeps {100 * found.kept:.0f} % of what the skill in the prompt gives; the rest is lost."
+    return "The adapter keeps nothing of what the skill in the prompt gives. Put the skill in the prompt instead."

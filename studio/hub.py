@@ -150,7 +150,7 @@ def usable_token(given: str | None, is_visitor: bool) -> str | None:
     if not token:
         return None if on_space or is_visitor else get_token()
     if not TOKEN.fullmatch(token):
-        raise HubError("This is no token: it holds characters that no token has. Copy it again from your settings.")
+        raise HubError("This is not a token: it holds characters that no token has. Copy it again from your settings.")
     if on_space and token in {os.environ.get(name) for name in SPACE_TOKENS}:
         raise HubError("That is the token of this Space, not yours. Sign in, or give a token of your own.")
     return token
@@ -168,7 +168,7 @@ def _ways_in(is_visitor: bool) -> tuple[str, str]:
     if can_sign_in():
         return ("Sign in, or type a token.",) * 2
     return (
-        "Make one with the right to write at hf.co/settings/tokens, and paste it above.",
+        "Make one with write access at hf.co/settings/tokens, and paste it above.",
         "Type a token that may see it, under Share.",
     )
 
@@ -386,19 +386,21 @@ class Hub:
         if status == 401:
             if self._token:
                 return f"{name}: the Hub does not know the token (401). Make a new one at hf.co/settings/tokens."
-            return f"{name} is not there, or only for those who may see it (401). {self._way_to_see}"
+            return f"{name} does not exist, or is private (401). {self._way_to_see}"
         if status == 403 and is_writing:
+            way = "tick 'As a pull request' under Share" if self._is_visitor else "add --pull-request"
             return (
-                f"{name}: the token may not do this (403). It needs the right to write. Into another's repository goes "
-                "only a pull request (on the command line --pull-request), with a token of hf.co/settings/tokens: "
-                "a sign-in reaches no repository but those that this app made."
+                f"{name}: the token may not do this (403). It needs write access. To somebody else's repository you "
+                f"can only open a pull request: {way}, with a token from hf.co/settings/tokens. A sign-in only reaches "
+                "repositories that this app made."
             )
         if status == 403:
             why = f": {said[:300]}" if said else ""
-            return f"{name} may not be read so (403){why}. Ask for access on its page."
+            return f"{name}: you don't have access (403){why}. Ask for access on its page."
         if status == 404:
             return (
-                f"{name} is not on the Hub, or it is private and the token can't see it, or has no such revision (404)."
+                f"{name} is not on the Hub, or it is private and the token can't see it, or has no such revision "
+                "(404). Check the name and the revision."
             )
         if status in (409, 412):
             return f"{name} was changed by somebody else in the meantime ({status}). Look at it and push again."
@@ -483,7 +485,7 @@ def _check_weights(file: Path, shown: str) -> None:
         with safe_open(file, framework="np") as tensors:
             tensors.keys()
     except (SafetensorError, OSError) as error:
-        raise HubError(f"{shown} is no whole safetensors file. It was not used.") from error
+        raise HubError(f"{shown} is not a whole safetensors file. It was not used.") from error
 
 
 # ---- the command line ----------------------------------------------------------------------------------------------

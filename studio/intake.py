@@ -128,7 +128,7 @@ def _files(paths: Sequence[Path]) -> tuple[str, SkillFiles]:
         raise IntakeError(f"No file came. Choose a {SKILL}, a .skill or a .zip.")
     source = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
     if pipe := next((path for path in paths if path.exists() and not path.is_file()), None):
-        raise IntakeError(f"{pipe} is no ordinary file. Save what comes out of it, and give that file.")
+        raise IntakeError(f"{pipe} is not an ordinary file. Save what comes out of it, and give that file.")
     try:
         return source, _read(paths)
     except OSError as error:

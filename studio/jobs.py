@@ -32,6 +32,7 @@ from skills.skill import text_sha256
 from studio import database
 from studio.room import number_set
 from studio.slices import SlicedRun
+from studio.wording import UNKNOWN_BROWSER, counted
 
 if TYPE_CHECKING:
     from training.trajectories import Trajectory
@@ -417,14 +418,14 @@ class Jobs:
         active = sum(state in ("queued", "running", "stopping") for state in states)
         if active >= limits.jobs:
             raise JobError(
-                f"You have {active} trainings waiting or running; this server allows {limits.jobs} a person. Wait "
-                "until one is done, or stop one."
+                f"You have {counted(active, 'training')} waiting or running; this server allows {limits.jobs} a "
+                "person. Wait until one is done, or stop one."
             )
         everybodys = db.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {_ACTIVE}").fetchone()[0]
         if everybodys >= limits.queue:
             raise JobError(
-                f"{everybodys} trainings wait or run on this server, which is all that it takes. Try again when some "
-                "are done, or train on a machine of yours."
+                f"This server has {counted(everybodys, 'training')} waiting or running, which is all that it takes. "
+                "Try again when some are done, or train on your own machine."
             )
         if new and sum(state != "discarded" for state in states) >= MAX_KEPT:
             raise JobError(f"You keep {MAX_KEPT} trainings, which is the limit. Discard one that you no longer need.")
@@ -629,14 +630,14 @@ def _use_none(db: sqlite3.Connection, owner: str) -> None:
 
 def _check_owner(owner: str) -> None:
     if not owner:  # all pages that don't know their owner yet would be one person
-        raise JobError("This page does not know whose it is. Reload it, with cookies and site data allowed.")
+        raise JobError(UNKNOWN_BROWSER)
 
 
 def _limits() -> Limits:
     limits = Limits.from_environment()
     if not limits.enabled:
         raise JobError(
-            "Training is switched off on this server (SKILL_STUDIO_TRAINING=off). Run the studio on a machine of yours "
+            "Training is switched off on this server (SKILL_STUDIO_TRAINING=off). Run the studio on your own machine "
             "to train."
         )
     return limits
@@ -679,7 +680,7 @@ def _link(source: Path, target: Path) -> None:
                 shutil.copyfile(file, target / file.name)
     except FileNotFoundError as error:
         raise JobError(
-            "The hypernetwork that this training would go on from was discarded. Go back to the shipped one."
+            "The hypernetwork that this training would go on from was discarded. Press Back to the shipped one."
         ) from error
 
 

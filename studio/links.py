@@ -1,6 +1,6 @@
 """Links that reproduce a comparison. All of one stands behind the '#', which a browser sends to no server.
 
-A link may come from anybody: it is read in bounds, and what it says of texts and models is held against what is here.
+A link may come from anybody: it is read in bounds, and what it says of texts and models is compared with what is here.
 """
 
 import base64
@@ -89,7 +89,7 @@ class Link:
         fragment = "#" + urlencode(values, doseq=True, quote_via=quote)
         if len(fragment) > MAX_LINK:
             own = sum(not each.name for each in self.skills)
-            what = "The prompt" if not own else f"The {'text' if own == 1 else 'texts'} of your own and the prompt"
+            what = "The prompt" if not own else f"Your own {'text' if own == 1 else 'texts'} and the prompt"
             way_out = f"Download the {'skill' if own == 1 else 'skills'}, and send the file{'s' * (own > 1)}"
             raise LinkError(
                 f"{what} would make a link of {len(fragment):,} characters; {MAX_LINK:,} is the most. "
@@ -106,18 +106,18 @@ class Link:
         try:
             pairs = parse_qsl(given, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
         except ValueError as error:
-            raise LinkError(f"{_BROKEN} (it can't be read)") from error
+            raise LinkError(_broken("it can't be read")) from error
         values = dict(pairs)
         if values.get("link") != VERSION:
-            raise LinkError("This is no link to a comparison, or one of another version of the studio.")
+            raise LinkError("This is not a link to a comparison, or it is from another version of the studio.")
         prompt = values.get("prompt", "")
         if not prompt.strip() or len(prompt) > MAX_PROMPT:
-            raise LinkError(f"{_BROKEN} (its prompt is missing or too long)")
+            raise LinkError(_broken("its prompt is missing or too long"))
         marks = {each: _mark(values.get(each, "")) for each in ("checkpoint", "base", "answers")}
         stack = tuple(_unstacked(each) for name, each in pairs if name == "with")
         single = values.get("skill", ""), values.get("text", ""), values.get("digest", "")
         if stack and (any(single) or len(stack) == 1):
-            raise LinkError(f"{_BROKEN} (it names one skill and is to several)")
+            raise LinkError(_broken("it names one skill and is to several"))
         return cls(prompt, stack or (_linked(*single),), _settings(values), **marks)
 
     def source(self, library: SkillLibrary) -> Source:
@@ -156,7 +156,7 @@ class Link:
         return "".join(said) + "What follows is made with the text that is here now." if said else ""
 
     def judge(self, skill: Source, info: AdapterInfo, answers: Sequence[str]) -> "Verdict":
-        """Hold a comparison that is done against what the link says of it."""
+        """Compare what a comparison that is done gave with what the link says of it."""
         other = [
             f"the library's text of {name} has changed ({there} in the link, {here} here)"
             for name, there, here in self._changed(skill)
@@ -175,13 +175,13 @@ class Link:
             return Verdict(None, f"Not all is as in the link: {why}." if why else "Answered as the link asks.")
         if _mark_of(answers).startswith(self.answers):
             though = f", though not all is as it was: {why}" if why else ""
-            return Verdict(True, f"These are the answers that the link was made from, letter by letter{though}.")
+            return Verdict(True, f"These are the answers that the link was made from, letter for letter{though}.")
         if why:
             return Verdict(False, f"These are not the answers that the link was made from: {why}.")
         return Verdict(
             False,
             "These are not the answers that the link was made from, though text, models and settings are the same. "
-            "Other processors round otherwise, and one other token is enough.",
+            "Different processors round differently, and a single different token changes the answer.",
         )
 
     def _changed(self, skill: Source) -> list[tuple[str, str, str]]:
@@ -220,7 +220,8 @@ def link_to(
     )
 
 
-_BROKEN = "The link is damaged or was cut: ask for it again."
+def _broken(why: str) -> str:
+    return f"The link is damaged or was cut ({why}). Ask for it again."
 
 
 def _settings(values: dict[str, str]) -> Settings:
@@ -235,7 +236,7 @@ def _settings(values: dict[str, str]) -> Settings:
         settings.check()
     except (ValueError, OverflowError) as error:
         said = f" {error}" if isinstance(error, StudioError) else ""
-        raise LinkError(f"{_BROKEN} (a setting in it is none){said}") from error
+        raise LinkError(f"{_broken('a setting is invalid')}{said}") from error
     return settings
 
 
@@ -255,26 +256,26 @@ def _unstacked(given: str) -> LinkedSkill:
     try:
         share = float(weight)
     except ValueError as error:
-        raise LinkError(f"{_BROKEN} (a weight in it is none)") from error
+        raise LinkError(_broken("a weight is invalid")) from error
     if any(more):
-        raise LinkError(f"{_BROKEN} (a skill of its stack is none)")
+        raise LinkError(_broken("a skill of its stack is invalid"))
     return replace(_linked(name, text, digest), share=share)
 
 
 def _linked(name: str, packed: str, digest: str) -> LinkedSkill:
     """Raises LinkError for what names no skill and brings none, and for a text that is not the one it is said to be."""
     if bool(name) == bool(packed) or (name and not is_valid_name(name)):
-        raise LinkError(f"{_BROKEN} (it names no skill and brings no text)")
+        raise LinkError(_broken("it names no skill and brings no text"))
     made = LinkedSkill(name, _unpacked(packed) if packed else "", _mark(digest))
     if made.text and made.change(made.text):
-        raise LinkError(f"{_BROKEN} (its text is not the one that it was made from)")
+        raise LinkError(_broken("its text is not the one that it was made from"))
     return made
 
 
 def _mark(given: str) -> str:
     """Raises LinkError for what can't be the beginning of a SHA-256."""
     if given and not _MARK.fullmatch(given):
-        raise LinkError(f"{_BROKEN} (a mark in it is none)")
+        raise LinkError(_broken("a checksum is invalid"))
     return given
 
 
@@ -290,9 +291,9 @@ def _unpacked(packed: str) -> str:
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(data, MAX_TEXT).decode("utf-8")
     except (binascii.Error, zlib.error, ValueError) as error:
-        raise LinkError(f"{_BROKEN} (its text can't be unpacked)") from error
+        raise LinkError(_broken("its text can't be unpacked")) from error
     if not unpacker.eof or unpacker.unused_data:
-        raise LinkError(f"{_BROKEN} (its text is not whole, or has more than {MAX_TEXT:,} bytes)")
+        raise LinkError(_broken(f"its text is not whole, or has more than {MAX_TEXT:,} bytes"))
     return text
 
 

@@ -70,8 +70,8 @@ class Room:
                 self._expire(db)
             if self._is_over(db):
                 raise self._failure(
-                    f"What all people keep on this server has {self._gigabytes:g} GB, which is the limit. Delete for "
-                    "good what you no longer need, or download this. Whoever runs the server sets "
+                    f"What all visitors keep here has reached this server's limit of {self._gigabytes:g} GB. Delete "
+                    "for good what you no longer need, or download this. Whoever runs the server sets "
                     "SKILL_STUDIO_SKILLS_GB."
                 )
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PANES = ("No skill", "Skill in the prompt", "Skill as parameters")
 STACK_PANES = ("No skill", "Skills in the prompt", "Skills as parameters")
+CUT_OFF = "Cut off at the length limit."  # the note of a pane whose answer would have gone on
 MAX_PROMPT = 20_000  # characters
 BETWEEN_VIEWS = 0.25  # seconds, at least: a page that is drawn anew for every token takes time from the next one
 MAX_STACK = 4  # skills at once: what stacks were measured for, and one more
@@ -43,8 +44,8 @@ MAX_SHARE = 2.0
 OVERLAPS = (
     (0.7, "nearly the same: one may speak for the other"),
     (0.23, "alike, as two skills of one kind: they may mix up each other's words"),
-    (0.06, "they meet no more than any two skills"),
-    (-0.1, "they hardly meet"),
+    (0.06, "they overlap no more than any two skills do"),
+    (-0.1, "they hardly overlap"),
     (-1.1, "they pull against each other"),
 )
 MAX_SESSIONS, ADAPTERS_A_SESSION = 64, 6  # an adapter of the default base takes 6 MB

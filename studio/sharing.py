@@ -169,13 +169,13 @@ class Sharing:
         return brought
 
     def accept(self, session: str, brought: Brought) -> None:
-        """What waited is now beside the skill that is open. Raises StudioError where it is there no more."""
+        """What waited is now beside the skill that is open. Raises StudioError where it is no longer there."""
         if not brought.place:
             return
         with self._registry:
             folder = self._desk(session).folder
         if not _place(folder, WAITING, brought).is_file():
-            raise StudioError("What waited to be opened is there no more. Import it again.")
+            raise StudioError("What waited to be opened is no longer available. Import it again.")
         shutil.rmtree(folder / OPEN, ignore_errors=True)
         with _disk("The files of the skill could not be kept"):
             (folder / WAITING).rename(folder / OPEN)
@@ -193,8 +193,8 @@ class Sharing:
         if not path.is_file():
             if brought.saved is None:
                 raise StudioError(
-                    "The files that came with this skill are there no more. Reload the page, which keeps your text, or "
-                    "import the skill again."
+                    "The files that came with this skill are no longer available. Reload the page, which keeps your "
+                    "text, or import the skill again."
                 )
             try:
                 return brought.saved()
@@ -283,11 +283,11 @@ class Sharing:
         return incoming
 
     def pulled(self, session: str) -> Incoming:
-        """What this session pulled last. Raises StudioError where it must not be used, or is there no more."""
+        """What this session pulled last. Raises StudioError where it must not be used, or is no longer there."""
         with self._registry:
             incoming = self._desk(session).pulled
         if incoming is None:
-            raise StudioError("What was pulled is there no more. Pull it again.")
+            raise StudioError("What was pulled is no longer available. Pull it again.")
         if incoming.is_blocked:
             raise StudioError(f"{incoming.repository} is not opened: the scan found what must not be used.")
         return incoming

@@ -20,6 +20,7 @@ from skills.skill import MAX_NAME, Skill, SkillError, is_valid_name, safe_name, 
 from studio import database
 from studio.fidelity import Score
 from studio.room import Room
+from studio.wording import UNKNOWN_BROWSER
 
 MAX_SKILLS = 200  # of a person, not counting the bin
 MAX_SKILL_TEXT = 100_000  # characters; hypernetworks read fewer, and say so
@@ -209,7 +210,7 @@ class Shelf:
         name = name.strip()
         if not is_valid_name(name):
             raise ShelfError(
-                f"A name has up to {MAX_NAME} small letters, digits and single hyphens. Try {safe_name(name)}."
+                f"A name has up to {MAX_NAME} lowercase letters, digits and single hyphens. Try {safe_name(name)}."
             )
         with self._room.adding(owner) as db:
             skill = _skill(db, owner, id)
@@ -303,7 +304,7 @@ def diff(old: str, new: str) -> list[tuple[str, str]] | None:
 
 def _skills(db: sqlite3.Connection, owner: str) -> list[ShelfSkill]:
     if not owner:  # all pages that don't know their owner yet would be one person
-        raise ShelfError("This page does not know whose it is. Reload it, with cookies and site data allowed.")
+        raise ShelfError(UNKNOWN_BROWSER)
     return [_row(row) for row in db.execute(_SKILLS, (owner,))]
 
 

@@ -64,7 +64,7 @@ def measure(studio: Studio, known: Survey | None = None, say: Callable[[str], No
         for check in studio.check(SESSION, entry.text, entry.evals):
             score = check.fidelity.score
         found[name] = replace(found[name], score=score)
-        passed = f"{score.parametric} of {score.n} with the adapter, {score.read} reading it" if score else "no evals"
+        passed = score.counts if score else "no evals"
         say(f"{number} of {len(entries)}: {name}: {passed}")
         yield Survey(studio.status().message, hypernetwork, dict(found), likeness.cosines)
     yield Survey(studio.status().message, hypernetwork, found, likeness.cosines)

@@ -32,7 +32,7 @@ def with_arguments(chat: Chat, n: int, call: int, text: str) -> Chat:
     try:
         arguments = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise TurnError(f"The arguments of a call are a JSON object; this is no JSON ({error}).") from error
+        raise TurnError(f"The arguments of a call are a JSON object; this is not JSON ({error}).") from error
     if not isinstance(arguments, dict):
         raise TurnError('The arguments of a call are a JSON object, such as {"path": "notes.md"}.')
     calls[call] = {**calls[call], "function": {**calls[call]["function"], "arguments": arguments}}

@@ -1,4 +1,8 @@
-"""How the studio writes numbers of things."""
+"""How the studio writes numbers of things, and what it says in more than one place."""
+
+UNKNOWN_BROWSER = (
+    "The studio could not recognise this browser. Allow cookies and site data for this page, then reload it."
+)
 
 
 def counted(number: int, noun: str) -> str:

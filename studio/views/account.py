@@ -18,6 +18,9 @@ from studio.views import render
 from studio.views.gpu import refusal
 from studio.views.wiring import QUICK
 
+TOKEN_LABEL = "Token with write access"
+PRIVATE_LABEL = "Private, if the repository is new"
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 

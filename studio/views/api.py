@@ -232,7 +232,7 @@ def register(studio: Studio) -> None:
             max_new_tokens: The most tokens that each answer may have.
             seed: Makes answers above temperature 0 repeatable.
             strength: Scale of the adapter: 1 as it was made, 0 the model alone.
-            expected: The right answer, if known: each answer is then held against it. Leave it empty otherwise.
+            expected: The right answer, if known: each answer is then compared with it. Leave it empty otherwise.
             others: Up to 3 more skills to stack with it, each {"skill": as above, "weight": 1.0}; null for none.
             weight: How much of `skill` goes in beside the others, 0 to 2.
             accept: Whether your user has seen findings of the severity 'ask' and wants the skill all the same.
@@ -242,7 +242,7 @@ def register(studio: Studio) -> None:
             panes: In that order, each with its name (pane), text, note and cost; with `expected`, also passed and diff.
             adapter: What the adapter was made from, its size and its cost; of several skills also their overlaps.
             link: In the last result, what stands behind the studio's address in a link that opens this comparison for
-                a person; '' where the texts of your own and the prompt are too long for one.
+                a person; '' where your own texts and the prompt are too long for one.
         """
         settings = Settings(temperature, max_new_tokens, seed, strength)
         try:

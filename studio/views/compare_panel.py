@@ -29,6 +29,7 @@ from studio.views.skill_panel import source_text
 from studio.views.stack_panel import ALONE, Stack, StackPanel, as_stack
 from studio.views.visitor import Training, checkpoint_used, owner_of
 from studio.views.wiring import FULL, LIVE_REGION, MODEL, QUICK, typing
+from studio.wording import counted
 
 MAX_LABEL = 36  # characters of an example's prompt on its button
 
@@ -58,7 +59,7 @@ _ENDED = """(activity, mark, ran, ...values) => {
   if (!(ran === mark || isStopped) || !activity.includes('data-state="busy"')) return Array(4).fill(update({}));
   const fits = (value, [, low, high]) => typeof value === "number" && low <= value && value <= high;
   const wrong = LIMITS.find((limit, at) => !fits(values[at], limit));
-  let why = activity.includes(">Waiting for the model<") ? FULL : "It ended before it was done. Press it once more.";
+  let why = activity.includes(">Waiting for the model<") ? FULL : "The run broke off. Press the button again.";
   if (wrong) why = `${wrong[0]} must be a number from ${wrong[1]} to ${wrong[2]}. Set it, and press again.`;
   const line = isStopped ? STOPPED : `<p class="line" data-state="failed">${why}</p>`;
   return [line, update({visible: false}), update({interactive: true}), update({interactive: true})];
@@ -82,7 +83,8 @@ _COPY = """async (fragment) => {
     return line("done", "Copied." + holds);
   } catch {
     history.replaceState(null, "", fragment);
-    return line("failed", "This page may not copy. The link is in the address bar now." + holds);
+    const there = "The link is in the address bar now; copy it from there.";
+    return line("failed", `Your browser did not let the page copy. ${there}${holds}`);
   }
 }"""
 
@@ -103,7 +105,7 @@ def evals_of_text(library: SkillLibrary, chosen: str, brought: Brought, text: st
 
 
 def eval_of(library: SkillLibrary, chosen: str, prompt: str, brought: Brought = NOTHING) -> Eval | None:
-    """The eval whose prompt this is, so that an edited prompt is not held against an answer to another one."""
+    """The eval whose prompt this is, so that answers to an edited prompt are not compared with that to another one."""
     return next((ev for ev in evals_of(library, chosen, brought) if ev.prompt.strip() == prompt.strip()), None)
 
 
@@ -119,8 +121,8 @@ def still_there(brought: Brought, trace: str) -> Brought:
     """
     if trace_of(brought) != trace:
         raise StudioError(
-            "What came with this skill is there no more. Reload the page, which keeps your text, or import the skill "
-            "again."
+            "What came with this skill is no longer available. Reload the page, which keeps your text, or import the "
+            "skill again."
         )
     return brought
 
@@ -335,7 +337,7 @@ class ComparePanel:
         return render.stale_line(old), render.stale_check(found_for_old)
 
     def expected_line(self, chosen: str, prompt: str, brought: Brought, parts: Stack, text: str) -> str:
-        """The markup of what the panes are held against; `parts` are those of a stack."""
+        """The markup of what the panes are compared with; `parts` are those of a stack."""
         ev = self._eval_of(chosen, prompt, brought, parts)
         has_examples = bool(self._evals(chosen, brought, parts))
         edited = is_edited(self.studio.library, chosen, text)
@@ -453,7 +455,7 @@ class ComparePanel:
             count = self.training.keep(identity, text, prompt, answer, evals)
         except ValueError as error:
             return render.activity(str(error), "failed")
-        return render.activity(f"Kept: this skill has {count} to train on.", "done")
+        return render.activity(f"Kept. This skill now has {counted(count, 'example')} under Train.", "done")
 
     def _stopped(self) -> list[Any]:
         return [render.activity(STOPPED), gr.Button(visible=False), *[gr.Button(interactive=True)] * 2]

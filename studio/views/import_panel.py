@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from skills.scan import MAX_FILES
 from studio.intake import Arrival
 from studio.sharing import NOTHING, Brought
 from studio.views import render
@@ -26,6 +27,7 @@ _HINT = """<p class="hint">A SKILL.md, a .skill or .zip, several files of one sk
 text, a zip, a repository) or user/name on the Hugging Face Hub. It is scanned before anything is made of it. For a
 private repository of yours type a token under Share: it goes to the Hub alone, and is kept nowhere.</p>"""
 
+DONT_OPEN = "Don't open"
 MAX_FOLDER = 15_000_000  # bytes; more than an upload may have with the zip around it
 _FOLDER = """<label class="pick" tabindex="0">Choose a folder
 <input type="file" tabindex="-1" webkitdirectory multiple></label>
@@ -77,8 +79,11 @@ input.addEventListener("change", async () => {
   input.value = "";
   said.textContent = "";
   if (!files.length) return;
-  if (size > MAX_FOLDER || files.length > 1000) {
-    said.textContent = `The folder has ${files.length} files and ${(size / 1e6).toFixed(1)} MB: too much for a skill.`;
+  if (size > MAX_FOLDER || files.length > MAX_FILES) {
+    const has = `${files.length.toLocaleString("en")} files and ${(size / 1e6).toFixed(1)} MB`;
+    const most = `${MAX_FILES.toLocaleString("en")} files and ${MAX_FOLDER / 1e6} MB`;
+    said.textContent =
+      `The folder has ${has}; at most ${most} can be read. Choose the skill's own folder, or import a zip.`;
     return;
   }
   const name = (files[0].webkitRelativePath.split("/")[0] || "folder") + ".zip";
@@ -90,7 +95,7 @@ input.addEventListener("change", async () => {
 });
 element.querySelector("label").addEventListener("keydown", (event) => {
   if (event.key === "Enter" || event.key === " ") { event.preventDefault(); input.click(); }
-});""".replace("MAX_FOLDER", str(MAX_FOLDER))
+});""".replace("MAX_FOLDER", str(MAX_FOLDER)).replace("MAX_FILES", f"({MAX_FILES})")
 
 
 class ImportPanel:
@@ -115,8 +120,8 @@ class ImportPanel:
         with gr.Column(elem_id="gate"):
             self.said = gr.HTML("", elem_id="came", js_on_load=LIVE_REGION)
             with gr.Row(visible=False, elem_classes="tight buttons", elem_id="answer") as self.question:
-                self.anyway = gr.Button("Open it anyway", size="sm", min_width=120, variant="stop", elem_id="anyway")
-                self.leave = gr.Button("Leave it", size="sm", min_width=80, elem_id="leave")
+                self.anyway = gr.Button("Open anyway", size="sm", min_width=120, variant="stop", elem_id="anyway")
+                self.leave = gr.Button(DONT_OPEN, size="sm", min_width=80, elem_id="leave")
         self.is_open = gr.State(False)
         self.shown = [self.pending, self.brought, self.said, self.question, self.anyway, self.leave]
         self.panels = [self.is_open, self.panel]
@@ -137,7 +142,7 @@ class ImportPanel:
     def ask(self, arrival: Arrival, brought: Brought = NOTHING) -> dict:
         """What the gate shows of a skill that is not opened yet, or not at all."""
         may = arrival.gravest == "ask"
-        buttons = [gr.Row(visible=True), gr.Button(visible=may), gr.Button("Leave it" if may else "Close")]
+        buttons = [gr.Row(visible=True), gr.Button(visible=may), gr.Button(DONT_OPEN if may else "Close")]
         waits = (replace(arrival, files={}), brought) if may else (None, NOTHING)
         return self._values(*waits, render.asked(arrival), *buttons)
 

@@ -90,12 +90,12 @@ class LibraryPanel:
             )
             self.subtask = gr.Dropdown([ALL, *SUBTASKS], value=ALL, label="Subtask", filterable=False, min_width=150)
             self.order = gr.Dropdown(
-                list(ORDERS), value="Best match", label="Order", filterable=False, min_width=130, elem_id="order"
+                list(ORDERS), value="Best match", label="Sort by", filterable=False, min_width=130, elem_id="order"
             )
             self.whose = gr.Radio(
                 list(WHOSE),
                 value="All",
-                label="Whose",
+                label="Show",
                 elem_id="whose",
                 min_width=370,
                 visible=bool(self.shelf),
@@ -122,11 +122,12 @@ class LibraryPanel:
     def find(self, values: dict, limit: int) -> dict[Component, Any]:
         """Updates for `found`: the first cards of what fits. Raises ShelfError."""
         owner, hypernetwork = self._owner(values), self._hypernetwork(values)
-        subtask, whose = values[self.subtask], WHOSE.get(values[self.whose], "all")
+        subtask = "" if values[self.subtask] == ALL else values[self.subtask]
+        whose = WHOSE.get(values[self.whose], "all")
         found = self.catalogue.find(
             owner,
             values[self.query],
-            "" if subtask == ALL else subtask,
+            subtask,
             whose,
             ORDERS.get(values[self.order], "match"),
             limit,
@@ -134,7 +135,7 @@ class LibraryPanel:
             self._neighbours(owner, hypernetwork),
             self.studio.count_tokens,
         )
-        shown = library_render.cards(found, bool(self.shelf and owner), whose, values[self.query])
+        shown = library_render.cards(found, bool(self.shelf and owner), whose, values[self.query], subtask)
         return {self.limit: limit, self.count: library_render.count(found), self.cards: shown}
 
     def renew(self, values: dict) -> dict[Component, Any]:
@@ -155,7 +156,7 @@ class LibraryPanel:
         on_it = set(neighbours.keys) if neighbours else set()
         left = [key for key in texts if key not in on_it]
         own = all(key.startswith(OWN) for key in left)
-        label = "Draw the map" if neighbours is None else "Draw it anew with yours" if own else "Draw it anew"
+        label = "Draw the map" if neighbours is None else "Redraw with yours" if own else "Redraw"
         is_current = neighbours is not None and not left
         return {
             self.map: library_render.atlas(neighbours, known),
@@ -176,8 +177,9 @@ class LibraryPanel:
 
     def _diff(self, values: dict, id_: str, old: int, new: int) -> dict[Component, Any]:
         owner = owner_of(values[self.identity])
-        texts = [self.shelf.version(owner, id_, number).text for number in (old, new)]
-        shown = library_render.diff(diff(*texts)) if old != new else ""
+        one, other = (self.shelf.version(owner, id_, number) for number in (old, new))
+        changed = diff(one.text, other.text)
+        shown = library_render.diff(changed, one.beside != other.beside) if old != new else ""
         return {self.diff: shown, self.old: str(old), self.new: str(new)}
 
     def _owner(self, values: dict) -> str:
@@ -250,9 +252,7 @@ class LibraryPanel:
         elif what == "back":
             own = values[self.shown]
             made = self.shelf.go_back(owner, own, int(id_))
-            said = library_render.said(
-                f"{made.name} is as in version {id_} again, kept as version {made.newest.number}."
-            )
+            said = library_render.said(f"Restored version {id_} of {made.name} as version {made.newest.number}.")
         else:
             return {}
         shown = {}

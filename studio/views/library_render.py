@@ -24,6 +24,8 @@ EDGE = 3.0  # percent of the map that stay free at its sides
 NOTHING = "No skill fits. Take a word away, or choose all subtasks."
 NONE_OWN = "You have no skills of your own yet. Fork one, or save what stands in the editor of the Compare tab."
 NONE_DELETED = "Nothing is deleted."
+NONE_OWN_OF_IT = "None of your skills fits. Choose all subtasks."
+NONE_DELETED_OF_IT = "No deleted skill fits. Choose all subtasks."
 NO_VERSIONS = "Choose Versions on the card of a skill of yours: every text that you saved of it shows here."
 NOT_KEPT = (
     "This server keeps no skills of your own. The text that you edit and its examples stay in your browser; the other "
@@ -33,20 +35,29 @@ NO_MAP = (
     "The map shows which skills are alike by what their adapters do, whatever their words. It has not been drawn for "
     "this hypernetwork yet."
 )
+POINT = "Point at a skill to see its nearest ones; click to open it."
 
 
 # ---- the cards ----
 
 
-def cards(found: Found, keeps: bool, whose: str, query: str) -> str:
-    """The cards of what was found; `keeps`: the server can keep a visitor's own."""
+def cards(found: Found, keeps: bool, whose: str, query: str, subtask: str = "") -> str:
+    """The cards of what was found; `keeps`: the server can keep a visitor's own; `subtask`: '' for all."""
     if not found.cards:
-        nothing = {"own": NONE_OWN, "bin": NONE_DELETED}.get(whose, NOTHING) if not query.strip() else NOTHING
-        return f'<p class="hint">{nothing}</p>'
+        return f'<p class="hint">{_nothing(whose, query, subtask)}</p>'
     items = "".join(_card(card, keeps) for card in found.cards)
     left = found.total - len(found.cards)
     more = f'<button type="button" class="act" data-do="more">Show {min(left, MORE):,} more</button>' if left else ""
     return f'<ul class="cards">{items}</ul>{more}'
+
+
+def _nothing(whose: str, query: str, subtask: str) -> str:
+    """Why there are no cards, and what to do."""
+    if query.strip() or whose not in ("own", "bin"):
+        return NOTHING
+    if subtask:
+        return NONE_OWN_OF_IT if whose == "own" else NONE_DELETED_OF_IT
+    return NONE_OWN if whose == "own" else NONE_DELETED
 
 
 def count(found: Found) -> str:
@@ -93,7 +104,7 @@ def _acts(card: Card, keeps: bool) -> str:
         )
 
     if card.deleted:
-        return act("restore", "Take back") + act("erase", "Delete for good", "There is no way back. Delete?")
+        return act("restore", "Take back") + act("erase", "Delete for good", "This can't be undone. Delete?")
     acts = [act("open", "Open")]
     if keeps:
         acts.append(act("fork", "Fork"))
@@ -109,13 +120,12 @@ def _acts(card: Card, keeps: bool) -> str:
 
 
 def _score(score: Score | None, has_examples: bool) -> str:
-    """How much of what reading the skill gives its adapter keeps, in words and as a bar with a mark for reading."""
+    """How much of what the skill in the prompt gives its adapter keeps, in words and as a bar with a mark for that."""
     if score is None:
         why = "Not checked with this hypernetwork yet" if has_examples else "Has no examples to be checked on"
         return f'<p class="kept quiet">{why}</p>'
-    counts = f"passes {score.parametric} of {score.n}; reading it {score.read}, without it {score.without}"
     verdict = (
-        f"Adapter keeps {100 * score.kept:.0f}{NBSP}% of what reading gives"
+        f"Adapter keeps {100 * score.kept:.0f}{NBSP}% of what the skill in the prompt gives"
         if score.kept is not None
         else "Only the adapter helps"
         if score.gain > 0
@@ -124,7 +134,8 @@ def _score(score: Score | None, has_examples: bool) -> str:
     share, read = (100 * passed / score.n for passed in (score.parametric, score.read))
     return (
         f'<div class="kept"><span class="meter" aria-hidden="true"><i style="width:{share:.0f}%"></i>'
-        f'<b style="left:{read:.0f}%"></b></span><span>{verdict}:</span> <span class="quiet">{counts}</span></div>'
+        f'<b style="left:{read:.0f}%"></b></span><span>{verdict}:</span> '
+        f'<span class="quiet">{score.counts}</span></div>'
     )
 
 
@@ -171,10 +182,10 @@ def _version(version: Version, newest: bool) -> str:
     number = version.number
     about = (when(version.saved), f"{len(version.text):,} characters", _files(version.files))
     back = (
-        '<span class="chip">now</span>'
+        '<span class="chip">current</span>'
         if newest
         else f'<button type="button" class="act" data-do="back" data-id="{number}" '
-        f'aria-label="Go back to version {number}">Go back to it</button>'
+        f'aria-label="Restore version {number}">Restore</button>'
     )
     return (
         f'<li><b>{number}</b><span class="how">{escape(version.note)} '
@@ -184,12 +195,13 @@ def _version(version: Version, newest: bool) -> str:
     )
 
 
-def diff(lines: Sequence[tuple[str, str]] | None) -> str:
+def diff(lines: Sequence[tuple[str, str]] | None, files_differ: bool = False) -> str:
     """The lines that changed between two versions; None: too many to compare."""
     if lines is None:
         return '<p class="hint">These texts have too many lines to compare. Open either of them.</p>'
     if not lines:
-        return '<p class="hint">Both are the same.</p>'
+        files = " Their files differ." if files_differ else ""
+        return f'<p class="hint">The text is the same in both versions.{files}</p>'
     tags = {"+": "ins", "-": "del", " ": "span", "@": "i"}
     marks = {"@": "…", "-": "\u2212"}
     shown = "".join(f"<{tags[kind]}>{marks.get(kind, kind)} {escape(line)}</{tags[kind]}>" for kind, line in lines)
@@ -233,8 +245,7 @@ def atlas(neighbours: Neighbours | None, known: dict[str, tuple[str, str]]) -> s
     )
     return (
         f'<div class="atlas"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{"".join(lines)}'
-        f'</svg><ul>{"".join(points)}</ul></div><p class="told">Point at a skill for its nearest; a click opens it.</p>'
-        f'<p class="legend quiet">{legend}</p>'
+        f'</svg><ul>{"".join(points)}</ul></div><p class="told">{POINT}</p><p class="legend quiet">{legend}</p>'
     )
 
 

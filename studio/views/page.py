@@ -4,6 +4,7 @@ A skill is chosen and its first example filled in, so that the first click on Co
 """
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -93,7 +94,7 @@ def build(
                     editor = (skill.source, skill.chosen, compare.brought, compare.trace)
                     train = TrainPanel(studio, training, catalogue, identity, *editor)
                 else:
-                    gr.HTML(train_render.off(why_not), elem_id="train-off")
+                    gr.HTML(train_render.off(why_not, os.environ.get("SPACE_ID", "")), elem_id="train-off")
             with gr.Tab("Share", elem_id="sharing") as share_tab:
                 share = SharePanel(Sharing(studio), skill, compare, training, identity)
         opening = _wire(demo, studio, skill, compare, share, rooms)
@@ -433,7 +434,7 @@ def _wire_library(
             kept = shelf.save(owner, text, own if own in known else "", origin, files)
         except SHOWN as error:
             return {skill.kept: render.notice(str(error)), skill.saved: ""}
-        said = f"Kept as version {kept.newest.number} of {kept.name}, in your part of the library."
+        said = f"Saved as version {kept.newest.number} of {kept.name}. You find it in the Library tab under Yours."
         if kept.id in known and known[kept.id].files and not files:
             said += " The files of the version before stay with that one."
         shown = [kept.id, text, "", *skill.bring(text, brought, True)]  # for `kept_as`

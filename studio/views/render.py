@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from html import escape
 
 from skills.archive import EVALS
-from skills.scan import Finding
+from skills.scan import Finding, Severity
 from skills.skill import Problem
 from studio.fidelity import COLUMNS, UNKNOWN, Fidelity
 from studio.intake import Arrival
 from studio.service import (
+    CUT_OFF,
     MAX_SHARE,
     PANES,
     STACK_PANES,
@@ -31,6 +32,13 @@ MAX_PROBLEMS = 20  # shown at once; the rest is counted
 MAX_QUOTE = 80  # characters of a line that is quoted beside its problem
 MAX_FINDINGS = 40  # shown at once; the gravest come first
 MAX_LEFT = 8  # names of files that are told
+
+# How grave a finding is -> its word, and the look of its line
+SEVERITIES: dict[Severity, tuple[str, str]] = {
+    "block": ("Blocked", "error"),
+    "ask": ("Check this", "warning"),
+    "note": ("Note", "note"),
+}
 
 _EMPTY_PANES = (
     "The model alone: it gets your prompt and nothing else.",
@@ -71,7 +79,7 @@ def live_line(examination: Examination, text: str) -> str:
     verdict = ", ".join(counts) or "meets the specification"
     grave = [finding for finding in examination.findings if finding.severity != "note"]
     if grave:
-        verdict += f", {counted(len(grave), 'finding')} of the scan"
+        verdict += f", {counted(len(grave), 'scan finding')}"
     blocked = any(finding.severity == "block" for finding in grave)
     state = "error" if errors or blocked else "warning" if problems or grave else "valid"
     parts = [f'<p class="length"><b>{length}</b> <span data-severity="{state}">{verdict}</span></p>']
@@ -91,16 +99,14 @@ def asked(arrival: Arrival) -> str:
     """What was found in a skill that has come in, and whether it can be opened."""
     grave = [finding for finding in arrival.findings if finding.severity != "note"]
     said = {
-        "block": "is not opened: it holds what no skill should. Nothing was made of it.",
-        "ask": "is not open yet. Look at this first; nothing was made of it so far.",
+        "block": "was not opened: it contains what no skill should. Nothing was done with it.",
+        "ask": "is not open yet. Check this first; nothing was done with it so far.",
     }[arrival.gravest]
     severity = "error" if arrival.gravest == "block" else "warning"
     what = f"<b>{escape(arrival.name)}</b> from {_source(arrival)}"
     head = f'<p class="problem" data-severity="{severity}">{what} {said}</p>'
     notes = arrival.findings[len(grave) :]
-    return (
-        head + _findings(grave) + _folded(notes, "note to know besides", "notes to know besides") + _not_taken(arrival)
-    )
+    return head + _findings(grave) + _folded(notes, "further note") + _not_taken(arrival)
 
 
 def opened(arrival: Arrival) -> str:
@@ -109,11 +115,7 @@ def opened(arrival: Arrival) -> str:
     said = f"Opened <b>{escape(arrival.name)}</b> from {_source(arrival)}{examples}."
     found = arrival.findings
     clean = "" if found else " The scan found nothing."
-    return (
-        f'<p class="line" data-state="done">{said}{clean}</p>'
-        + _folded(found, "finding of the scan", "findings of the scan")
-        + _not_taken(arrival)
-    )
+    return f'<p class="line" data-state="done">{said}{clean}</p>' + _folded(found, "scan finding") + _not_taken(arrival)
 
 
 def beside(brought: Brought, kept: bool, keeps: bool) -> str:
@@ -124,26 +126,28 @@ def beside(brought: Brought, kept: bool, keeps: bool) -> str:
     others = [name for name in brought.files if name != EVALS]
     if not others and not brought.evals:
         return ""
+    names = brought.files or (EVALS,)
+    save = f"not saved yet: press Save to keep {'it' if len(names) == 1 else 'them'}."
     where = (
         "kept with it."
         if kept
-        else ("not kept yet: Save does that." if keeps else "not kept: this server keeps no skills.")
-        + (" A reload leaves the text and its examples alone." if others else "")
+        else (save if keeps else "not kept: this server keeps no skills.")
+        + (" A reload keeps only the text and its examples." if others else "")
     )
     bundle = "Download gives the text alone, the bundle under Share all of it."
-    return f'<p class="hint">Beside the text: {_names(brought.files or (EVALS,))}, {where} {bundle}</p>'
+    return f'<p class="hint">Beside the text: {_names(names)}, {where} {bundle}</p>'
 
 
 def expected_line(expected: str | None, has_examples: bool, edited: bool = False) -> str:
-    """What the panes are held against, or why there is nothing to hold them against; `edited`: the skill has examples
-    of the text as it ships, which was changed."""
+    """What the panes are compared with, or why there is nothing; `edited`: the skill has examples of the text as it
+    ships, which was changed."""
     if expected is not None and edited:
         said = "You changed this skill, so the answers are not judged. As it ships, it asks for"
         return f'<p class="expected"><span>{said}</span> <code>{escape(expected)}</code></p>'
     if expected is not None:
         return f'<p class="expected"><span>Expected answer</span> <code>{escape(expected)}</code></p>'
     reason = "This prompt is your own" if has_examples else "This skill brings no examples"
-    return f'<p class="expected"><span>{reason}, so there is no expected answer to hold the panes against.</span></p>'
+    return f'<p class="expected"><span>{reason}, so there is no expected answer to compare with.</span></p>'
 
 
 def from_link(message: str, same: bool | None) -> str:
@@ -236,7 +240,7 @@ def overlaps(found: Sequence[Overlap]) -> str:
 
 def stale_check(stale: bool) -> str:
     """A warning that the check on show and the editor hold different texts."""
-    text = "This was found for an earlier text. Check again to see how the new one does."
+    text = "This check is of an earlier text. Press Check on its examples for the new one."
     return f'<p class="problem" data-severity="warning">{text}</p>' if stale else ""
 
 
@@ -265,7 +269,7 @@ def _not_taken(arrival: Arrival) -> str:
     """Which files of a skill the studio does not take."""
     if not arrival.not_taken:
         return ""
-    return f'<p class="hint">Not taken, as every bundle gets them anew: {_names(arrival.not_taken)}.</p>'
+    return f'<p class="hint">Left out, because each bundle makes them again: {_names(arrival.not_taken)}.</p>'
 
 
 def _names(names: Sequence[str]) -> str:
@@ -273,11 +277,10 @@ def _names(names: Sequence[str]) -> str:
     return listed + (f" and {len(names) - MAX_LEFT:,} more" if len(names) > MAX_LEFT else "")
 
 
-def _folded(findings: Sequence[Finding], one: str, many: str) -> str:
+def _folded(findings: Sequence[Finding], what: str) -> str:
     if not findings:
         return ""
-    what = one if len(findings) == 1 else many
-    return f"<details><summary>{len(findings):,} {what}</summary>{_findings(findings)}</details>"
+    return f"<details><summary>{counted(len(findings), what)}</summary>{_findings(findings)}</details>"
 
 
 def _findings(findings: Sequence[Finding]) -> str:
@@ -287,11 +290,7 @@ def _findings(findings: Sequence[Finding]) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    kind, severity = {
-        "block": ("Refused", "error"),
-        "ask": ("Look at this", "warning"),
-        "note": ("Note", "note"),
-    }[finding.severity]
+    kind, severity = SEVERITIES[finding.severity]
     place = [escape(finding.path[:MAX_QUOTE])] if finding.path not in ("", "SKILL.md") else []
     place += [f"line {finding.line}"] if finding.line else []
     head = f"<b>{', '.join([kind, *place])}</b> {escape(finding.message)}"
@@ -316,7 +315,8 @@ def _pane(title: str, empty: str, view: PaneView | None, answering: bool) -> str
         chip = f'<span class="chip" data-verdict="{verdict}">{verdict}</span>'
     caret = '<span class="caret" aria-hidden="true"></span>' if answering and not view.done else ""
     nothing = '<span class="hint">An empty answer.</span>' if view.done and not view.text else ""
-    note = f'<p class="note">{escape(view.note)}</p>' if view.note else ""
+    more = " Raise Length under Settings." if view.note == CUT_OFF else ""
+    note = f'<p class="note">{escape(view.note)}{more}</p>' if view.note else ""
     label = f'tabindex="0" aria-label="{escape(title)}: answer"'
     answer = f'<pre class="answer" {label}>{escape(view.text)}{nothing}{caret}</pre>'
     details = f"{answer}{note}{_cost(view)}{_diff(view)}"
@@ -347,7 +347,7 @@ def _diff(view: PaneView) -> str:
     words = "".join(f"<{tags[kind]}>{escape(text)}</{tags[kind]}>" for kind, text in view.diff)
     # Where nothing is shared, the diff says no more than the two texts do: it stays folded.
     is_open = " open" if any(kind == "same" and text.strip() for kind, text in view.diff) else ""
-    summary = "<summary>Word diff, expected to answered</summary>"
+    summary = "<summary>Word diff: expected and given answer</summary>"
     return f'<details class="diff"{is_open}>{summary}<pre>{words}</pre></details>'
 
 

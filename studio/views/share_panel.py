@@ -18,7 +18,7 @@ from studio.hub import Pushed, can_sign_in
 from studio.service import StudioError
 from studio.sharing import PROBLEMS, Brought, Ready, Sharing
 from studio.views import render, share_render
-from studio.views.account import attempted, forget_token, token_of, tried
+from studio.views.account import PRIVATE_LABEL, TOKEN_LABEL, attempted, forget_token, token_of, tried
 from studio.views.compare_panel import ComparePanel, digest, still_there
 from studio.views.gpu import on_gpu
 from studio.views.skill_panel import SkillPanel, source_text
@@ -28,6 +28,9 @@ from studio.views.wiring import ACTIONS, HUB, LIVE_REGION, MODEL, NO_MEMORY, QUI
 ON_MODEL = MODEL | {"show_progress": "hidden", "api_visibility": "private"}
 BUNDLES = [".skill", ".zip"]
 GOODS = BUNDLE, HYPERNETWORK = "The bundle of the skill", "The hypernetwork in use"
+PUSH_ASKED = "The scan found something. Read it below, then press Push anyway if you still want to push."
+PUSH_BLOCKED = "Not pushed: the scan blocked it. Fix what is listed below and push again."
+OPEN_BLOCKED = "This skill can't be opened: the scan blocked it, for the reasons below."
 
 # The bundle is made when it is asked for; then this clicks on the link to it.
 _FETCH = """() => { document.querySelector("#bundle-file")?.click(); }"""
@@ -86,7 +89,7 @@ class SharePanel:
             sign_in.click(None, js=_COME_BACK, api_visibility="private")
         with gr.Row(elem_classes="tight ask"):
             self.token = gr.Textbox(
-                label="Or a token with the right to write" if can_sign_in() else "Token with the right to write",
+                label=f"Or a {TOKEN_LABEL.lower()}" if can_sign_in() else TOKEN_LABEL,
                 type="password",
                 max_lines=1,
                 placeholder="hf_…",
@@ -94,7 +97,7 @@ class SharePanel:
                 html_attributes=NO_MEMORY,
                 elem_id="token",
             )
-            self.who = gr.Button("Whose is it?", size="sm", min_width=110, elem_id="who")
+            self.who = gr.Button("Check account", size="sm", min_width=110, elem_id="who")
         self.account = gr.HTML("", elem_id="account", js_on_load=LIVE_REGION)
         self.what = gr.Radio(
             list(GOODS),
@@ -106,7 +109,7 @@ class SharePanel:
         with gr.Row(elem_classes="tight"):
             self.target = gr.Textbox(
                 label="Repository",
-                placeholder="its own name, in your account",
+                placeholder="default: its own name, in your account",
                 max_lines=1,
                 min_width=180,
                 html_attributes=NO_MEMORY,
@@ -116,10 +119,8 @@ class SharePanel:
                 label="What changed (optional)", placeholder="Add …", max_lines=1, min_width=180, elem_id="push-message"
             )
         with gr.Row(elem_classes="tight"):
-            self.private = gr.Checkbox(
-                False, label="Make a new repository private", min_width=150, elem_id="push-private"
-            )
-            takes = " (takes a token)" if can_sign_in() else ""  # a sign-in reaches what this app made alone
+            self.private = gr.Checkbox(False, label=PRIVATE_LABEL, min_width=150, elem_id="push-private")
+            takes = " (needs a token)" if can_sign_in() else ""  # a sign-in reaches what this app made alone
             self.proposal = gr.Checkbox(
                 False,
                 label=f"As a pull request to somebody else's repository{takes}",
@@ -128,9 +129,7 @@ class SharePanel:
             )
         with gr.Row(elem_classes="tight buttons"):
             self.push = gr.Button("Push", variant="primary", size="md", min_width=110, elem_id="push")
-            self.anyway = gr.Button(
-                "Push it all the same", size="sm", min_width=150, visible=False, elem_id="push-anyway"
-            )
+            self.anyway = gr.Button("Push anyway", size="sm", min_width=110, visible=False, elem_id="push-anyway")
         self.line = gr.HTML("", elem_id="push-line", js_on_load=LIVE_REGION)
         self.objections = gr.HTML("", elem_id="push-findings")
 
@@ -159,7 +158,7 @@ class SharePanel:
 
     def _make_verify(self) -> None:
         gr.HTML("<h2>Verify a bundle</h2>", elem_classes="heading part")
-        gr.HTML('<p class="hint">The adapter is made again from the text and held against the one in the bundle.</p>')
+        gr.HTML('<p class="hint">The adapter is made again from the text and compared with the one in the bundle.</p>')
         with gr.Row(elem_classes="tight buttons"):
             self.verify = gr.UploadButton(
                 "Choose a bundle (.skill)", size="sm", min_width=150, file_types=BUNDLES, elem_id="verify"
@@ -256,11 +255,11 @@ class SharePanel:
             severities = {finding.severity for finding in ready.findings} if ready else set()
             if "block" in severities:
                 shown[self.objections] = share_render.findings(ready.findings)
-                message, state, ready = "This is not pushed, because of what the scan found.", "failed", None
+                message, state, ready = PUSH_BLOCKED, "failed", None
             elif "ask" in severities and accepted != digest(text):
                 shown |= {self.objections: share_render.findings(ready.findings), self.anyway: gr.Button(visible=True)}
                 shown[self.accepted] = digest(text)
-                message, state, ready = "Look at this before everybody can.", "failed", None
+                message, state, ready = PUSH_ASKED, "failed", None
             waits = gr.Button(interactive=state == "failed")  # otherwise the second step goes on
             yield {**shown, self.push: waits, self.line: render.activity(message, state), self.ready: ready}
 
@@ -313,8 +312,8 @@ class SharePanel:
         )
         usable = pulled is not None and not pulled.is_blocked
         if pulled and pulled.is_blocked:
-            problem = render.activity("It is not opened, because of what the scan found.", "failed")
-        opens = "Open it all the same" if pulled and pulled.is_asked else "Open in the editor"
+            problem = render.activity(OPEN_BLOCKED, "failed")
+        opens = "Open anyway" if pulled and pulled.is_asked else "Open in the editor"
         yield [
             gr.Button(interactive=True),
             problem,
@@ -361,7 +360,7 @@ class SharePanel:
             job = self.training.in_use(values[self.identity])
             if job is None:
                 raise StudioError(
-                    "You use the hypernetwork that shipped. Train one, and use it: then it can be pushed."
+                    "You are using the shipped hypernetwork. Train one and press Use it; then you can push it here."
                 )
             return Ready(checkpoint_of(job), repository_of(job))
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from skills.archive import SkillFiles
-from skills.scan import Finding, Severity
+from skills.scan import Finding
 from studio.bundle import Mismatch, Verification
 from studio.hub import Pushed, Shared
 from studio.sharing import Incoming
-from studio.views.render import size
+from studio.views.render import SEVERITIES, size
 from studio.wording import counted
 
 MAX_FINDINGS = 30  # shown at once; the rest is counted
@@ -20,21 +20,14 @@ MAX_FILES = 60
 MAX_TEXT = 20_000  # characters of a skill that are shown before it is opened
 ADAPTER_TAG = "base_model:adapter:"  # the Hub makes it of a card's metadata
 
-# How grave a finding is -> its word, and the look of its line
-SEVERITIES: dict[Severity, tuple[str, str]] = {
-    "block": ("Blocked", "error"),
-    "ask": ("Look at this", "warning"),
-    "note": ("Good to know", "note"),
-}
-
 NOT_SIGNED_IN = (
     "A push goes to your own account, with your own token. It is used for the click that you make and kept nowhere."
 )
 NO_LIST = "Search shows here what people have shared. Nothing is asked of the Hub before you press it."
 NOTHING_FOUND = "Nobody has shared a skill of that name. Try a part of it, or leave the field empty for all."
 NOTHING_PULLED = (
-    "A skill that you pull is shown here with everything that a careful person would want to know of it. Only then you "
-    "open it."
+    "A skill that you pull is shown here with everything that a careful person would want to know of it. You decide "
+    "after that whether to open it."
 )
 
 
@@ -48,7 +41,7 @@ def open_skill(source: SkillFiles | None, checked: bool, problem: str = "") -> s
     evaluation = (
         "The card has the evaluation on the skill's own examples."
         if checked
-        else "The card has no evaluation yet: check the skill on its examples under Compare, then it has."
+        else "The card has no evaluation yet. To add one, press Check on its examples under Compare."
         if source.evals
         else "The skill has no examples, so the card has no evaluation."
     )
@@ -67,7 +60,7 @@ def link(url: str, text: str) -> str:
 
 def account(name: str) -> str:
     """Whose token it is."""
-    return f'<p class="line" data-state="done">This is the account <b><bdi>{escape(name)}</bdi></b>.</p>'
+    return f'<p class="line" data-state="done">Your account is <b><bdi>{escape(name)}</bdi></b>.</p>'
 
 
 def pushed(done: Pushed, home: str) -> str:
@@ -76,10 +69,10 @@ def pushed(done: Pushed, home: str) -> str:
     if done.is_pull_request:
         what = f"{link(done.url, 'A pull request')} waits at {link(home, done.repository)}, commit {at}."
     elif done.is_same:
-        what = f"{link(home, done.repository)} holds just this already: {link(done.url, 'commit')} {at}."
+        what = f"{link(home, done.repository)} already holds exactly this: {link(done.url, 'commit')} {at}."
     else:
-        how = "The new repository" if done.is_new else "A new revision of"
-        what = f"{how} {link(home, done.repository)} is there: {link(done.url, 'commit')} {at}."
+        how = "Created" if done.is_new else "Pushed a new revision of"
+        what = f"{how} {link(home, done.repository)}: {link(done.url, 'commit')} {at}."
     return f'<p class="outcome" data-state="done">{what}</p>'
 
 
@@ -139,7 +132,7 @@ def verification(outcome: Verification) -> str:
 
 
 def _shared(each: Shared) -> str:
-    facts = [f"{each.downloads:,} downloads", counted(each.likes, "like"), each.updated[:10]]
+    facts = [counted(each.downloads, "download"), counted(each.likes, "like"), each.updated[:10]]
     base = next((tag.removeprefix(ADAPTER_TAG) for tag in each.tags if tag.startswith(ADAPTER_TAG)), "")
     about = f'<span class="quiet">for {escape(base)}</span>' if base else ""
     private = '<span class="chip">private</span>' if each.private else ""

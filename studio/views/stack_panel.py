@@ -86,7 +86,7 @@ class StackPanel:
     def skill(self, text: str, parts: Stack, identity: Any = None) -> Source:
         """What is compared: the text in the editor, or the stack of it and the added skills.
 
-        Raises StudioError for a skill that is not the visitor's, or there no more.
+        Raises StudioError for a skill that is not the visitor's, or no longer there.
         """
         if len(parts) == 1:
             return text
@@ -165,7 +165,7 @@ class StackPanel:
         return part.text or self.studio.library.get(part.key).text
 
     def _own(self, key: str, identity: Any) -> ShelfSkill:
-        """Raises StudioError for one that is not this visitor's, or there no more."""
+        """Raises StudioError for one that is not this visitor's, or no longer there."""
         try:
             skill = self.shelf.get(owner_of(identity), key.removeprefix(OWN))
         except ShelfError as error:

@@ -19,7 +19,7 @@ from skills.evals import WITHOUT_VALUE, Assertion, Eval
 from skills.skill import Skill, SkillError
 from studio import turns
 from studio.catalogue import OWN, SHIPPED, Catalogue
-from studio.examples import Example, ExampleError, judged_by
+from studio.examples import NO_EXAMPLE, Example, ExampleError, judged_by
 from studio.jobs import Job, JobError
 from studio.service import Studio, StudioError
 from studio.sharing import Brought
@@ -30,6 +30,7 @@ from studio.views.skill_panel import source_text
 from studio.views.train_push import PushPart
 from studio.views.visitor import Training, arrived, checkpoint_of, owner_of, repository_of
 from studio.views.wiring import ACTIONS, LIVE_REGION, QUICK
+from studio.wording import counted
 
 TICK = 2  # seconds between two looks at a training that goes on
 EACH = QUICK | {"trigger_mode": "multiple"}  # no click or edit may be lost
@@ -169,16 +170,23 @@ class TrainPanel:
                 self.minutes = gr.Slider(
                     min(1, most), most, min(MINUTES, most), step=0.5, label="Minutes", min_width=220, elem_id="minutes"
                 )
-                self.kept_out = gr.Slider(10, 50, KEPT_OUT, step=5, label="Kept out to judge by (%)", min_width=220)
+                self.kept_out = gr.Slider(
+                    10, 50, KEPT_OUT, step=5, label="Examples kept out for testing (%)", min_width=220
+                )
             self.change = gr.Radio(list(CHANGES), value=NORMAL, label="How much it may change", elem_id="change")
             with gr.Accordion("More settings", open=False, elem_classes="folded"):
                 with gr.Row(elem_classes="tight"):
                     self.replay = gr.Slider(
-                        0, 8, 4, step=1, label="Shipped kinds of skills in each step, against forgetting", min_width=150
+                        0,
+                        8,
+                        4,
+                        step=1,
+                        label="Skills of the shipped kinds replayed in each step (limits forgetting)",
+                        min_width=150,
                     )
                     self.texts = gr.Slider(1, 8, 3, step=1, label="Wordings of each skill's text", min_width=150)
                     self.patience = gr.Slider(
-                        1, 20, 4, step=1, label="Looks without a gain before it stops", min_width=150
+                        1, 20, 4, step=1, label="Evaluations without improvement before stopping", min_width=150
                     )
                     self.seed = gr.Number(0, precision=0, minimum=0, maximum=2**31 - 1, label="Seed", min_width=80)
                 self.go_on = gr.Checkbox(False, label="Go on from the hypernetwork in use, not from the shipped one")
@@ -422,10 +430,10 @@ class TrainPanel:
         return shown
 
     def _example(self, owner: str, skill: str, id: int) -> tuple[int, Example]:
-        """An example with its number in the table. Raises ExampleError where it is there no more."""
+        """An example with its number in the table. Raises ExampleError where it is no longer there."""
         found = enumerate(self.training.book.examples(owner, skill), 1)
         if (numbered := next((pair for pair in found if pair[1].id == id), None)) is None:
-            raise ExampleError("This example is no longer in your book. Reload the page.")
+            raise ExampleError(NO_EXAMPLE)
         return numbered
 
     def _choose(self, identity: Any, event: gr.EventData) -> dict[Component, Any]:
@@ -469,7 +477,8 @@ class TrainPanel:
                     count += self.training.book.import_file(owner, path, skill)
                 except ExampleError as error:  # the other files are taken
                     wrong += render.notice(str(error))
-            said = render.activity(f"{count:,} imported." if count else "Nothing new was imported.", "done")
+            new = f"{counted(count, 'example')} imported." if count else "Nothing new was imported."
+            said = render.activity(new, "done")
             shown = zip(self.prepared, self.prepare(identity, skill, left_out), strict=True)
             return {**dict(shown), self.said: (said if count or not wrong else "") + wrong}
 

@@ -11,11 +11,11 @@ import gradio as gr
 from studio.hub import Hub, HubError
 from studio.jobs import JobError
 from studio.views import render, train_render
-from studio.views.account import forget_token, token_of, tried
+from studio.views.account import PRIVATE_LABEL, TOKEN_LABEL, forget_token, token_of, tried
 from studio.views.visitor import Training, checkpoint_of, owner_of, repository_of
 from studio.views.wiring import HUB, LIVE_REGION, NO_MEMORY
 
-NO_TOKEN = "Give a token with the right to write, from hf.co/settings/tokens."
+NO_TOKEN = "Give a token with write access, from hf.co/settings/tokens."
 
 
 class PushPart:
@@ -36,7 +36,7 @@ class PushPart:
                     elem_id="job-push-to",
                 )
                 self.token = gr.Textbox(
-                    label="Token with the right to write",
+                    label=TOKEN_LABEL,
                     type="password",
                     placeholder="hf_…",
                     max_lines=1,
@@ -46,7 +46,7 @@ class PushPart:
                 )
             with gr.Row(elem_classes="tight buttons"):
                 self.push = gr.Button("Push", size="sm", min_width=80, elem_id="job-push-it")
-                self.private = gr.Checkbox(True, label="A new repository is private", min_width=160)
+                self.private = gr.Checkbox(True, label=PRIVATE_LABEL, min_width=160)
             self.line = gr.HTML("", elem_id="job-push-line", js_on_load=LIVE_REGION)
 
     def wire(self, identity: gr.BrowserState, job: gr.Textbox) -> None:

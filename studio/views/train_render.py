@@ -65,6 +65,7 @@ PARTS = {  # by their name in a report: the heading in the table, and the name i
     "neutral text": ("Text that has nothing to do with skills", "Other text"),
 }
 
+CLONE = "git clone https://huggingface.co/spaces/{space} parametric-skills\ncd parametric-skills\n"
 START = """python3 -m venv .venv
 .venv/bin/pip install -r requirements.txt
 .venv/bin/python app.py"""
@@ -90,11 +91,14 @@ class SkillRow:
     chosen: bool
 
 
-def off(why: str) -> str:
-    """The tab where nothing can be trained, and how to train elsewhere."""
+def off(why: str, space: str = "") -> str:
+    """The tab where nothing can be trained, and how to train elsewhere; `space` is the Space that this is, or ''."""
+    where, start = "On your own machine, in a copy of this repository:", START
+    if space:
+        where, start = "On your own machine:", CLONE.format(space=space) + START
     return (
-        f'<h2>Training is not available here</h2><p>{escape(why)}</p><p class="hint">On a machine of yours:</p>'
-        f"<pre>{escape(START)}</pre>"
+        f'<h2>Training is not available here</h2><p>{escape(why)}</p><p class="hint">{where}</p>'
+        f"<pre>{escape(start)}</pre>"
     )
 
 
@@ -285,14 +289,14 @@ def estimate(minutes: float, kept_out: int, before: int) -> str:
     examples, seconds = counted(kept_out, "kept-out example"), 60 * minutes
     usual = usual_minutes()
     slower = usual / RefitConfig.minutes
-    measured = f"the measuring of {examples} before and after"
+    measured = f"measuring {examples} before and after"
     if slower * SECONDS_A_QUESTION * (kept_out + MEASURED_TOO) > MEASURING * seconds:
-        measured = f"the measuring, before and after, of as many of {examples} as there is time for"
-    said = f"Takes at most {duration(seconds)}, with {measured}; less once it learns no more."
+        measured = f"measuring, before and after, as many of {examples} as there is time for"
+    said = f"Takes at most {duration(seconds)}, including {measured}; it stops earlier once it no longer improves."
     if seconds < slower * SHORT:
         said += f" Reading and measuring leave few steps to learn in: give it {usual:g} minutes or more."
-    others = "training that waits or runs" if before == 1 else f"{before:,} trainings that wait or run"
-    queue = f" It begins after the {others} on this server." if before else ""
+    others = "training" if before == 1 else f"{before:,} trainings"
+    queue = f" It starts after the {others} already waiting or running on this server." if before else ""
     return f'<p class="hint">{said}{queue}</p>'
 
 

@@ -20,11 +20,12 @@ from studio.service import StudioError
 from studio.shelf import Shelf, ShelfError
 from studio.slices import GPU_SECONDS, run_slice
 from studio.views.gpu import ZERO_GPU, on_gpu
+from studio.wording import UNKNOWN_BROWSER
 
 SECRET_FILE = "browser.key"
 TOKEN_BYTES = 32
 OFF = (
-    "Training is switched off on this server. To train, run the studio on a machine of yours: two cores are enough. "
+    "Training is switched off on this server. To train, run the studio on your own machine: two cores are enough. "
     "The README says how to start it."
 )
 
@@ -85,7 +86,7 @@ class Training:
     def in_use(self, identity: Any) -> Job | None:
         """The training whose hypernetwork a visitor uses; None for the shipped one.
 
-        Raises StudioError where it is not theirs, or there no more.
+        Raises StudioError where it is not theirs, or no longer there.
         """
         using = identity.get("using") if isinstance(identity, dict) else ""
         if not using:
@@ -95,7 +96,7 @@ class Training:
         except JobError:
             job = None
         if job is None or job.state != "finished":
-            raise StudioError("The hypernetwork that you used is there no more. Go back to the shipped one.")
+            raise StudioError("The hypernetwork you used is no longer available. Press Back to the shipped one.")
         return job
 
     def add_skill(self, identity: Any, text: str, evals: Sequence[Eval] = ()) -> str:
@@ -151,7 +152,7 @@ def owner_of(identity: Any) -> str:
     """The visitor's token. Raises StudioError for none, so that those without are not one person."""
     owner = identity.get("owner") if isinstance(identity, dict) else None
     if not isinstance(owner, str) or len(owner) < TOKEN_BYTES:
-        raise StudioError("This page does not know whose it is. Reload it, with site data allowed for it.")
+        raise StudioError(UNKNOWN_BROWSER)
     return owner
 
 

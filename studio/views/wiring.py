@@ -19,7 +19,7 @@ HUB = {"concurrency_limit": 4, "concurrency_id": "hub", "show_progress": "hidden
 # Events that may wait for the model or the network, of all people together: at ten seconds each, the last one's answer
 # comes after five minutes, and nobody waits longer.
 MAX_WAITING = 32
-FULL = "It was not started: too many people are waiting. Press it again in a minute."
+FULL = "Not started: too many people are waiting. Try again in a minute."
 
 # A field whose text no browser keeps or changes.
 NO_MEMORY = InputHTMLAttributes(autocomplete="off", autocapitalize="off", autocorrect="off", spellcheck=False)

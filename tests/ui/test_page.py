@@ -121,13 +121,10 @@ def test_a_skill_is_checked_on_its_examples_and_the_page_says_what_that_means(pa
     expect(page.locator("#fidelity tr")).to_have_count(3)
     expect(page.locator('#fidelity .mark:not([data-verdict="open"])')).to_have_count(24)
     passed = [page.locator("#fidelity tr").nth(row).locator('[data-verdict="passes"]').count() for row in range(3)]
-    expect(page.locator("#fidelity .verdict")).to_contain_text(
-        f"The adapter passes {passed[2]} of 8; with the skill in the prompt the base passes {passed[1]}, "
-        f"without it {passed[0]}."
-    )
+    counts = f"{passed[2]} of 8 pass with the adapter, {passed[1]} with the skill in the prompt, {passed[0]} without"
+    expect(page.locator("#fidelity .verdict")).to_contain_text(f"{counts}.")
     page.locator("#keep-skill").click()
     to_tab(page, "Library")
-    counts = f"passes {passed[2]} of 8; reading it {passed[1]}, without it {passed[0]}"
     expect(own_card(page).locator(".kept")).to_contain_text(counts)
     to_tab(page, "Compare")
     body = page.locator("#skill-body textarea")
@@ -289,7 +286,7 @@ def test_where_too_many_wait_the_page_says_so_and_its_buttons_come_back(page: Pa
     page.route("**/gradio_api/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
     for button, line in (("#compare", "#activity"), ("#fetch", "#came")):
         page.locator(button).click()
-        expect(page.locator(line)).to_contain_text("too many people are waiting. Press it again in a minute.")
+        expect(page.locator(line)).to_contain_text("too many people are waiting. Try again in a minute.")
         expect(page.locator(button)).to_be_enabled()
     expect(page.locator("#stop")).to_be_hidden()
     page.unroute_all()
@@ -360,7 +357,7 @@ def test_an_imported_skill_shows_what_the_scan_found_and_opens_only_after_a_clic
         archive.writestr("greet/SKILL.md", "---\nname: greet\ndescription: Greets.\n---\n\nSay hi.\n")
         archive.writestr("greet/../../evil.sh", "x")
     bring(page, packed)
-    expect(gate).to_contain_text("is not opened")
+    expect(gate).to_contain_text("was not opened")
     expect(gate).to_contain_text("leads out of the folder")
     expect(page.locator("#anyway")).to_be_hidden()
     expect(name).to_have_value("end-with-stop")
@@ -587,10 +584,10 @@ def test_a_draft_outlives_a_reload_and_every_saved_version_comes_back(page: Page
     own_card(page).locator("[data-do=versions]").click()
     expect(page.locator(".lines del")).to_have_text("\u2212 First addition.")
     expect(page.locator(".lines ins")).to_have_text("+ Second addition.")
-    page.get_by_role("button", name="Go back to version 1").click()
-    expect(page.locator("#shelf-said")).to_contain_text("as in version 1 again")
+    page.get_by_role("button", name="Restore version 1").click()
+    expect(page.locator("#shelf-said")).to_contain_text("Restored version 1 of compact-log-lines as version 3.")
     page.locator("select[data-do=old]").select_option("1")
-    expect(page.locator("#shelf-diff")).to_contain_text("Both are the same")
+    expect(page.locator("#shelf-diff")).to_contain_text("The text is the same in both versions")
     to_tab(page, "Compare")
     expect(page.locator("#skill-body textarea")).to_have_value(first)  # it was open as saved, so it follows
     to_tab(page, "Library")

@@ -121,7 +121,7 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
     expect(page.locator("#kept-pane input:checked")).to_have_count(1)
     page.locator("#kept textarea").fill("kept by hand")
     page.locator("#keep-answer").click()
-    expect(page.locator("#kept-line")).to_contain_text(f"Kept: this skill has {brought + 1} to train on")
+    expect(page.locator("#kept-line")).to_contain_text(f"This skill now has {brought + 1} examples under Train")
     tab(page, "Train")
     expect(rows).to_have_count(brought + 2)
 
@@ -138,7 +138,7 @@ def test_examples_are_added_trained_on_and_the_result_is_used_and_given_back(
     # it runs, with the loss from step 0; it is stopped, and goes on where it was
     expect(page.locator("#estimate")).to_contain_text("Takes at most")
     page.get_by_role("button", name="More settings").click()
-    set_number(page, "Looks without a gain before it stops", "20")
+    set_number(page, "Evaluations without improvement before stopping", "20")
     set_number(page, "Minutes", "20")  # so that it does not end by itself before it is stopped
     expect(page.locator("#estimate")).to_contain_text("20\N{NO-BREAK SPACE}min")
     page.locator("#start").click()
@@ -227,7 +227,7 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     with page.expect_file_chooser() as chooser:
         page.locator("#import-examples").click()
     chooser.value.set_files([tmp_path / name for name in ("good.csv", "bad.jsonl", "big.jsonl")])
-    for said in ("1 imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
+    for said in ("1 example imported.", "bad.jsonl:1: this is no JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
         expect(page.locator("#prepare-line")).to_contain_text(said)
 
     # all of them are there to be taken along
@@ -283,7 +283,7 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     expect(page.locator("#own-example")).to_be_hidden()
 
     page.get_by_role("button", name="More settings").click()
-    set_number(page, "Looks without a gain before it stops", "20")
+    set_number(page, "Evaluations without improvement before stopping", "20")
     set_number(page, "Minutes", "20")
     page.locator("#start").click()
     page.locator("#job-finish").click()

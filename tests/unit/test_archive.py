@@ -239,13 +239,13 @@ def test_an_encrypted_file_and_a_rare_packing_are_left_out():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no zip"),
-        (b"PK\x03\x04 and no more", "no zip"),
+        (b"", "not a zip"),
+        (b"PK\x03\x04 and no more", "not a zip"),
         (zipped({}), r"no SKILL\.md"),
         (zipped({"greet/README.md": b"x"}), r"no SKILL\.md"),
         (zipped({"../SKILL.md": TEXT.encode()}), r"no SKILL\.md"),
         (zipped({"SKILL.md": b""}), r"SKILL\.md: The text is empty"),
-        (zipped({"SKILL.md": bytes(range(256))}), r"SKILL\.md: This is no text"),
+        (zipped({"SKILL.md": bytes(range(256))}), r"SKILL\.md: This is not text"),
         (zipped({f"{number}": b"" for number in range(100)}) + b"PK\x01\x02" * 60_000, "more than 50,000 files"),
     ],
 )

@@ -42,7 +42,7 @@ CHECKED = Fidelity(
     ("a", "b", "c", "d"),
     ("a", "b", "c", "d"),
     passed=dict(zip(COLUMNS, [(False,) * 4, (True, False, False, False), (True, True, True, False)], strict=True)),
-    verdict="The adapter beats reading.",
+    verdict="The adapter does better.",
 )
 
 
@@ -154,7 +154,7 @@ def test_the_card_has_the_hub_s_metadata_and_the_evaluation(source: SkillFiles, 
 def test_the_card_names_strength_base_and_a_vllm_command(made: Path, base: Base):
     card = (made / CARD).read_text()
     assert "The recommended strength is 1.0" in card and base.fingerprint in card
-    assert "| parametric | 3 of 4 | 75.0 % |" in card and "The adapter beats reading." in card
+    assert "| parametric | 3 of 4 | 75.0 % |" in card and "The adapter does better." in card
     assert "vllm serve tiny-llama --enable-lora --max-lora-rank 32 --lora-modules skill=./adapter" in card
 
 

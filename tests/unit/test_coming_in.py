@@ -127,9 +127,9 @@ def test_an_imported_skill_is_saved_opened_again_renamed_forked_and_taken_back_w
     first = Visit(studio, shelf, "first", me)
     said = first.bring_in("upload", upload=[str(tmp_path / "came.skill")])
     assert (said["skill-raw"], said["prompt"]) == (TEXT, "Say it.")
-    assert "not kept yet: Save does that." in said["beside"]
+    assert "not saved yet: press Save to keep them." in said["beside"]
     assert "with 1 example" in said["came"]
-    assert "Kept as version 1 of end-with-stop" in first.save()["kept-skill"]
+    assert "Saved as version 1 of end-with-stop" in first.save()["kept-skill"]
     (skill,) = shelf.skills(me["owner"])
     assert shelf.files(me["owner"], skill.id) == {path: data for path, data in files.items() if path != SKILL}
 
@@ -156,8 +156,8 @@ def test_a_draft_that_was_reloaded_has_its_files_again_where_they_were_saved_and
     form = ["", "", "", "raw"]
     for own, who, said, count in (
         (kept.id, me, "a.txt</code>, <code>evals/evals.json</code>, kept with it.", "2 other files"),
-        ("", me, "evals/evals.json</code>, not kept yet", "1 other file"),
-        (kept.id, arrived(None), "evals/evals.json</code>, not kept yet", "1 other file"),  # another visitor's
+        ("", me, "evals/evals.json</code>, not saved yet", "1 other file"),
+        (kept.id, arrived(None), "evals/evals.json</code>, not saved yet", "1 other file"),  # another visitor's
     ):
         visit = Visit(studio, shelf, "one", who)
         visit.held[visit.handler("recall").inputs[0]] = json.dumps(
@@ -190,7 +190,7 @@ def test_where_the_server_keeps_nothing_an_imported_skill_says_so(studio: Studio
     write_archive({SKILL: TEXT.encode(), "a.txt": b"x"}, tmp_path / "came.skill")
     visit = Visit(studio, None, "one", arrived(None))
     said = visit.bring_in("upload", upload=[str(tmp_path / "came.skill")])["beside"]
-    assert "a.txt" in said and "this server keeps no skills. A reload leaves the text" in said
+    assert "a.txt" in said and "this server keeps no skills. A reload keeps only the text" in said
     assert "1 other file" in visit.do("show")["share-skill"]
 
 
@@ -222,7 +222,7 @@ def test_the_examples_that_a_skill_brought_are_trained_on_beside_answers_that_we
     training.book.remove_skill(me["owner"], skill)
     visit.held[visit.handler("_keep").inputs[1]] = (TEXT, "Mine?", ("", "", "y."), parse_evals(EVALS_FILE, EVALS))
     visit.do("new")  # what is open by then has others
-    assert "this skill has 2 to train on" in visit.do("_keep", kept="y.")["kept-line"]
+    assert "This skill now has 2 examples under Train." in visit.do("_keep", kept="y.")["kept-line"]
     assert prompts() == ["Mine?", "Say it."]
 
 
@@ -233,7 +233,7 @@ def test_a_private_repository_is_imported_with_the_visitor_s_own_token_and_no_ot
     there.private = {"ann/secret"}
     visit = Visit(studio, None, "one", arrived(None))
     refused = visit.bring_in("fetch", address="ann/secret", token="")
-    assert "not there, or only for those who may see it" in refused["came"]
+    assert "does not exist, or is private" in refused["came"]
     refused = visit.bring_in("fetch", address="http://a.example/x", token=ANN)
     assert "is neither an https:// address nor user/name" in refused["came"]
     assert there.tokens == set()
@@ -263,7 +263,7 @@ def test_a_page_whose_files_the_server_has_forgotten_saves_shares_and_checks_not
     }
     lines = [said[id_] for id_ in ("kept-skill", "share-skill", "bundle-line", "push-line", "prepare-line")]
     lines += [visit.do(work, prompt="Say it.")["activity"] for work in ("_check", "_answers")]
-    gone = ["What came with this skill is there no more. Reload the page" in line for line in lines]
+    gone = ["What came with this skill is no longer available. Reload the page" in line for line in lines]
     assert gone == [bool(files)] * len(lines)
     assert bool(said.get("bundle-file")) == (not files)
     assert bool(shelf.skills(me["owner"])) == bool(training.book.skills(me["owner"])) == (not files)
@@ -304,7 +304,7 @@ def test_examples_that_the_browser_remembered_are_not_left_out_either(studio: St
     visit.held[visit.handler("recall").inputs[0]] = json.dumps([TEXT, "", "", "", "raw", "", "", EVALS_FILE.decode()])
     assert "1 other file" in {**visit.do("recall"), **visit.do("show")}["share-skill"]
     visit.fall_silent()
-    assert "there no more" in visit.do("show")["share-skill"]
+    assert "no longer available" in visit.do("show")["share-skill"]
 
 
 def test_a_stack_outlives_what_the_server_forgets(studio: Studio):

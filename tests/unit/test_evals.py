@@ -76,8 +76,8 @@ def test_every_kind_has_a_sentence_for_a_person():
         ("line_count", True, "whole number"),
         ("line_count", 0, "whole number"),
         ("json", "{}", "takes no value"),
-        ("regex", "(a", "no regular expression"),
-        ("regex", "a{99999999999999999999}", "no regular expression"),
+        ("regex", "(a", "not a regular expression"),
+        ("regex", "a{99999999999999999999}", "not a regular expression"),
         ("regex", "((a{1000}){1000}){1000}", "counts"),
         ("regex", "a" * 301, "at most 300"),
     ],
@@ -143,7 +143,7 @@ def test_a_file_is_read_in_its_order(tmp_path: Path):
         (file_with(assertions=EVAL["assertions"] * (MAX_ASSERTIONS + 1)), "at most 20"),
         (file_with(assertions=[{"value": "hi"}]), r"evals\[0\].assertions\[0\]: there is no assertion of the kind ''"),
         (file_with(assertions=[{"kind": {}}]), r"evals\[0\].assertions\[0\]: there is no assertion of the kind"),
-        (file_with(assertions=[{"kind": "regex", "value": "["}]), r"assertions\[0\]: '\[' is no regular expression"),
+        (file_with(assertions=[{"kind": "regex", "value": "["}]), r"assertions\[0\]: '\[' is not a regular expression"),
     ],
 )
 def test_a_bad_file_is_told_with_its_name_the_place_and_the_fix(tmp_path: Path, content: object, message: str):
@@ -152,7 +152,7 @@ def test_a_bad_file_is_told_with_its_name_the_place_and_the_fix(tmp_path: Path, 
         load_evals(path)
     said = str(raised.value)
     assert said.startswith(f"{path}: ")
-    assert any(verb in said for verb in ("Write ", "Mend ", "Give ", "Delete "))
+    assert any(verb in said for verb in ("Write ", "Fix ", "Give ", "Delete "))
 
 
 def test_a_file_that_is_missing_binary_or_large_is_told(tmp_path: Path):
@@ -161,7 +161,7 @@ def test_a_file_that_is_missing_binary_or_large_is_told(tmp_path: Path):
     with pytest.raises(EvalError, match="can't be read"):
         load_evals(tmp_path)
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(EvalError, match="no UTF-8"):
+    with pytest.raises(EvalError, match="not UTF-8"):
         load_evals(tmp_path / "binary.json")
     with pytest.raises(EvalError, match="1,000,000 bytes"):
         load_evals(write(tmp_path, " " * 1_000_001))

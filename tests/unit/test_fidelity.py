@@ -133,14 +133,14 @@ def test_a_text_or_a_prompt_that_can_not_be_is_refused(ready: Studio, skill: str
     [
         (
             (0, 0, 6),
-            "The adapter passes 6 of 8; with the skill in the prompt the base passes 0, without it 0. The adap",
+            "6 of 8 pass with the adapter, 0 with the skill in the prompt, 0 without. The adap",
         ),
-        ((0, 0, 6), "beats reading"),
-        ((1, 4, 7), "beats reading"),
-        ((0, 6, 6), "keeps all of what reading"),
-        ((1, 5, 3), "keeps 50 % of what reading"),
-        ((1, 5, 1), "keeps nothing of what reading"),
-        ((2, 5, 0), "keeps nothing of what reading"),
+        ((0, 0, 6), "does better than the skill in the prompt"),
+        ((1, 4, 7), "does better than the skill in the prompt"),
+        ((0, 6, 6), "keeps all of what the skill in the prompt"),
+        ((1, 5, 3), "keeps 50 % of what the skill in the prompt"),
+        ((1, 5, 1), "keeps nothing of what the skill in the prompt"),
+        ((2, 5, 0), "keeps nothing of what the skill in the prompt"),
         ((3, 3, 3), "changes nothing"),
         ((4, 2, 4), "Neither helps"),
         ((8, 8, 2), "needs no skill"),
@@ -154,7 +154,7 @@ def test_the_verdict_says_what_the_counts_mean(passes: tuple[int, int, int], sai
 @pytest.mark.parametrize("passes", [(0, 0, 0), (0, 1, 0), (1, 0, 1)])
 def test_a_skill_beyond_the_base_is_called_so(passes: tuple[int, int, int]):
     assert fidelity._verdict(found(*passes)).endswith(
-        "This skill is beyond small-base: neither its adapter nor its text in the prompt passes more than chance "
+        "This skill is beyond small-base: neither its adapter nor the skill in the prompt passes more than chance "
         "(1 of 8). Try a bigger base, or add examples and train."
     )
 

@@ -173,7 +173,7 @@ def test_a_wrong_missing_or_reading_token_is_told_apart(there: StandIn, made: Pa
     assert "does not know the token (401)" in str(refused(Hub("hf_wrong", there.url).whoami, status=401))
     assert "There is no token" in str(refused(lambda: Hub(None, there.url).push(made), status=401))
     error = refused(lambda: Hub(READER, there.url).push(made), status=403)
-    assert "right to write" in str(error) and "a sign-in reaches no repository but" in str(error)
+    assert "needs write access" in str(error) and "pull request: add --pull-request" in str(error)
     Hub(ANN, there.url).push(made)
     assert "--pull-request" in str(refused(lambda: Hub(BEN, there.url).push(made, "ann/end-with-stop"), status=403))
 
@@ -181,7 +181,7 @@ def test_a_wrong_missing_or_reading_token_is_told_apart(there: StandIn, made: Pa
 def test_a_text_that_is_no_token_is_refused_without_repeating_it():
     for text in (f"{ANN}\n{BEN}", f"{ANN} x", "hf_ü"):
         error = refused(lambda text=text: Hub(text))
-        assert "This is no token" in str(error) and text not in str(error)
+        assert "This is not a token" in str(error) and text not in str(error)
     assert Hub(f" {ANN}\n")._token == ANN  # as it is copied
 
 
@@ -191,7 +191,7 @@ def test_a_text_that_is_no_token_is_refused_without_repeating_it():
         (Fault("POST", "/preupload/", 429, headers={"Retry-After": "77"}), 429, "wait 77 s"),
         (Fault("POST", "/commit/", 429, headers={"RateLimit": '"api";r=0;t=55'}), 429, "wait 55 s"),
         (Fault("POST", "/commit/", 409), 409, "was changed by somebody else"),
-        (Fault("POST", "/commit/", 403), 403, "right to write"),
+        (Fault("POST", "/commit/", 403), 403, "needs write access"),
         (Fault("POST", "/commit/", 500), 500, "trouble of its own (500)"),
         (Fault("POST", "/commit/", 503), 503, "trouble of its own (503)"),
         (Fault("POST", "/preupload/", 502, times=9), 502, "trouble of its own (502)"),
@@ -311,7 +311,7 @@ def listed(files: Files, name: str) -> Files:
         (lambda files: listed(files, "model.bin") | {"model.bin": b"x"}, "may run code"),
         (lambda files: listed(files, "../out.md") | {"../out.md": b"x"}, "whose path leads out of the folder"),
         (lambda files: files | {SKILL: b"x" * (hub.MAX_TEXT_FILE + 1)}, "4,000,000 is the most"),
-        (lambda files: files | {WEIGHTS: b"\0" * 64}, "no whole safetensors file"),
+        (lambda files: files | {WEIGHTS: b"\0" * 64}, "not a whole safetensors file"),
         (lambda files: {CARD: b"Nothing."}, "holds no bundle"),
     ],
 )
@@ -338,7 +338,7 @@ def test_what_may_not_be_read_says_whom_to_ask(there: StandIn, made: Path, tmp_p
     Hub(ANN, there.url).push(made)
     there.faults.append(Fault("GET", "/resolve/", 403, message="You are not in the authorized list."))
     error = refused(lambda: Hub(BEN, there.url).pull("ann/end-with-stop", tmp_path / "back"), status=403)
-    assert "may not be read so (403): You are not in the authorized list." in str(error)
+    assert "you don't have access (403): You are not in the authorized list." in str(error)
 
 
 def test_what_the_scan_blocks_or_no_provenance_explains_never_gets_its_name(
@@ -493,7 +493,7 @@ def test_the_commands_push_pull_and_search(at_hand: StandIn, made: Path, capfd: 
     assert f"shared: bundle ann/shared at commit {commit}" in capfd.readouterr().out
     assert (made.parent / "shared" / WEIGHTS).is_file()
     assert run("search", "shar", "--hub", "--token", ANN) == 0
-    assert capfd.readouterr().out == "ann/shared  3 downloads, 1 likes, 2026-01-02\n"
+    assert capfd.readouterr().out == "ann/shared  3 downloads, 1 like, 2026-01-02\n"
     assert run("search", "--hub", "--author", "ben") == 0
     assert capfd.readouterr().out == ""
     at_hand.repositories["ann/bad"] = {SKILL: b""}

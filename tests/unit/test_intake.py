@@ -87,11 +87,11 @@ def test_a_text_of_any_name_is_a_skill(name: str, tmp_path: Path):
     ("files", "said"),
     [
         ({}, "No file came"),
-        ({"SKILL.md": bytes(range(256)) * 40}, "SKILL.md was not opened. SKILL.md: This is no text"),
+        ({"SKILL.md": bytes(range(256)) * 40}, "SKILL.md was not opened. SKILL.md: This is not text"),
         ({"SKILL.md": b""}, "empty"),
         ({"SKILL.md": b"x" * 4_000_001}, r"4\.0 MB; a SKILL.md may have at most"),
-        ({"a.skill": b"no zip"}, "a.skill was not opened. This is no zip"),
-        ({"a.zip": b"PK\x03\x04"}, "no zip that can be read"),
+        ({"a.skill": b"no zip"}, "a.skill was not opened. This is not a zip"),
+        ({"a.zip": b"PK\x03\x04"}, "not a zip that can be read"),
         ({"a.md": b"x", "b.md": b"y"}, r"2 files were not opened. There is no SKILL\.md"),
         ({"evals.json": b"{}"}, r"evals.json was not opened. It holds data and no skill. Choose it together with the"),
         ({"SKILL.md": b"x", "a.zip": b"PK\x03\x04"}, "a.zip is an archive"),
@@ -107,7 +107,7 @@ def test_what_is_no_skill_is_refused_in_words(files: dict[str, bytes], said: str
 
 def test_a_pipe_and_a_file_that_can_not_be_read_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(IntakeError, match="pipe is no ordinary file"):
+    with pytest.raises(IntakeError, match="pipe is not an ordinary file"):
         intake.take(str(tmp_path / "pipe"))
     (tmp_path / "closed.md").write_text(TEXT)
 
@@ -156,7 +156,7 @@ def test_what_the_owner_of_the_server_may_see_is_not_shown_to_visitors(monkeypat
     private = StandIn({"ann/secret": {"SKILL.md": TEXT.encode()}}, {token: Person("ann")}, private={"ann/secret"})
     with serve(private) as there:
         monkeypatch.setattr(intake, "Hub", lambda token=None, **who: Hub(token, there.url, **who))
-        with pytest.raises(IntakeError, match="not there, or only for those who may see it"):
+        with pytest.raises(IntakeError, match="does not exist, or is private"):
             take_address("ann/secret")
         assert take("ann/secret").text == TEXT
 

@@ -269,7 +269,7 @@ def test_one_that_goes_on_from_another_outlives_it(make):
     jobs.discard(ME, before.id)
     kept = Path(json.loads((job.folder / "refit.json").read_text())["checkpoint"])
     assert kept.is_relative_to(job.folder) and (kept / "model.safetensors").read_bytes() == b"weights"
-    with pytest.raises(JobError, match="Go back to the shipped one"):
+    with pytest.raises(JobError, match="Press Back to the shipped one"):
         submit(jobs, checkpoint=str(checkpoint), seed=1)
     assert [folder.name for folder in job.folder.parent.iterdir()] == [job.id]
 
@@ -380,7 +380,7 @@ def test_nobody_sees_or_changes_what_is_anothers(make):
     for act in (jobs.get, jobs.stop, jobs.resume, jobs.discard, jobs.curve, jobs.report):
         with pytest.raises(JobError, match="no such training"):
             act(OTHER, job.id)
-    with pytest.raises(JobError, match="does not know whose"):
+    with pytest.raises(JobError, match="could not recognise this browser"):
         submit(jobs, "")
     assert jobs.get(ME, job.id).state == "queued"
 
@@ -461,7 +461,7 @@ def test_the_whole_queue_has_a_limit(make, monkeypatch: pytest.MonkeyPatch):
     first = submit(jobs)
     submit(jobs, OTHER)
     assert jobs.active() == 2
-    with pytest.raises(JobError, match="2 trainings wait or run on this server"):
+    with pytest.raises(JobError, match="This server has 2 trainings waiting or running"):
         submit(jobs, "owner-three")
     jobs.stop(ME, first.id)
     submit(jobs, "owner-three")

@@ -132,7 +132,7 @@ def test_files_are_read_once(root: Path):
 
 def test_a_skill_that_can_not_be_read_is_told_with_its_file(root: Path):
     (add(root, "broken") / "SKILL.md").write_bytes(bytes(range(256)) * 9)
-    with pytest.raises(SkillError, match=r"broken/SKILL\.md: This is no text"):
+    with pytest.raises(SkillError, match=r"broken/SKILL\.md: This is not text"):
         SkillLibrary(root).list()
 
 

@@ -54,8 +54,8 @@ def test_what_can_be_done_depends_on_whose_a_skill_is():
 
 def test_a_card_says_how_much_the_adapter_keeps():
     kept = cards(card(score=Score(8, 0, 4, 3)))
-    assert "keeps 75\u00a0% of what reading gives" in kept
-    assert "passes 3 of 8; reading it 4, without it 0" in kept
+    assert "keeps 75\u00a0% of what the skill in the prompt gives" in kept
+    assert "3 of 8 pass with the adapter, 4 with the skill in the prompt, 0 without" in kept
     assert "Only the adapter helps" in cards(card(score=Score(8, 0, 0, 5)))
     assert "Adapter does not help" in cards(card(score=Score(8, 1, 1, 1)))
     assert "Not checked" in cards(card(has_examples=True))
@@ -76,9 +76,12 @@ def test_nothing_to_show_says_what_to_do():
     assert "no skills of your own yet" in library_render.cards(nothing, True, "own", "")
     assert "Take a word away" in library_render.cards(nothing, True, "own", "zzz")
     assert "Nothing is deleted" in library_render.cards(nothing, True, "bin", "")
+    for whose, said in (("own", "None of your skills fits"), ("bin", "No deleted skill fits")):
+        assert f"{said}. Choose all subtasks." in library_render.cards(nothing, True, whose, "", "Diagnosis/Search")
     assert "Choose Versions" in library_render.no_versions(True)
     assert "keeps no skills of your own" in library_render.no_versions(False)
-    assert "Both are the same" in library_render.diff([])
+    assert "The text is the same in both versions.<" in library_render.diff([])
+    assert "Their files differ.<" in library_render.diff([], files_differ=True)
     assert "too many lines" in library_render.diff(None)
     assert "not been drawn" in library_render.atlas(None, {})
 

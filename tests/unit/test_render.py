@@ -10,7 +10,7 @@ from skills.scan import Finding
 from skills.skill import validate
 from studio.fidelity import Fidelity
 from studio.intake import Arrival
-from studio.service import STACK_PANES, AdapterInfo, Comparison, Examination, Overlap, PaneView, Status
+from studio.service import CUT_OFF, STACK_PANES, AdapterInfo, Comparison, Examination, Overlap, PaneView, Status
 from studio.sharing import NOTHING, Brought
 from studio.views import render
 
@@ -147,6 +147,11 @@ def test_a_problem_stands_with_its_line_and_the_way_to_mend_it() -> None:
         assert part in shown
 
 
+def test_an_answer_that_was_cut_off_says_what_to_do() -> None:
+    cut = _text(render.panes(_comparison(*[PaneView(text="aa", note=CUT_OFF)] * 3)))
+    assert cut.count("Cut off at the length limit. Raise Length under Settings.") == 3
+
+
 def test_a_skill_that_is_too_long_is_an_error_beside_its_warnings() -> None:
     warning = replace(validate("---\nname: Bad Name\ndescription: d\n---\nbody\n")[0], severity="warning")
     markup = render.live_line(Examination((warning,), 9000, None, "The skill has 9,000 tokens."), "x")
@@ -156,9 +161,10 @@ def test_a_skill_that_is_too_long_is_an_error_beside_its_warnings() -> None:
 def test_what_is_beside_the_text_is_named_with_how_long_it_stays() -> None:
     whole = Brought((), ("evals/evals.json", "scripts/run.sh"), "place")
     assert "evals/evals.json, scripts/run.sh, kept with it." in _text(render.beside(whole, True, True))
-    for keeps, where in ((True, "not kept yet: Save does that."), (False, "not kept: this server keeps no skills.")):
+    unsaved, unkept = "not saved yet: press Save to keep them.", "not kept: this server keeps no skills."
+    for keeps, where in ((True, unsaved), (False, unkept)):
         shown = _text(render.beside(whole, False, keeps))
-        assert f"{where} A reload leaves the text and its examples alone." in shown
+        assert f"{where} A reload keeps only the text and its examples." in shown
         evals = Brought((Eval("1", "Which?", "aa", ()),))
         assert "reload" not in _text(render.beside(evals, False, keeps))  # the browser has them
     assert render.beside(NOTHING, True, True) == ""
@@ -166,9 +172,9 @@ def test_what_is_beside_the_text_is_named_with_how_long_it_stays() -> None:
 
 def test_what_was_found_stands_with_its_line_and_reason_and_says_whether_it_can_be_opened() -> None:
     shown = _text(render.asked(_arrival("greet", "ask", "note")))
-    for part in ("greet from greet is not open yet", "Look at this, greet, line 3", "1 note", "and 12 more"):
+    for part in ("greet from greet is not open yet", "Check this, greet, line 3", "1 further note", "and 12 more"):
         assert part in shown
-    assert "is not opened" in _text(render.asked(_arrival("greet", "block")))
+    assert "was not opened" in _text(render.asked(_arrival("greet", "block")))
     assert "The scan found nothing." in _text(render.opened(_arrival("greet")))
     assert "The scan found nothing." not in _text(render.opened(_arrival("greet", "note")))
 
@@ -176,7 +182,7 @@ def test_what_was_found_stands_with_its_line_and_reason_and_says_whether_it_can_
 def test_the_live_line_tells_what_the_scan_asks_about_and_no_notes() -> None:
     found = (Finding("SKILL.md", 7, "orders", "ask", "It keeps something.", "Delete it."),)
     shown = _text(render.live_line(Examination((), 12, None, "", found), "x"))
-    assert "1 finding of the scan" in shown and "Look at this, line 7 It keeps something." in shown
+    assert "1 scan finding" in shown and "Check this, line 7 It keeps something." in shown
     notes = (replace(found[0], severity="note"),)
     assert "scan" not in _text(render.live_line(Examination((), 12, None, "", notes), "x"))
 
@@ -210,7 +216,7 @@ def test_a_stack_has_a_weight_for_each_skill_and_only_the_added_ones_go():
 
 def test_overlaps_are_a_bar_a_number_and_words():
     markup = render.overlaps([Overlap("one", "two", 0.02), Overlap("one", "three", -0.5)])
-    assert "one, two0.02: they hardly meet" in _text(markup)
+    assert "one, two0.02: they hardly overlap" in _text(markup)
     assert "one, three-0.50: they pull against each other" in _text(markup)
     assert "--part: 2%" in markup and "--part: 0%" in markup
     assert render.overlaps([]) == ""

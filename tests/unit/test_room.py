@@ -64,7 +64,7 @@ def test_one_more_person_than_there_is_room_for_is_refused_and_nothing_of_theirs
 ):
     keeper = kind(tmp_path)
     fill(keeper, "one", "two", "three")
-    with pytest.raises((ShelfError, ExampleError), match=r"has 0\.0004 GB, which is the limit.*SKILL_STUDIO_SKILLS_GB"):
+    with pytest.raises((ShelfError, ExampleError), match=r"this server's limit of 0\.0004 GB.*SKILL_STUDIO_SKILLS_GB"):
         save(keeper, "four")
     assert not any(rows(kind, tmp_path, "four").values())
     assert all(keeper.skills(owner) for owner in ("one", "two", "three"))

@@ -24,6 +24,7 @@ from skills.evals import Assertion
 from skills.skill import MAX_TEXT
 from studio.service import (
     ADAPTERS_A_SESSION,
+    CUT_OFF,
     MAX_PROMPT,
     Comparison,
     Overlap,
@@ -194,7 +195,7 @@ def test_an_adapter_is_made_once_for_a_text(service: Studio):
         (" \n ", "empty"),
         ("word and " * 9000, r"tokens; the hypernetwork reads up to 8,192"),
         ("x" * 10_000_000, "10,000,000 characters"),
-        ("\x00" * 100, "This is no text"),
+        ("\x00" * 100, "This is not text"),
     ],
     ids=["empty", "blank", "over-the-limit", "ten-megabytes", "binary"],
 )
@@ -481,7 +482,7 @@ def test_overlaps_are_cosines_of_the_own_parts_known_before_mixing(service: Stud
 
 @pytest.mark.parametrize(
     ("cosine", "words"),
-    [(1.0, "nearly the same"), (0.3, "alike"), (0.1, "no more than any two"), (0.0, "hardly meet"), (-1, "against")],
+    [(1.0, "nearly the same"), (0.3, "alike"), (0.1, "no more than any two"), (0.0, "hardly overlap"), (-1, "against")],
 )
 def test_an_overlap_is_said_in_words(cosine: float, words: str):
     assert words in Overlap("a", "b", cosine).words
@@ -563,7 +564,7 @@ def test_a_comparison_goes_through_its_phases_and_fills_three_panes(service: Stu
         assert pane.first_token_seconds > 0
         assert pane.passed is None
         assert pane.diff == ()
-        assert pane.note in ("", "length limit reached")
+        assert pane.note in ("", CUT_OFF)
     again = run(service.compare("a", SKILL, "Write a line.", SHORT))
     assert again[0].phase == "answering"  # the adapter was there
     assert [pane.text for pane in again[-1].panes] == [pane.text for pane in last.panes]

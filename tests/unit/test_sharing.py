@@ -133,16 +133,16 @@ def test_what_waits_for_a_yes_takes_nothing_from_the_skill_that_is_open(desk: Sh
     opened = desk.bring("one", {"a.txt": b"open"})
     waiting = desk.bring("one", {"b.txt": b"waits"}, waits=True)
     assert desk.beside("one", TEXT, opened) == {"a.txt": b"open"}
-    with pytest.raises(StudioError, match="there no more"):
+    with pytest.raises(StudioError, match="no longer available"):
         desk.beside("one", TEXT, waiting)  # nobody has said yes
     desk.accept("one", waiting)
     assert desk.beside("one", TEXT, waiting) == {"b.txt": b"waits"}
-    with pytest.raises(StudioError, match="there no more"):
+    with pytest.raises(StudioError, match="no longer available"):
         desk.beside("one", TEXT, opened)
     for act in (lambda: desk.accept("one", waiting), lambda: desk.accept("two", waiting)):
         with pytest.raises(StudioError, match="Import it again"):
             act()
-    with pytest.raises(StudioError, match=r"there no more\. Reload the page, which keeps your text"):
+    with pytest.raises(StudioError, match=r"no longer available\. Reload the page, which keeps your text"):
         desk.beside("two", TEXT, waiting)  # another visitor
     leave(desk, "one")
     assert files_of(desk) == []
@@ -249,10 +249,10 @@ def test_the_server_s_own_token_is_never_a_visitor_s(
     there.repositories["server/secret"], there.private = {SKILL: TEXT.encode()}, {"server/secret"}
     ready = make(desk)
     for act in (lambda: desk.whoami(None), lambda: desk.push("", ready.path)):
-        with pytest.raises(HubError, match=r"There is no token\. Make one with the right to write at hf"):
+        with pytest.raises(HubError, match=r"There is no token\. Make one with write access at hf"):
             act()
     assert desk.browse(None) == []
-    with pytest.raises(HubError, match="is not there, or only for those who may see it"):
+    with pytest.raises(HubError, match="does not exist, or is private"):
         desk.pull("one", None, "server/secret")
     assert there.tokens == set()
 
@@ -293,7 +293,7 @@ def test_a_new_pull_takes_the_place_of_the_old_and_the_opened_one_keeps_its_file
     assert "references/more.md" in desk.source("one", "", text, brought).files
     with pytest.raises(HubError):
         desk.pull("one", None, "ann/nothing")
-    with pytest.raises(StudioError, match="there no more"):
+    with pytest.raises(StudioError, match="no longer available"):
         desk.open("one")
     assert files_of(desk) == [f"{brought.place}.skill"]
 
@@ -356,7 +356,7 @@ def test_a_visitor_without_a_token_is_sent_to_sign_in_only_where_there_is_one(
     for name in OAUTH.keys() - {missing}:
         monkeypatch.setenv(name, OAUTH[name])
     monkeypatch.delenv(missing, raising=False)
-    paste = r"Make one with the right to write at hf\.co/settings/tokens, and paste it above\."
+    paste = r"Make one with write access at hf\.co/settings/tokens, and paste it above\."
     with pytest.raises(HubError, match=paste if missing else r"Sign in, or type a token\."):
         desk.whoami(None)
     there.repositories["server/secret"], there.private = {SKILL: TEXT.encode()}, {"server/secret"}

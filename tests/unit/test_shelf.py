@@ -86,7 +86,7 @@ def test_another_person_sees_and_changes_nothing(shelf: Shelf):
 
 def test_those_without_a_token_are_not_one_person(shelf: Shelf):
     for work in (lambda: shelf.save("", text()), lambda: shelf.fork("", text()), lambda: shelf.skills("")):
-        with pytest.raises(ShelfError, match="does not know whose it is"):
+        with pytest.raises(ShelfError, match="could not recognise this browser"):
             work()
 
 

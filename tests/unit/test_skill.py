@@ -1,6 +1,6 @@
 """SKILL.md: what is read from texts good, bad and hostile, the problems told, and what is written.
 
-A text is read leniently: only what is empty, too large or no text at all is refused.
+A text is read leniently: only what is empty, too large or not text at all is refused.
 """
 
 import contextlib
@@ -177,8 +177,8 @@ def test_a_nul_is_told_with_its_line_and_left_out():
     [
         ("", "empty"),
         (" \n\t\n", "empty"),
-        (bytes(range(256)).decode("latin-1") * 20, "This is no text"),
-        (b"\x89PNG\xff\xfe\xfa".decode("utf-8", "replace") * 99, "This is no text"),
+        (bytes(range(256)).decode("latin-1") * 20, "This is not text"),
+        (b"\x89PNG\xff\xfe\xfa".decode("utf-8", "replace") * 99, "This is not text"),
         ("a" * (MAX_TEXT + 1), "1,000,001 characters"),
         ("---\nname: a\ndescription: " + "b" * 70_000 + "\n---\n", "frontmatter has 70,"),
     ],
@@ -301,8 +301,8 @@ def test_a_value_over_its_limit_is_told_and_its_rest_moves_to_the_body(key: str,
         ("allowed-tools: [Read, Write]", "warning", "is a list", "allowed_tools", "Read Write"),
         ("allowed-tools: Read, Bash(a b)", "warning", "separated by commas", "allowed_tools", "Read Bash(a b)"),
         ("allowed-tools: {a: b}", "error", "is a map", "allowed_tools", '{"a": "b"}'),
-        ("author: Ada", "warning", "'author' is no key", "metadata", {"author": "Ada"}),
-        ("allowed_tools: Read", "warning", "'allowed_tools' is no key", "allowed_tools", "Read"),
+        ("author: Ada", "warning", "'author' is not a key", "metadata", {"author": "Ada"}),
+        ("allowed_tools: Read", "warning", "'allowed_tools' is not a key", "allowed_tools", "Read"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_told_and_made_into_a_right_one(line, severity, message, attribute, value):
@@ -335,7 +335,7 @@ def test_a_body_over_the_advised_length_is_a_warning():
 def test_prose_between_two_rules_is_kept_in_the_body():
     text = "---\nJust a thought.\n---\nAnd more."
     assert Skill.parse(text).body == text
-    assert "no list of 'key: value' lines" in only(text).message
+    assert "not a list of 'key: value' lines" in only(text).message
 
 
 def test_mangled_texts_raise_nothing_but_skill_errors_and_what_is_read_renders_clean():

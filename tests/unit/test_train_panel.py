@@ -75,7 +75,7 @@ def test_of_several_files_the_good_are_kept_and_the_others_named(panel: TrainPan
     for name, content in contents.items():
         (tmp_path / name).write_text(content)
     said = panel._import(me, skill, "", [str(tmp_path / name) for name in contents])[panel.said]
-    assert "2 imported." in said and "b.jsonl:1: this is no JSON" in said
+    assert "2 examples imported." in said and "b.jsonl:1: this is no JSON" in said
     assert len(panel.training.book.examples(owner_of(me), skill)) == before + 2
 
 
@@ -131,7 +131,7 @@ def test_turns_and_checks_are_written_edited_and_taken_out(panel: TrainPanel):
         do("exchange", value={"prompt": "What?", "answer": ""})
     with pytest.raises(EvalError, match="Write a whole number"):
         do("check", value={"kind": "line_count", "value": "some"})
-    with pytest.raises(EvalError, match="no regular expression"):
+    with pytest.raises(EvalError, match="not a regular expression"):
         do("check", value={"kind": "regex", "value": "("})
 
 
@@ -151,7 +151,7 @@ def test_arguments_of_a_call_are_edited_as_json_and_a_call_goes_with_its_results
     panel._edited(me, skill, "", "call", f"{id_} 4 1 0", '{"path": "b"}')
     now = panel._example(owner_of(me), skill, id_)[1]
     assert now.steps[0]["tool_calls"][0] == {**call, "function": {"name": "read", "arguments": {"path": "b"}}}
-    for text, said in (("{", "this is no JSON"), ("[]", "are a JSON object")):
+    for text, said in (("{", "this is not JSON"), ("[]", "are a JSON object")):
         with pytest.raises(TurnError, match=said):
             panel._edited(me, skill, "", "call", f"{id_} 4 1 0", text)
     panel._edited(me, skill, "", "remove turn", f"{id_} 4 1", None)
@@ -196,9 +196,10 @@ def test_examples_that_are_downloaded_are_the_same_in_another_visitor_s_book(pan
     assert book.put_skill(owner_of(other), entry.text) == skill
     said = panel._import(other, skill, "", [str(file)])[panel.said]
     texts, examples = book.trajectories(owner_of(me), [skill])
-    assert f"{len(examples)} imported." in said and book.trajectories(owner_of(other), [skill]) == (texts, examples)
+    assert f"{len(examples)} examples imported." in said
+    assert book.trajectories(owner_of(other), [skill]) == (texts, examples)
 
-    assert "no longer in your book" in panel._save_examples(arrived(None), skill)[1]
+    assert "no longer in your list" in panel._save_examples(arrived(None), skill)[1]
     book.remove_skill(owner_of(me), skill)
     update, said = panel._save_examples(me, book.put_skill(owner_of(me), entry.text))
     assert update == gr.skip() and "has no examples yet. Add one in the table, or import a file." in said

@@ -35,13 +35,20 @@ def test_all_of_an_example_can_be_read_and_each_check_removed():
     assert "1 check</button>" in train_render.examples("code-aa", [checked])
 
 
+def test_where_nothing_can_be_trained_the_tab_says_how_to_do_it_elsewhere():
+    here = train_render.off("Switched off <here>.")
+    assert "Switched off &lt;here&gt;." in here and "in a copy of this repository" in here and "git clone" not in here
+    there = train_render.off("", "ann/skills")
+    assert "git clone https://huggingface.co/spaces/ann/skills parametric-skills\ncd parametric-skills\npyth" in there
+
+
 def test_the_estimate_follows_what_is_measured_and_who_comes_before(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(training.refit, "usual_minutes", lambda: 3.0)
     assert "Takes at most 3" in train_render.estimate(3, 15, 0) and "15 kept-out examples" in train_render.estimate(
         3, 15, 0
     )
-    assert "waits or runs on this server" in train_render.estimate(3, 15, 1)
-    assert "4 trainings that wait or run" in train_render.estimate(3, 15, 4)
+    assert "after the training already waiting or running on this server" in train_render.estimate(3, 15, 1)
+    assert "4 trainings already waiting or running" in train_render.estimate(3, 15, 4)
     much = train_render.estimate(3, 400, 0)
     assert "Takes at most 3" in much and "as many of 400 kept-out examples as there is time for" in much
     assert "as there is time for" not in train_render.estimate(20, 400, 0)
