@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
@@ -22,14 +23,15 @@ from skills.library import SkillLibrary
 from studio.fidelity import passes
 from studio.service import Settings, Studio
 from training.evaluate import evaluate
-from training.lines import Line, family_lines, library_lines, spread_out
+from training.lines import family_lines, library_lines, spread_out
 from training.properties.neutral import Quiz, effects
 from training.report import table
 
 SAMPLE = 48  # lines, evenly spread
-# what the shipped checkpoint reaches on these lines, less what another machine's rounding may cost
-LEAST_ON_THE_LIBRARY, LEAST_ON_NEW_SKILLS = 0.4, 0.1
-MEDIAN_PERPLEXITY = 1.2  # of plain texts under an adapter, as a ratio to the base's
+# what the shipped checkpoint reaches on these lines (28, 17 and 11 of 48), less five, which other rounding may cost
+LEAST = {"library": 23 / 48, "known": 12 / 48, "wordings": 6 / 48}
+# median perplexity under an adapter as a ratio to the base's, 1.02 and 1.12
+FURTHEST_ON_TEXTS, MOST_ON_ANSWERS = 0.06, 1.2
 ASKED, TOKENS = 4, 32  # examples of each skill, and the most tokens of an answer
 LEAST_ALIKE = 0.4  # answers under an adapter that are the same in llama.cpp to the letter
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
@@ -159,26 +161,23 @@ def test_a_comparison_shows_three_answers(studio: Studio):
     assert plain == parametric < in_context
 
 
-@pytest.mark.parametrize(
-    ("lines", "least"),
-    [(library_lines(), LEAST_ON_THE_LIBRARY), (family_lines("known", 1), LEAST_ON_NEW_SKILLS)],
-    ids=["library", "new-skills"],
-)
-def test_the_shipped_adapters_beat_reading_and_every_control(
-    dequantized: Base, hypernetwork: Hypernetwork, lines: list[Line], least: float
-):
+@pytest.mark.parametrize("split", LEAST)
+def test_the_shipped_adapters_beat_reading_and_every_control(dequantized: Base, hypernetwork: Hypernetwork, split: str):
+    lines = library_lines() if split == "library" else family_lines(split, 1)
     # without solved examples, another help than the skill's text
     asked = [replace(line, others=()) for line in spread_out(lines, SAMPLE)]
     report = evaluate(dequantized, hypernetwork, asked, exact_only=True)
     print(table(report))
-    (split,) = report["splits"].values()
-    exact = split["all"]["exact"]
-    assert exact["parametric"] >= least
+    exact = report["splits"][split]["all"]["exact"]
+    assert exact["parametric"] >= LEAST[split]
     for column in ("no skill", "in context", "wrong skill", "shared only"):
         assert exact[column] <= exact["parametric"] / 2, column
 
 
-def test_unrelated_text_reads_about_as_before_under_an_adapter(base: Base, hypernetwork: Hypernetwork):
+def test_unrelated_text_reads_about_as_before_under_an_adapter_and_answers_not_much_worse(
+    base: Base, hypernetwork: Hypernetwork
+):
     texts = [entry.text for entry in SkillLibrary().list()[:8]]
     found = effects(base, hypernetwork.generate(base, texts), Quiz.load(base, 12).draw(random.Random(0)))
-    assert sorted(effect.text for effect in found)[len(found) // 2] < MEDIAN_PERPLEXITY
+    assert abs(median(effect.text for effect in found) - 1) < FURTHEST_ON_TEXTS
+    assert median(effect.answers for effect in found) < MOST_ON_ANSWERS
