@@ -108,7 +108,7 @@ def _answer_logits(base: Base, examples: list[Example], rows: list[_Row], weight
         mask = (segment >= 0).long()  # [rows, tokens], from which the base makes what each layer sees
     per_row = weights.rows([examples[tails[0][0]].skill for _, tails in rows]) if weights else None
     asked_at = torch.tensor(places, device=base.device)
-    with apply_lora(base.model, per_row), _alone(base, asked_at):
+    with apply_lora(base.model, per_row), _alone(base, asked_at), _attention(base, longest):
         out = base.model(ids, attention_mask=mask, position_ids=position, use_cache=False)
     logits = out.logits.flatten(0, 1)
     if len(logits) != len(places):  # the head was not called as a module
@@ -134,6 +134,19 @@ def _alone(base: Base, places: Tensor) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+@contextmanager
+def _attention(base: Base, tokens: int) -> Iterator[None]:
+    """Within the block a base on a CPU attends by plain matmuls where gradients are on and rows are short: that beats
+    the fused kernel's backward. For long rows it would keep gigabytes."""
+    before = base.model.config._attn_implementation
+    if base.device.type == "cpu" and torch.is_grad_enabled() and tokens <= ROW_TOKENS:
+        base.model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        base.model.set_attn_implementation(before)
 
 
 def _length(row: _Row) -> int:

@@ -234,8 +234,6 @@ class Fit:
         self.base = base or Base.load(config.base, quantization="dequantized", device=str(self.accelerator.device))
         if self.base.quantization == "nf4":
             raise FitError("An NF4 base can't be trained through. Load it with quantization='dequantized'.")
-        if on_cpu:  # with rows this short, plain matmuls beat the fused kernel's backward
-            self.base.model.set_attn_implementation("eager")
         torch.manual_seed(config.seed)
         if config.start:
             if own := [name for name in OF_A_NEW_ONE if getattr(config, name) != getattr(FitConfig, name, {})]:

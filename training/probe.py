@@ -137,8 +137,6 @@ def run(options: argparse.Namespace, shape: FitConfig) -> None:
     """Train a new hypernetwork on tiny skills and print a row for every look."""
     config = ProbeConfig(options.minutes, seed=options.seed)
     base = Base.load(options.base or shape.base, quantization="dequantized")
-    if base.device.type == "cpu":  # as in `fit`
-        base.model.set_attn_implementation("eager")
     torch.manual_seed(config.seed)
     slots = shape.slots if options.slots is None else options.slots
     hypernetwork = Hypernetwork(config_for(base, shape.modules, shape.shared_modules, slots=slots, **shape.shape)).to(

@@ -38,7 +38,7 @@ from hypernet.hypernetwork import load_hypernetwork
 from hypernet.lora import LoraWeights, stack_skills
 from skills.skill import Skill
 from training.conversation import TrajectoryError
-from training.examples import ROW_TOKENS, Example, answer_logits, in_parts, to_example
+from training.examples import Example, answer_logits, in_parts, to_example
 from training.fit import STATE, NeutralExamples, plain_texts
 from training.lines import spread_out
 from training.measure import (
@@ -351,13 +351,10 @@ class Refit:
         self._word_texts(list(texts.values()))
 
     def _fit_memory(self) -> None:
-        """How many of the own skills a step asks, and with which attention, by the longest of the chats."""
+        """How many of the own skills a step asks, by the longest of the chats."""
         config, chats = self.config, [turns for learned in self.learned for turns in learned]
         longest = max(len(turns[-1].prompt_ids) + len(turns[-1].answer_ids) for turns in chats)
         self.skills_per_step = max(1, min(config.skills_per_step, len(self.names), ASKED_AT_ONCE // longest))
-        if self.base.device.type == "cpu" and longest <= ROW_TOKENS:
-            # for short rows, plain matmuls beat the fused kernel's backward; for long ones they keep gigabytes
-            self.base.model.set_attn_implementation("eager")
 
     def _note_cuts(self, by_skill: dict[str, list[Trajectory]]) -> None:
         limit = self.context

@@ -49,6 +49,13 @@ def choose(page: Page, name: str) -> None:
     expect(page.locator("#skill-name textarea, #skill-name input").first).to_have_value(name)
 
 
+def open_settings(page: Page) -> None:
+    """Open the fold; its fields are given their values a moment after they are shown, over what was typed by then."""
+    page.locator("#settings button").first.click()
+    page.locator("#settings input[type=number]").last.wait_for()
+    page.wait_for_timeout(500)
+
+
 def compare(page: Page) -> None:
     """Press Compare and wait until it is done, be the one before still on show."""
     page.evaluate("done => document.querySelectorAll(done).forEach(old => old.dataset.old = 1)", DONE)
@@ -179,7 +186,7 @@ def test_a_text_typed_while_another_is_compared_is_not_taken_for_that(page: Page
 
 def test_a_skill_picked_while_another_is_compared_or_checked_shows_nothing_of_that(page: Page) -> None:
     choose(page, "commit-line-for-payments")
-    page.locator("#settings button").first.click()
+    open_settings(page)
     page.locator("#settings input[type=number]").nth(1).fill("512")
     page.locator("#prompt textarea").fill("Write a very long story about the sea.")
     for button, shown, other in (
@@ -246,7 +253,7 @@ def test_hostile_markup_in_a_skill_and_a_prompt_is_shown_as_text(page: Page) -> 
 
 
 def test_an_answer_can_be_stopped_and_the_next_one_starts(page: Page) -> None:
-    page.locator("#settings button").first.click()
+    open_settings(page)
     page.locator("#settings input[type=number]").nth(1).fill("512")
     page.locator("#prompt textarea").fill("Write a very long story about the sea.")
     page.locator("#compare").click()
@@ -268,7 +275,7 @@ def test_an_answer_can_be_stopped_and_the_next_one_starts(page: Page) -> None:
 def test_a_setting_out_of_its_range_is_told_and_the_next_run_starts(
     page: Page, field: int, value: str, said: str
 ) -> None:
-    page.locator("#settings button").first.click()
+    open_settings(page)
     setting = page.locator("#settings input[type=number]").nth(field)
     fits = setting.input_value()
     setting.fill(value)
@@ -377,7 +384,7 @@ def copied_link(page: Page) -> str:
 def test_a_link_opens_the_same_comparison_for_somebody_else(browser: Browser, server: str) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = open_studio(context.new_page(), server)
-    page.locator("#settings button").first.click()
+    open_settings(page)
     page.locator("#settings input[type=number]").nth(0).fill("0.8")
     page.locator("#settings input[type=number]").nth(1).fill("24")
     page.locator("#settings input[type=number]").nth(2).fill("7")
@@ -486,7 +493,7 @@ def test_a_skill_is_compared_by_keyboard_alone(page: Page) -> None:
 def test_the_keys_go_from_compare_to_stop_and_back(page: Page) -> None:
     start, stop = page.locator("#compare"), page.locator("#stop")
     length = page.locator("#settings input[type=number]").nth(1)
-    page.locator("#settings button").first.click()
+    open_settings(page)
     length.fill("512")
     page.locator("#prompt textarea").fill("Write a very long story about the sea.")
     start.focus()
@@ -755,7 +762,7 @@ def test_several_skills_are_weighed_measured_compared_and_downloaded_as_one(page
       }
     }""")
     expect(page.locator("#stack-list output").nth(2)).to_have_text("0.0")
-    page.locator("#settings button").first.click()
+    open_settings(page)
     page.locator("#settings input[type=number]").nth(1).fill("16")
     compare(page)
     titles = ["No skill", "Skills in the prompt", "Skills as parameters"]
@@ -789,7 +796,7 @@ def test_a_stack_with_a_skill_of_ones_own_opens_for_somebody_else_by_its_link(br
     add_to_stack(page, "compact-log-lines")
     expect(page.locator("#stack-meter .overlaps li")).to_have_count(3, timeout=PATIENCE)
     page.locator("#stack-list input").nth(1).fill("0.5")
-    page.locator("#settings button").first.click()
+    open_settings(page)
     page.locator("#settings input[type=number]").nth(0).fill("0.8")
     page.locator("#settings input[type=number]").nth(1).fill("16")
     page.locator("#settings input[type=number]").nth(2).fill("7")

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from hypernet.base import Base
-from training.examples import Example, answer_logits
+from training.examples import ROW_TOKENS, Example, answer_logits
 
 WINDOW = 24
 PAGE = list(range(20, 26))
@@ -114,3 +114,21 @@ def test_logits_of_a_head_that_is_not_called_are_taken_from_all(base: Base, monk
 
     monkeypatch.setattr(base.model, "forward", forward)
     torch.testing.assert_close(answer_logits(base, EXAMPLES, None).logits, expected.logits)
+
+
+def test_only_short_rows_with_gradients_are_attended_to_by_plain_matmuls(base: Base, monkeypatch: pytest.MonkeyPatch):
+    seen, forward = [], base.model.forward
+
+    def watched(*args, **options):
+        seen.append(base.model.config._attn_implementation)
+        return forward(*args, **options)
+
+    monkeypatch.setattr(base.model, "forward", watched)
+    long = [Example(0, [*range(20, 30)] * (ROW_TOKENS // 10 + 1), [1])]
+    before = base.model.config._attn_implementation
+    for examples in (EXAMPLES[:1], long):
+        answer_logits(base, examples, None)
+        with torch.no_grad():
+            answer_logits(base, examples, None)
+    assert before == "sdpa" == base.model.config._attn_implementation
+    assert seen == ["eager", "sdpa", "sdpa", "sdpa"]

@@ -375,13 +375,6 @@ def test_of_long_chats_a_step_asks_only_as_many_as_there_is_memory_for(
         assert run.run()["steps"] == 1
 
 
-def test_long_chats_are_trained_on_with_the_attention_that_keeps_little(config: RefitConfig):
-    assert start(config).base.model.config._attn_implementation == "eager"
-    asked = [*examples()[1:], replace(examples()[0], messages=turn("word " * 800, "aa"), split="train")]
-    run = start(replace(config, out=config.out + "-2"), asked=asked)
-    assert run.base.model.config._attn_implementation == "sdpa"
-
-
 def test_a_chat_as_long_as_the_base_reads_leaves_room_for_an_answer_with_checks(config: RefitConfig):
     base = load_base(config.base)
     room = base.context_length - CHECKED
