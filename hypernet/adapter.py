@@ -186,8 +186,11 @@ class Adapter:
 
 
 def check_target(folder: Path) -> None:
-    """Raise AdapterError where an adapter can't be written into a folder, because it holds something else."""
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    """Raise AdapterError where an adapter can't be written into a folder: it holds something else, or can't be read."""
+    try:
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    except OSError as error:
+        raise AdapterError(f"{folder} can't be read: {error.strerror or error}. Choose another folder.") from error
     others = there - {CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE, CARD_FILE, GGUF_FILE}
     if others or (CARD_FILE in there and PROVENANCE_FILE not in there):
         raise AdapterError(f"{folder} holds something else than an adapter. Choose another folder, or empty it.")

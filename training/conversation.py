@@ -116,7 +116,7 @@ def _check_call(call: object, place: str) -> None:
     try:
         json.dumps(arguments, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise TrajectoryError(f"{place}: the arguments are no JSON ({error}). Write texts and numbers.") from error
+        raise TrajectoryError(f"{place}: the arguments are not JSON ({error}). Write texts and numbers.") from error
 
 
 # ---- cutting -------------------------------------------------------------------------------------------------------

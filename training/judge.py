@@ -17,7 +17,7 @@ PROMPT = Path(__file__).with_suffix(".yaml")
 AT_ONCE = 8  # requests
 TRIES = 2  # to get a grade out of an endpoint that answers
 TIMEOUT = 60.0  # seconds of a request
-FAILURES = (openai.OpenAIError, ValueError)  # the latter for a body that is no JSON
+FAILURES = (openai.OpenAIError, ValueError)  # the latter for a body that is not JSON
 GRADE = re.compile(r"(?<![\w.-])(\d{1,3}(?:\.\d+)?)(?![\w.]*\d)")
 
 

@@ -177,7 +177,7 @@ def objects(path: Path) -> Iterator[tuple[int, dict]]:
                     raise DataError(f"{path}:{number}: is no object. Write one object a line.")
                 yield number, item
     except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: is no JSON ({error.msg}). Write one object a line.") from error
+        raise DataError(f"{path}:{number}: is not JSON ({error.msg}). Write one object a line.") from error
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(f"{path} can't be read as a text file: {error}.") from error
     if empty:

@@ -184,7 +184,7 @@ async def run_session(program: Path, place: Workspace, model: str, turns: Sequen
     try:
         return json.loads(printed)
     except ValueError as error:
-        raise OpenCodeError(f"OpenCode's export is no JSON ({error}).") from error
+        raise OpenCodeError(f"OpenCode's export is not JSON ({error}).") from error
 
 
 async def _run(program: Path, place: Workspace, arguments: list[str], said: str, until: float) -> str:

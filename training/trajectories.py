@@ -152,7 +152,7 @@ def _read(path: str | Path) -> Iterator[Trajectory]:
             trajectory = _trajectory(item)
         except json.JSONDecodeError as error:
             raise TrajectoryError(
-                f"{path}:{number}: this is no JSON ({error.msg}). Write one object a line."
+                f"{path}:{number}: this is not JSON ({error.msg}). Write one object a line."
             ) from error
         except UnicodeDecodeError as error:
             raise TrajectoryError(f"{path}:{number}: this is no UTF-8. Save the file as UTF-8.") from error
@@ -225,7 +225,7 @@ def _call(call: object) -> object:
         try:
             function = {**function, "arguments": json.loads(function["arguments"])}
         except json.JSONDecodeError as error:
-            raise TrajectoryError(f"the arguments of a call are no JSON ({error.msg}). Write an object.") from error
+            raise TrajectoryError(f"the arguments of a call are not JSON ({error.msg}). Write an object.") from error
     return {**{name: value for name, value in call.items() if value is not None}, "function": function}
 
 

@@ -329,6 +329,15 @@ def test_a_folder_with_something_else_than_an_adapter_is_left_as_it_is(adapter: 
     assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_read_is_named(adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refused(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(AdapterError, match=r"can't be read: Permission denied\. Choose another folder"):
+        adapter.save(tmp_path)
+
+
 def test_the_peft_snippet_runs(saved: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]):
     exec(peft_snippet(str(tiny_folder), str(saved)), {})
     assert capsys.readouterr().out.endswith("\n")

@@ -560,7 +560,7 @@ GOOD = '{"skill": "s", "prompt": "p", "answer": "a"}\n'
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (GOOD + "{\n", r"data\.jsonl:2: is no JSON"),
+        (GOOD + "{\n", r"data\.jsonl:2: is not JSON"),
         (GOOD + "\n[1]\n", r"data\.jsonl:3: is no object"),
         (GOOD + '{"skill": "s", "prompt": "p"}\n', r"data\.jsonl:2: needs the texts"),
         (GOOD + '{"skill": "s", "prompt": "p", "answer": 3}\n', r"data\.jsonl:2: needs the texts"),
@@ -649,7 +649,7 @@ def test_the_command_refuses_with_status_two_and_a_message(
     (tmp_path / "bad.jsonl").write_text("{")
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where the extra is not installed
     for arguments, said in (
-        (["--data", str(tmp_path / "bad.jsonl")], r"bad.jsonl:1: is no JSON"),
+        (["--data", str(tmp_path / "bad.jsonl")], r"bad.jsonl:1: is not JSON"),
         (["--data", str(tmp_path / "none.jsonl")], r"none.jsonl can't be read"),
         (["--data", "library", "--base", str(tiny_folder)], "No hypernetwork ships for tiny-llama"),
         (

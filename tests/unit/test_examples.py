@@ -244,7 +244,7 @@ GOOD = line("user", "assistant")
         ("a.jsonl", GOOD + line("user", "user", "assistant"), r"^a\.jsonl:2: "),
         ("a.jsonl", GOOD + line("user"), r"^a\.jsonl:2: "),
         ("a.jsonl", GOOD + line("user", "assistant").replace('"x"', '""', 1), r"^a\.jsonl:2: "),
-        ("a.jsonl", GOOD + "{", r"^a\.jsonl:2: .*no JSON"),
+        ("a.jsonl", GOOD + "{", r"^a\.jsonl:2: .*not JSON"),
         ("a.jsonl", "", "holds no trajectories"),
         ("a.csv", "question,answer\na,b\n", "prompt"),
         ("a.csv", "prompt,answer\na,\n", r"^a\.csv:2"),

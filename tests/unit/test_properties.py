@@ -109,7 +109,7 @@ def test_texts_are_read_plain_or_gzipped(name: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.jsonl", b'{"text": "x"}\n{\n', r"a\.jsonl:2: is no JSON"),
+        ("a.jsonl", b'{"text": "x"}\n{\n', r"a\.jsonl:2: is not JSON"),
         ("a.jsonl", b'{"skill": "x"}\n', r"a\.jsonl:1: has no text"),
         ("a.jsonl", b"[]\n", r"a\.jsonl:1: is no object"),
         ("a.jsonl", b"", r"a\.jsonl has no lines"),

@@ -812,7 +812,7 @@ BAD_FILES = {
     "another skill": ("a.jsonl", chat(ASKED, ANSWERED, skill="0" * 64), "None of the 1 examples in "),
     "an empty turn": ("a.jsonl", chat(ASKED, {**ANSWERED, "content": " "}), "a.jsonl:1: messages[1]: the turn of 'ass"),
     "roles out of order": ("a.jsonl", chat(ASKED, ASKED, ANSWERED), "a.jsonl:1: messages[1]: a turn of 'user' can't"),
-    "no JSON": ("a.jsonl", chat(ASKED, ANSWERED) + "{", "a.jsonl:2: this is no JSON"),
+    "no JSON": ("a.jsonl", chat(ASKED, ANSWERED) + "{", "a.jsonl:2: this is not JSON"),
     "another OpenCode": (
         "a.json",
         json.dumps({"info": {"version": "0.15.3"}, "messages": []}),

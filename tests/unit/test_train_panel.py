@@ -75,7 +75,7 @@ def test_of_several_files_the_good_are_kept_and_the_others_named(panel: TrainPan
     for name, content in contents.items():
         (tmp_path / name).write_text(content)
     said = panel._import(me, skill, "", [str(tmp_path / name) for name in contents])[panel.said]
-    assert "2 examples imported." in said and "b.jsonl:1: this is no JSON" in said
+    assert "2 examples imported." in said and "b.jsonl:1: this is not JSON" in said
     assert len(panel.training.book.examples(owner_of(me), skill)) == before + 2
 
 
@@ -124,7 +124,7 @@ def test_turns_and_checks_are_written_edited_and_taken_out(panel: TrainPanel):
     now, _ = do("check", value={"kind": "line_count", "value": "1"})
     now, shown = do("check", value={"kind": "json", "value": "passed over"})
     assert now.checks == (Assertion("contains", "do"), Assertion("line_count", 1), Assertion("json"))
-    assert "does not pass its own check" in shown[panel.faults]  # the answer is no JSON
+    assert "does not pass its own check" in shown[panel.faults]  # the answer is not JSON
     now, shown = do("uncheck", now.checks[2].text())
     assert len(now.checks) == 2 and "does not pass" not in shown[panel.faults]
     with pytest.raises(ExampleError, match="is empty"):

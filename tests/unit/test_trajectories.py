@@ -104,7 +104,7 @@ def test_what_is_written_is_read_again(tmp_path: Path):
 
 
 BAD_LINES = {
-    "no JSON": ('{"messages": [', "is no JSON"),
+    "no JSON": ('{"messages": [', "is not JSON"),
     "no object": ("[1]", "is no object"),
     "no number": ('{"messages": ' + "9" * 5000 + "}", "can't be read"),
     "nested": ("[" * 100_000, "can't be read"),
@@ -167,11 +167,11 @@ BAD_LINES = {
     ),
     "arguments that are broken": (
         line(messages=[user("a"), assistant("", {"type": "function", "function": {"name": "x", "arguments": "{"}})]),
-        "the arguments of a call are no JSON",
+        "the arguments of a call are not JSON",
     ),
     "arguments that are no number": (
         line(messages=[user("a"), assistant("", call("x", y=float("nan")))]),
-        "messages[1].tool_calls[0]: the arguments are no JSON",
+        "messages[1].tool_calls[0]: the arguments are not JSON",
     ),
     "checks of another kind": (line(checks={"kind": "json"}), "checks must be a list"),
     "an unknown check": (line(checks=[{"kind": "nice"}]), "no assertion of the kind 'nice'"),
@@ -242,7 +242,7 @@ def test_fifty_megabytes_are_read_line_by_line(tmp_path: Path):
     assert sum(1 for _ in islice(read, 100)) == 100
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
-    with pytest.raises(TrajectoryError, match=r"large.jsonl:101: this is no JSON"):
+    with pytest.raises(TrajectoryError, match=r"large.jsonl:101: this is not JSON"):
         next(read)
 
 
