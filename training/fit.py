@@ -9,6 +9,7 @@ folder; writes are atomic.
 import json
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, reduce
 from pathlib import Path
@@ -33,7 +34,7 @@ from training.examples import Example, answer_logits, of_like_length, to_example
 from training.optimizer import MuonAdamW
 from training.progress import RunLog, Throughput, make_accelerator, sum_gradients
 from training.state import load_state, read_about, save_state
-from training.tasks import FAMILIES, GRAMMAR, KNOWN, Style, TaskSkill, sample_skill
+from training.tasks import FAMILIES, GRAMMAR, HELD_OUT, KNOWN, Style, TaskSkill, sample_skill
 
 HELD_OUT_SEED = "held-out"  # never the seed of a training step
 STATE = "state.safetensors"  # in the run's folder
@@ -88,7 +89,7 @@ class FitConfig:
     workers: int = 0  # processes that draw skills; on a GPU a few keep it busy
     save_every: int = 50
     evaluate_every: int = 200
-    held_out_skills: int = 2  # a family, for the look on the way
+    held_out_skills: int = 2  # a family, trained or not, for the look on the way
     track: str = ""  # also log to `tensorboard` (files in the run's folder) or `trackio`
 
     def check(self) -> None:
@@ -286,7 +287,8 @@ class Fit:
             lock.release()
 
     def _run(self) -> Hypernetwork:
-        config, held_out, settings = self.config, self._held_out(), asdict(self.config)
+        config, settings = self.config, asdict(self.config)
+        held_out, untrained = self._held_out(config.families), self._held_out(HELD_OUT)
         if self.accelerator.is_main_process:
             text = json.dumps(settings, indent=2)
             write_atomically(self.out / "fit.json", lambda path: path.write_text(text))
@@ -302,7 +304,8 @@ class Fit:
                     if self.step % config.save_every == 0:
                         self.save()
                     if (self.step % config.evaluate_every == 0 or last) and self.accelerator.is_main_process:
-                        log.write({"step": self.step, "held_out": self._glance(held_out)})
+                        looks = {"held_out": self._glance(held_out), "held_out_families": self._glance(untrained)}
+                        log.write({"step": self.step, **looks})
                         log.draw()
             finally:
                 self.save()
@@ -478,10 +481,9 @@ class Fit:
     def _glance(self, skills: list[TaskSkill]) -> dict[str, float]:
         return glance(self.base, self.averaged(), skills, self.config.reading)
 
-    def _held_out(self) -> list[TaskSkill]:
-        rng = random.Random(HELD_OUT_SEED)
-        families = dict.fromkeys(self.config.families)
-        return [sample_skill(family, rng, 4) for family in families for _ in range(self.config.held_out_skills)]
+    def _held_out(self, families: Iterable[str]) -> list[TaskSkill]:
+        rng, count = random.Random(HELD_OUT_SEED), self.config.held_out_skills
+        return [sample_skill(family, rng, 4) for family in dict.fromkeys(families) for _ in range(count)]
 
 
 class _Steps:

@@ -143,6 +143,7 @@ def picture(curve: list[dict], target: Path) -> None:
 
     losses = {line["step"]: line["answers"] for line in curve if "answers" in line}
     looks = {line["step"]: line["held_out"] for line in curve if "held_out" in line}
+    untrained = {line["step"]: line["held_out_families"] for line in curve if "held_out_families" in line}
     steps = sorted(losses)
     figure = Figure(figsize=(8, 3.2), dpi=150, layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -153,10 +154,13 @@ def picture(curve: list[dict], target: Path) -> None:
         left.plot(sorted(looks), [looks[s]["loss"] for s in sorted(looks)], "o-", color="C1", label="held-out skills")
     left.set_ylabel("cross-entropy of answer tokens")
     left.set_ylim(bottom=0)
-    for name in ("parametric", "reading", "wrong skill", "shared only"):
-        having = [step for step in sorted(looks) if name in looks[step]]
+    named = ("parametric", "reading", "wrong skill", "shared only")
+    series = [(name, looks, name) for name in named]
+    series += [(name, untrained, f"{name}, held-out families") for name in named[:2]]
+    for name, of_step, label in series:
+        having = [step for step in sorted(of_step) if name in of_step[step]]
         if having:
-            right.plot(having, [100 * looks[step][name] for step in having], "o-", label=name)
+            right.plot(having, [100 * of_step[step][name] for step in having], "o-", label=label)
     right.set_ylabel("exact match on held-out skills, %")
     right.set_ylim(0, 100)
     for axes in (left, right):

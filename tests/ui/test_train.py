@@ -227,7 +227,8 @@ def test_an_own_skill_is_trained_on_with_files_and_stopped_with_the_best_so_far(
     with page.expect_file_chooser() as chooser:
         page.locator("#import-examples").click()
     chooser.value.set_files([tmp_path / name for name in ("good.csv", "bad.jsonl", "big.jsonl")])
-    for said in ("1 example imported.", "bad.jsonl:1: this is not JSON", "big.jsonl has 50.0 MB; a file may have 10 MB"):
+    too_large = "big.jsonl has 50.0 MB; a file may have 10 MB"
+    for said in ("1 example imported.", "bad.jsonl:1: this is not JSON", too_large):
         expect(page.locator("#prepare-line")).to_contain_text(said)
 
     # all of them are there to be taken along

@@ -109,6 +109,7 @@ def test_a_run_leaves_a_checkpoint_a_curve_and_its_settings(dequantized: Base, t
     assert set(curve[1]) == {"step", *parts, "rate", "seconds", *rates}
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert set(curve[2]["held_out"]) == {"parametric", "wrong skill", "shared only", "loss", "limits"}
+    assert set(curve[2]["held_out_families"]) == {"parametric", "wrong skill", "shared only", "loss", *HELD_OUT}
     after = snapshot(dequantized)
     assert all(torch.equal(before[name], after[name]) for name in before)
 

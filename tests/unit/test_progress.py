@@ -122,6 +122,14 @@ def test_the_picture_is_what_its_name_says_and_shows_the_numbers(name: str, begi
     assert (tmp_path / name).read_bytes() != first
 
 
+def test_the_picture_shows_the_families_that_are_not_trained_too(tmp_path: Path):
+    shares = (0.1, 0.2)
+    for share in shares:
+        picture([*a_curve(3), {"step": 3, "held_out_families": {"parametric": share}}], tmp_path / f"{share}.png")
+    first, second = ((tmp_path / f"{share}.png").read_bytes() for share in shares)
+    assert first != second
+
+
 def test_of_a_step_that_was_done_again_the_picture_shows_the_last(tmp_path: Path):
     first, last = ({"step": 5, "answers": loss} for loss in (9.0, 2.0))
     look, other_look = ({"step": 5, "held_out": LOOK | {"parametric": share}} for share in (0.5, 1.0))
