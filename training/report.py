@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 READER, OWN = "tuned reader", "own LoRA"
 KINDS = "families"  # the split whose skills are of whole kinds kept from training: what is drawn there are kinds
-RIVALS = ("in context", READER)  # what the parametric column is compared with
+RIVALS = ("in context", "in context with three examples", READER)  # what the parametric column is compared with
 FAMILIES_SHOWN = 60  # rows of a table; the report has them all
 MEASURES = {"f1": "token F1", "bertscore": "BERTScore", "judge": "judge", "checks": "checks passed"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from training.tasks import grammar, wording
 from training.tasks.grammar import KEPT, Condition, draft, draw
-from training.tasks.grammar_words import WORDINGS, Field
+from training.tasks.grammar_words import WORDINGS, Field, show
 
 PROGRAMS = 2000
 RECORD = {
@@ -138,14 +138,34 @@ def test_the_same_seed_gives_the_same_skill():
         assert first.ask(random.Random(1)) == second.ask(random.Random(1))
 
 
-def test_rules_have_five_different_wordings(programs: list[grammar.Program]):
+def test_rules_have_eight_different_wordings(programs: list[grammar.Program]):
     for program in programs[:400]:
         for rule in (step.say() for step in program.steps):
-            assert len(set(rule)) == len(rule) >= 5
+            assert len(set(rule)) == len(rule) >= 8
             assert all(said == said.lstrip() and "{" not in said for said in rule)
             kept = wording.kept_wordings(rule)
             assert not set(rule[:-kept]) & set(rule[-kept:])
-    assert all(len(set(said.split("\n"))) == 5 for said in WORDINGS.values())
+    assert all(len(set(said.split("\n"))) == 8 for said in WORDINGS.values())
+
+
+def test_a_record_is_shown_in_eight_forms_or_more():
+    record = {field: value for field, value in RECORD.items() if field in ("title", "size", "tags")}
+    shown = {show("ticket", record, random.Random(i)) for i in range(500)}
+    assert len({tuple(sorted(text)) for text in shown}) >= 8  # another order of the fields is no other form
+
+
+def test_no_condition_looks_at_a_list_that_another_rule_cuts_down(programs: list[grammar.Program]):
+    for program in programs:
+        cut = {step.source for step in program.steps if isinstance(step, grammar.Take)}
+        conditions = [c for step in program.steps for c in getattr(step, "conditions", ())]
+        conditions += [step.condition for step in program.steps if getattr(step, "condition", None)]
+        assert not cut & {condition.name for condition in conditions}
+
+
+@pytest.mark.parametrize("kind", ("If", "Unless"))
+def test_a_condition_stands_before_what_depends_on_it_or_in_a_sentence_of_its_own(kind: str):
+    for frame in WORDINGS[kind].split("\n"):
+        assert frame.index("{c}") < frame.lower().index("{w}") or frame.startswith("{W}. This ")
 
 
 def test_every_wording_states_every_literal(programs: list[grammar.Program]):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from training.tasks import grammar_words as words
 from training.tasks.grammar_words import Field, Value
-from training.tasks.wording import Draft, Task, wordings_of
+from training.tasks.wording import Draft, Task, kept_wordings, wordings_of
 
 KEPT = frozenset(  # combinations kept from training: the second step works on what the first one gives
     {
@@ -345,6 +345,9 @@ class Take(Step):
 
     @classmethod
     def draw(cls, source, kind, context):
+        if source in context.tested:  # do the items that are dropped count?
+            raise LookupError(source)
+        context.changed.add(source)
         place = context.rng.choice(cls.choices)
         return cls(source, f"{place} {source[:-1]}", place)
 
@@ -381,8 +384,12 @@ class Map(Step):
     def say(self):
         s, r = self.source, self.result
         said = wordings_of(dict(self.pairs), s, r, f"the {r} of the {s} {{key}} is `{{value}}`")
-        rest = f"Any other {s} has the {r} `{self.choice}`."
-        return tuple(w + ("" if w.endswith("\n") else " ") + rest for w in said) if self.choice else said
+        if not self.choice:
+            return said
+        *rest, kept = self.worded("Others", x=self.choice)
+        trained = len(said) - kept_wordings(said)
+        rest = [rest[i % len(rest)] if i < trained else kept for i in range(len(said))]
+        return tuple(f"{w}\n{r}" if w.endswith("\n") else f"{w} {r}" for w, r in zip(said, rest, strict=True))
 
 
 @dataclass(frozen=True)
@@ -412,6 +419,9 @@ class Compare(Step):
             f"For {words.article(s)} {ranges[0]} the {r} is `{self.labels[0]}`; {rest}.",
             f"Read the {r} off the {s}: " + ", ".join(f"{where} -> `{what}`" for where, what in bands) + ".",
             f"Choose the {r} by the {s}:\n\n" + "\n".join(f"- {where}: `{what}`" for where, what in bands) + "\n",
+            " ".join(f"`{what}` is the {r} where the {s} is {where}." for where, what in bands),
+            f"What the {r} is follows from the {s}: " + "; ".join(f"{where}, `{what}`" for where, what in bands) + ".",
+            f"The {s} sets the {r}.\n\n```\n" + "\n".join(f"{where} = {what}" for where, what in bands) + "\n```\n",
             f"| {s} | {r} |\n|---|---|\n" + "\n".join(f"| {where} | `{what}` |" for where, what in bands) + "\n",
         )
 

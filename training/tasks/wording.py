@@ -31,9 +31,7 @@ class Draft:
     name: str  # lowercase with hyphens, as a SKILL.md wants it
     title: str
     description: str  # what it does and when to use it
-    rules: tuple[
-        tuple[str, ...], ...
-    ]  # each rule in five wordings or more; a full sentence without a bullet, or a table
+    rules: tuple[tuple[str, ...], ...]  # each in eight wordings or more: full sentences without a bullet, or a table
     ask: Callable[[random.Random], Task]
 
 
@@ -80,6 +78,14 @@ NOISE = (
     "The same rules hold in tests and in examples.",
     "Nothing here depends on the operating system.",
     "Consistency matters more than taste.",
+    "There is a test that compares the result letter by letter.",
+    "Follow the page to the letter, also where it surprises you.",
+    "Nobody has to like this style, but everybody keeps to it.",
+    "A change of this page needs two approvals.",
+    "New colleagues get this page on their first day.",
+    "The page was shortened last year, and nothing is missing.",
+    "A short page is read more often than a long one.",
+    "Tools that were written for other teams may disagree.",
 )
 TALK = (  # says nothing that an answer depends on; fills long pages
     "The {noun} team asked for this page after the {noun} review in {month}.",
@@ -96,35 +102,64 @@ TALK = (  # says nothing that an answer depends on; fills long pages
     "A link to this page stands in the handbook, next to the {noun} chapter.",
     "The history of the {noun} is told elsewhere.",
     "People who work on the {noun} see the results every {day}.",
+    "Two interns drew a picture of the {noun} for this page, but it was never added.",
+    "The {noun} had three owners before {month}.",
+    "On most {day}s somebody asks where this page is.",
+    "There is a recording of the talk about the {noun}, given in {month}.",
+    "The {noun} is older than the {noun}, which often surprises visitors.",
+    "Translations of this page were planned in {month} and given up later.",
+    "A survey in {month} showed that the {noun} team reads this page most.",
+    "The {noun} runs on the same machines as the {noun}.",
+    "Some of this was first written in a chat about the {noun}.",
+    "Plans for a second {noun} were dropped in {month}.",
+    "The {noun} chapter of the handbook is being rewritten and will say the same.",
+    "Whoever looks after the {noun} also looks after this page.",
+    "No {noun} was harmed when this page was written, as the {noun} team likes to say.",
+    "For the {noun}, ask in the channel of that team, on {day} at the latest.",
 )
+ASIDES = ("About the {noun}", "More on the {noun}", "The {noun} team", "Story of the {noun}", "Who keeps the {noun}")
 MONTHS = "January March April June August October November".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday".split()
-WHEN = ("## When to use", "## Purpose", "## Scope", "## Context")
-RULES = ("## Rules", "## Instructions", "## Steps", "## How", "## Conventions", "## What to do")
-NOTES = ("## Notes", "## Background", "## Remarks", "## Maintenance")
-EXAMPLE = ("## Example", "## Examples", "## Worked example")
-ELSEWHERE = ("## Another page: {title}", "## Not for this skill: {title}", "## Elsewhere: {title}")
+WHEN = ("## When to use", "## Purpose", "## Scope", "## Context", "## Use", "## What this is for", "### When")
+RULES = (
+    *("## Rules", "## Instructions", "## Steps", "## How", "## Conventions", "## What to do", "## Format"),
+    *("## Guidelines", "## Requirements", "### Rules", "## How to do it", "## The rules", "## Specification"),
+)
+LEADS = ("Do the following:", "Keep to these rules.", "The rules, in order:", "This is how it is done:", "Our rules:")
+NOTES = ("## Notes", "## Background", "## Remarks", "## Maintenance", "## About this page", "### Notes", "## Also")
+EXAMPLE = ("## Example", "## Examples", "## Worked example", "### Example", "## One case", "## For example", "Example:")
+ELSEWHERE = (
+    "## Another page: {title}",
+    "## Not for this skill: {title}",
+    "## Elsewhere: {title}",
+    "## Of another skill: {title}",
+    "## Does not apply here: {title}",
+)
+MARKS = ("- {s}", "- {s}", "{i}. {s}", "{i}. {s}", "* {s}", "{i}) {s}", "• {s}", "({i}) {s}", "", "", "", "")
 JOINS = (" ", "\n", "\n\n")
 # kept from training
 KEPT_WHEN = ("## Applies to", "### Why this page")
 KEPT_RULES = ("## Checklist", "## The way we do it", "### Procedure")
 KEPT_NOTES = ("## History", "### Good to know")
+KEPT_LEADS = ("What we agreed on:", "Tick off one after the other.")
 KEPT_EXAMPLE = ("## In practice", "### Sample")
+KEPT_MARKS = ("{letter}) {s}", "> {s}", "- [ ] {s}", "Rule {i}: {s}", "+ {s}")
 KNOWN_LENGTHS = (0, 0, 1, 2, 3)  # sentences of noise
 
 
 def _frontmatter(draft: Draft, rng: random.Random) -> str:
-    extra = rng.choice(("", "", "license: Apache-2.0\n", "metadata:\n  author: platform\n"))
+    extra = rng.choice(
+        (
+            *("", "", "", "license: Apache-2.0\n", "license: MIT\n", "metadata:\n  author: platform\n"),
+            *('metadata:\n  version: "1.2"\n', "metadata:\n  team: tools\n  reviewed: yearly\n"),
+        )
+    )
     return f"---\nname: {draft.name}\ndescription: {draft.description}\n{extra}---\n\n"
 
 
 def _rules(sentences: list[str], rng: random.Random, split: Split) -> str:
     """Sentences as a list or as prose; one that holds a list or a table of its own stands apart."""
-    if split == "known":
-        style = rng.randrange(5)
-        marks = ("- {s}", "{i}. {s}", "* {s}")[style] if style < 3 else ""
-    else:
-        style, marks = 0, rng.choice(("{letter}) {s}", "> {s}", "- [ ] {s}", "Rule {i}: {s}", "+ {s}"))
+    marks = rng.choice(MARKS if split == "known" else KEPT_MARKS)
     if not marks and not any("\n" in s for s in sentences):
         return rng.choice(JOINS).join(sentences)
     blocks = []
@@ -138,23 +173,36 @@ def _rules(sentences: list[str], rng: random.Random, split: Split) -> str:
     return "\n\n".join(block for _, block in blocks)
 
 
+def _fenced(text: str, fence: str = "```") -> str:
+    fence += fence[0] * (fence in text)
+    return f"{fence}\n{text}\n{fence}"
+
+
 def _example(draft: Draft, rng: random.Random, split: Split) -> str:
+    """A question and its answer; what has several lines or a sign of the layout in it gets a layout that bears it."""
     task = draft.ask(rng)
+    prompt, answer = task.prompt, task.answer
     if split == "wordings":
-        return rng.choice(
-            (
-                "For `{t.prompt}` the answer is `{t.answer}`.",
-                "| given | wanted |\n|---|---|\n| {t.prompt} | {t.answer} |",
-            )
-        ).format(t=task)
-    style = rng.randrange(4)
-    if style == 0:
-        return f"Input: {task.prompt}\nOutput: {task.answer}"
-    if style == 1:
-        return f"```\n{task.prompt}\n```\n\nbecomes\n\n```\n{task.answer}\n```"
-    if style == 2:
-        return f"Asked: {task.prompt}\nAnswer: {task.answer}"
-    return f"`{task.prompt}` -> `{task.answer}`"
+        if "\n" in prompt + answer:
+            given, wanted = (_fenced(text, "~~~") for text in (prompt, answer))
+            layouts = [f"given\n\n{given}\n\nwanted\n\n{wanted}"]
+        else:
+            layouts = [f"For `{prompt}` the answer is `{answer}`."] * ("`" not in prompt + answer)
+            layouts += [f"| given | wanted |\n|---|---|\n| {prompt} | {answer} |"] * ("|" not in prompt + answer)
+            layouts = layouts or [f"given\n: {prompt}\n\nwanted\n: {answer}"]
+        return rng.choice(layouts)
+    fenced = rng.choice(("becomes", "gives", "->", "The answer:", "is answered by"))
+    fenced = f"{_fenced(prompt)}\n\n{fenced}\n\n{_fenced(answer)}"
+    ask, say = rng.choice(
+        (("Input", "Output"), ("Asked", "Answer"), ("Q", "A"), ("Question", "Answer"), ("User", "Reply"))
+    )
+    if "\n" in prompt + answer:
+        labelled = f"{ask}:\n{prompt}\n\n{say}:\n{answer}"
+        return rng.choice((fenced, labelled, f"{ask}:\n\n{_fenced(prompt)}\n\n{say}:\n\n{_fenced(answer)}"))
+    layouts = [fenced, f"{ask}: {prompt}\n{say}: {answer}", f"**{ask}:** {prompt}\n\n**{say}:** {answer}"]
+    if "`" not in prompt + answer:
+        layouts += [f"`{prompt}` -> `{answer}`", f"- `{prompt}` gives `{answer}`", f"Asked `{prompt}`, say `{answer}`."]
+    return rng.choice(layouts)
 
 
 def _talk(words: int, rng: random.Random) -> str:
@@ -167,7 +215,10 @@ def _talk(words: int, rng: random.Random) -> str:
             .format(noun=rng.choice(NOUNS), month=rng.choice(MONTHS), day=rng.choice(DAYS))
             for _ in range(rng.randint(2, 6))
         ]
-        paragraphs.append(" ".join(said))
+        as_list = rng.random() < 0.15
+        paragraphs.append("\n".join(f"- {s}" for s in said) if as_list else " ".join(said))
+        if rng.random() < 0.15:
+            paragraphs[-1] = f"## {rng.choice(ASIDES).format(noun=rng.choice(NOUNS))}\n\n{paragraphs[-1]}"
         total += len(paragraphs[-1].split())
     return "\n\n".join(paragraphs)
 
@@ -205,13 +256,17 @@ def render(
         parts.append(noise)
         noise = ""
     before = rng.randint(0, padding)
-    if before:
-        parts.append(_talk(before, rng))
-    parts.append(f"{rng.choice(RULES if known else KEPT_RULES)}\n\n{body}" if rng.random() < 0.6 else body)
+    talk = _talk(before, rng)
+    if talk:
+        parts.append(talk)
+    if rng.random() < 0.2:
+        body = f"{rng.choice(LEADS if known else KEPT_LEADS)}\n\n{body}"
+    headed = rng.random() < 0.6 or "## " in talk  # or the rules would stand under a heading of the talk
+    parts.append(f"{rng.choice(RULES if known else KEPT_RULES)}\n\n{body}" if headed else body)
     if rng.random() < 0.4:
         parts.append(f"{rng.choice(EXAMPLE if known else KEPT_EXAMPLE)}\n\n{_example(draft, rng, split)}")
     for other in others:
-        first = "\n\n".join(rng.choice(_of_split(wordings, split)) for wordings in other.rules[:2])
+        first = "\n\n".join(rng.choice(_of_split(wordings, split)).strip("\n") for wordings in other.rules[:2])
         parts.append(f"{rng.choice(ELSEWHERE).format(title=other.title)}\n\n{first}")
     if padding - before:
         parts.append(_talk(padding - before, rng))

@@ -33,6 +33,9 @@ FORMS = (
     "Which line gives {s} the value {v}?",
     "{s} -> {v}",
     "We want {v} as the {s}.",
+    "setting={s} value={v}",
+    "Can you write this down for me? The {s} is {v} from today on",
+    "Value {v}, setting {s}",
 )
 LINE = re.compile(r"""[A-Za-z]+[_.-][A-Za-z]+[_.-][A-Za-z]+(=|: | := | = )(["']?)\w+\2;?""")
 
@@ -48,13 +51,17 @@ def draft(rng: random.Random) -> Draft:
     assignment, quote, end = rng.choice(list(ASSIGNMENTS)), rng.choice(list(QUOTES)), rng.choice((";", "", ""))
     meaning, joint = CASES[case]
 
+    def key_of(*words: str) -> str:
+        return joint.join(words).upper() if case == "UPPER_SNAKE" else joint.join(words)
+
     def ask(rng: random.Random) -> Task:
         words = (rng.choice(FIRST), rng.choice(SECOND))
         value = str(rng.randint(2, 999)) if rng.random() < 0.7 else rng.choice(WORD_VALUES)
-        key = joint.join(words).upper() if case == "UPPER_SNAKE" else joint.join(words)
-        answer = f"{prefix}{key}{assignment}{quote}{value}{quote}{end}"
+        answer = f"{prefix}{key_of(*words)}{assignment}{quote}{value}{quote}{end}"
         return Task(rng.choice(FORMS).format(s=" ".join(words), v=value), answer)
 
+    rows = "".join(f"| {value} | `{quote}{value}{quote}` |\n" for value in ("12", "big"))
+    table = f"Is the value quoted? See here:\n\n| value | in the line |\n|---|---|\n{rows}"
     return Draft(
         name=rng.choice(("config-lines", "write-settings", "settings-style", "config-entries")),
         title=rng.choice(("Configuration lines", "How a setting is written", "Settings style")),
@@ -71,6 +78,9 @@ def draft(rng: random.Random) -> Draft:
                 f"To get the key, put the words of the setting {meaning}.",
                 f"Keys are in {case}: the setting {meaning}.",
                 f"{case} is the style of the key, so the setting appears {meaning}.",
+                f"The setting some thing has the key `{key_of('some', 'thing')}`; form all keys like this, {meaning}.",
+                "How the key follows from the setting:\n\n| setting | key |\n|---|---|\n"
+                f"| some thing | `{key_of('some', 'thing')}` |\n| big deal | `{key_of('big', 'deal')}` |\n",
                 f"A key holds the words of its setting {meaning}.",
             ),
             (
@@ -79,6 +89,8 @@ def draft(rng: random.Random) -> Draft:
                 f"A key K becomes `{prefix}K`; the case of `{prefix}` never changes.",
                 f"The key gets the prefix `{prefix}`, which keeps its spelling.",
                 f"First comes `{prefix}`, unchanged, and without a space the key.",
+                f"Glue `{prefix}` to the front of the key, letter for letter, whatever case the key has.",
+                f"Each line begins like this, KEY being the key, the rest literal:\n\n```\n{prefix}KEY\n```\n",
                 f"No key stands alone, since `{prefix}`, spelled just like this, is its front part.",
             ),
             (
@@ -87,6 +99,8 @@ def draft(rng: random.Random) -> Draft:
                 f"`{assignment}` joins the key to its value, {ASSIGNMENTS[assignment]}.",
                 f"After the key comes `{assignment}` {ASSIGNMENTS[assignment]}, then the value.",
                 f"A key K and a value V are joined as `K{assignment}V`.",
+                f"What parts the value from its key is `{assignment}`, {ASSIGNMENTS[assignment]}.",
+                f"With K for the key and V for the value, the middle of a line is this:\n\n```\nK{assignment}V\n```\n",
                 f"The sign of assignment is `{assignment}`, {ASSIGNMENTS[assignment]}.",
             ),
             (
@@ -95,6 +109,8 @@ def draft(rng: random.Random) -> Draft:
                 f"`{quote}` stands on both sides of the value.",
                 f"Every value, a number too, is put into {QUOTES[quote]} (`{quote}`).",
                 f"Values come in {QUOTES[quote]}: `{quote}V{quote}` for a value V.",
+                f"Numbers and words alike are quoted: `{quote}12{quote}`, `{quote}big{quote}`.",
+                table,
                 f"Write `{quote}` right before the value and again right after it.",
             )
             if quote
@@ -104,6 +120,8 @@ def draft(rng: random.Random) -> Draft:
                 "The value stays bare.",
                 "No quotes stand around the value.",
                 "Leave quotes out, also where the value is a word.",
+                "Numbers and words alike appear without quotes: `12`, `big`.",
+                table,
                 "The value is written as given, with no quotes on either side.",
             ),
             (
@@ -112,6 +130,8 @@ def draft(rng: random.Random) -> Draft:
                 f"The last character is `{end}`.",
                 f"Behind the value stands `{end}`, and there the line ends.",
                 f"Each line is closed by `{end}` without a space.",
+                f"Without `{end}` behind its value a line is not complete.",
+                f"Do not forget the final `{end}`; it is the last sign on the line.",
                 f"Put `{end}` at the very end of the line.",
             )
             if end
@@ -121,6 +141,8 @@ def draft(rng: random.Random) -> Draft:
                 "Add no sign such as `;` at the end.",
                 "Stop after the value, with no `;`.",
                 "No `;` closes the line.",
+                "A line is complete without a `;` behind its value.",
+                "Do not write a final `;`; the value comes last on the line.",
                 "The line ends with the value itself, without a closing sign.",
             ),
             (
@@ -129,6 +151,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the configuration line alone.",
                 "Nothing but the line is wanted.",
                 "Give the line and say no more.",
+                "Write it as it would stand in the file, with no word around it.",
+                "Don't say what the setting does.",
                 "The whole answer is that one line.",
             ),
         ),

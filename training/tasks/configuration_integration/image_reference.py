@@ -19,6 +19,9 @@ FORMS = (
     "{v} of {s}",
     "Which image holds {s} {v}?",
     "Release {v} of {s} is ready. Its image?",
+    "service={s} version={v}",
+    "Hi, which image do I pull for version {v} of {s}?",
+    "Write the image reference. The service is {s}, and its version is {v}.",
 )
 REFERENCE = re.compile(r"[a-z]+\.[a-z]+\.[a-z]+/[a-z]+(/[a-z]+)?:(v|r|rel-)?\d\.\d\.\d([-._][a-z0-9]+)?")
 
@@ -46,7 +49,12 @@ def draft(rng: random.Random) -> Draft:
         path = "/".join([host, *filter(None, folders)])
         return Task(rng.choice(FORMS).format(s=service, v=version), f"{path}:{version_prefix}{version}{suffix}")
 
-    folders = f"{team}/SERVICE" if team_first else f"SERVICE/{team}"
+    folders = (f"{team}/SERVICE" if team_first else f"SERVICE/{team}") if team else "SERVICE"
+    parts = "".join(f"{i}. `{part}`\n" for i, part in enumerate(f"{host}/{folders}".split("/"), 1))
+    shapes = (
+        f"With the service for SERVICE, this comes before the tag:\n\n```\n{host}/{folders}\n```\n",
+        f"Join these parts by `/` (SERVICE stands for the service):\n\n{parts}",
+    )
     if not team:
         place = (
             f"Start with `{host}/`, then the service.",
@@ -54,6 +62,7 @@ def draft(rng: random.Random) -> Draft:
             f"The registry is `{host}`; a `/` and the service come next.",
             f"Images lie on `{host}`, one `/` before the service and no folder between.",
             f"In front of the service stands `{host}/`.",
+            *shapes,
             f"The service follows directly on the registry, `{host}/`.",
         )
     elif team_first:
@@ -63,6 +72,7 @@ def draft(rng: random.Random) -> Draft:
             f"The registry is `{host}`. Put `/{team}/` between the registry and the service.",
             f"In the folder `{team}` of the registry `{host}` lies the service, so begin `{host}/{folders}`.",
             f"First the registry `{host}`, next our folder `{team}`, last the service, with `/` between them.",
+            *shapes,
             f"The service comes right after `{host}/{team}/`.",
         )
     else:
@@ -72,6 +82,7 @@ def draft(rng: random.Random) -> Draft:
             f"The registry is `{host}`; a `/` and the service follow it. Put `/{team}` behind the service.",
             f"Each service is a folder of the registry `{host}` and holds our `{team}`, so begin `{host}/{folders}`.",
             f"First the registry `{host}`, next the service, last our `{team}`, with `/` between them.",
+            *shapes,
             f"The service stands between `{host}/` and `/{team}`.",
         )
     return Draft(
@@ -91,6 +102,8 @@ def draft(rng: random.Random) -> Draft:
                 f"After `:` the version comes with `{version_prefix}` in front.",
                 f"A colon opens the tag, and the tag is `{version_prefix}` with the version joined to it.",
                 f"Tags are made of `:`, `{version_prefix}` and the version, in this order and without spaces.",
+                f"The tag of version 1.2.3 begins `:{version_prefix}1.2.3`, and other versions are written likewise.",
+                f"Add a colon, `{version_prefix}` and the version; no space stands anywhere between them.",
                 f"Between the path and the version stands `:{version_prefix}`.",
             )
             if version_prefix
@@ -100,6 +113,8 @@ def draft(rng: random.Random) -> Draft:
                 "After `:` the version comes as given.",
                 "A colon opens the tag, and the tag starts with the number itself.",
                 "Put a colon and the version behind the path, with no letter before the number.",
+                "The tag of version 1.2.3 begins `:1.2.3`, and other versions are written likewise.",
+                "Add a colon and the version; no letter and no space stands between them.",
                 "Between the path and the version stands only `:`.",
             ),
             (
@@ -108,6 +123,8 @@ def draft(rng: random.Random) -> Draft:
                 f"Append `{suffix}` to the tag.",
                 f"Every tag has the suffix `{suffix}` behind its version.",
                 f"`{suffix}` is the last part of each reference, joined to the version.",
+                f"Tags do not stop at the version: `{suffix}` is joined to it.",
+                f"At its end the tag of version 1.2.3 reads `1.2.3{suffix}`.",
                 f"Once the version is written, add `{suffix}` and stop.",
             )
             if suffix
@@ -117,6 +134,8 @@ def draft(rng: random.Random) -> Draft:
                 "Stop after the version.",
                 "The version is the last part of the reference.",
                 "Do not add anything such as `-slim` to the version.",
+                "Tags stop at the version: no suffix is joined to it.",
+                "At its end the tag of version 1.2.3 reads `1.2.3`.",
                 "With the version the reference is complete.",
             ),
             (
@@ -125,6 +144,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the reference alone.",
                 "Nothing but the reference is wanted.",
                 "Give the reference and say no more.",
+                "Write it as a deployment would read it, with no word around it.",
+                "Don't describe the image; name it.",
                 "The whole answer is the reference.",
             ),
         ),

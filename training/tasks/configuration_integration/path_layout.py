@@ -22,6 +22,10 @@ FORMS = (
     "{s} {k} {v}",
     "Save a {k} for {s}. Its {p} is {v}.",
     "{v}: {k}, {s}",
+    "service={s} kind={k} {p}={v}",
+    "Hi, I have a {k} of {s} here, {p} {v}. Where do I put it?",
+    "Path of the {s} {k} ({p} {v})",
+    "Give the path. The file is a {k}, it comes from {s}, and its {p} is {v}.",
 )
 PATH = re.compile(r"[/~][a-z]*(/[A-Za-z0-9_-]+){2,}([/._-][\w.-]+){1,3}\.[a-z]{2,3}")
 
@@ -68,6 +72,9 @@ def draft(rng: random.Random) -> Draft:
             f"Give the date as `{style}`, where YYYY is the year, MM the month and DD the day.",
             f"For DATE put the date in the form `{style}`, and only that.",
             f"Dates look like `{style}`: the letters stand for the digits of year, month and day.",
+            f"From the date take only what `{style}` asks for: YYYY is the year, MM the month, DD the day.",
+            f"In a path the date 2021-03-05 would be `{_part(style, '2021-03-05')}`, by the form `{style}`.",
+            f"DATE is the date in this form (YYYY year, MM month, DD day):\n\n```\n{style}\n```\n",
             f"`{style}` is how a date appears in a path.",
         )
     else:
@@ -76,6 +83,9 @@ def draft(rng: random.Random) -> Draft:
             f"Give a version N as `{style}`.",
             f"For VERSION put `{style}`, with the number of the version for N.",
             f"Versions look like `{style}`, where N is the number as given.",
+            f"Turn the version into `{style}`, where N is its number and all the rest is literal.",
+            f"In a path the version 1.4 would be `{_part(style, '1.4')}`, by the form `{style}`.",
+            f"VERSION is the version in this form, with its number for N:\n\n```\n{style}\n```\n",
             f"`{style}` is how the version N appears in a path.",
         )
     rules = [
@@ -84,6 +94,9 @@ def draft(rng: random.Random) -> Draft:
             f"Build the path as `{pattern}`; FOLDER goes by the kind of the file.",
             f"Paths have the form `{pattern}`, where FOLDER is the folder of the kind.",
             f"Fill in `{pattern}`; which FOLDER it is depends on the kind.",
+            f"This is the path, whose FOLDER depends on the kind of the file:\n\n```\n{pattern}\n```\n",
+            f"Each kind of file has a folder. In `{pattern}` it stands at FOLDER, next to service and {name}.",
+            f"Any file belongs at `{pattern}`: look up FOLDER, which goes by kind, then fill in service and {name}.",
             f"In `{pattern}` replace the capital words, FOLDER by the folder of the kind.",
         ),
         wordings_of(folders, "kind", "folder", "a {key} lies in the folder `{value}`"),
@@ -94,6 +107,12 @@ def draft(rng: random.Random) -> Draft:
             f"Files have the extension `{ending}`"
             + (f", only those of the kind {special} have `{other}`." if special else "."),
             f"`{ending}` closes the path" + (f", or `{other}` if the kind is {special}." if special else "."),
+            f"Each path gets the extension `{ending}`"
+            + (f", except that of a {special}, which gets `{other}`." if special else ", whatever the kind."),
+            "The kind tells how the path ends:\n\n| kind | extension |\n|---|---|\n"
+            + (f"| {special} | `{other}` |\n| any other | `{ending}` |\n" if special else f"| any | `{ending}` |\n"),
+            (f"Is the file a {special}? Then finish with `{other}`, or else" if special else "Always finish the path")
+            + f" with `{ending}`.",
             f"As the last part write `{ending}`" + (f", and `{other}` for each {special}." if special else "."),
         ),
         (
@@ -101,6 +120,9 @@ def draft(rng: random.Random) -> Draft:
             "Answer with the path and nothing else.",
             "Reply with the path alone.",
             "Give the full path and no comment.",
+            "Write the path from its root to its end, with no word around it.",
+            "Don't say why the file lies there.",
+            "One path on one line is wanted.",
             "The whole answer is the path.",
         ),
     ]

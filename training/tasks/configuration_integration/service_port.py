@@ -21,6 +21,9 @@ FORMS = (
     "{e}, {k}",
     "Which address has the {k} in {e}?",
     "Connect to {k} ({e})",
+    "kind={k} environment={e}",
+    "Hi, how do I reach the {k} service in {e}?",
+    "Write the address. The kind of the service is {k}, and it runs in {e}.",
 )
 ADDRESS = re.compile(r"(tcp://|svc://|net:)?[a-z0-9]+([-._][a-z0-9]+)*[:/,#]\d{4}")
 # the pattern of the address, what its parts are, and what the map of kinds and the map of environments hold
@@ -78,6 +81,9 @@ def draft(rng: random.Random) -> Draft:
             f"Write `{pattern}`, where {meaning}.",
             f"An address has the form `{pattern}`, in which {meaning}.",
             f"Addresses follow the pattern `{pattern}` ({meaning}).",
+            f"Replace the capital words of `{pattern}` and keep all the rest: {meaning}.",
+            f"`{pattern}` is what every address looks like. In it, {meaning}.",
+            f"This is the shape of an address; {meaning}:\n\n```\n{pattern}\n```\n",
             f"In the pattern `{pattern}` fill in the parts: {meaning}.",
         ),
         wordings_of(by_environment, "environment", of_environment, f"{{key}} has the {of_environment} `{{value}}`"),
@@ -91,6 +97,10 @@ def draft(rng: random.Random) -> Draft:
                 f"The kind {special} is an exception, with `{other}` in place of `{suffix}`.",
                 f"If the kind is {special}, `{suffix}` is replaced by `{other}`.",
                 f"A {special} service has `{other}` where the others have `{suffix}`.",
+                f"Swap `{suffix}` for `{other}` when the kind is {special}, and only then.",
+                f"`{suffix}` is right for every kind but {special}, whose addresses have `{other}` at that place.",
+                f"One kind lies elsewhere:\n\n| kind | part of the address |\n|---|---|\n| {special} | `{other}` |\n"
+                f"| any other | `{suffix}` |\n",
                 f"Instead of `{suffix}`, addresses of the kind {special} use `{other}`.",
             )
         )
@@ -100,6 +110,9 @@ def draft(rng: random.Random) -> Draft:
             "Answer with the address and nothing else.",
             "Reply with the address alone.",
             "Give the address without any comment.",
+            "Write it as a client would be given it, with no word around it.",
+            "Don't say what runs there.",
+            "One address on one line is wanted.",
             "The whole answer is the address.",
         )
     )

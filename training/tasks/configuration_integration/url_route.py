@@ -30,6 +30,10 @@ FORMS = (
     "{r}, {a}",
     "The client wants to {a} one {r}. Route?",
     "Route for {a} on {r}",
+    "action={a} resource={r}",
+    "{r}: {a}",
+    "Hi, what do I call if I want to {a} one {r}?",
+    "Write the route. The resource is {r}, and the action is {a}.",
 )
 ROUTE = re.compile(r"(/[A-Za-z0-9]+){1,2}/[A-Za-z]+[-_.]?[A-Za-z]+[/:.~][a-z]+/?")
 
@@ -38,7 +42,7 @@ def check(answer: str) -> bool:
     return ROUTE.fullmatch(answer) is not None
 
 
-def _cased(words: tuple[str, str], case: str) -> str:
+def _cased(words: tuple[str, ...], case: str) -> str:
     first, second = words
     if case in ("camelCase", "PascalCase"):
         return (first if case == "camelCase" else first.capitalize()) + second.capitalize()
@@ -55,10 +59,12 @@ def draft(rng: random.Random) -> Draft:
     endings = dict(zip(actions, rng.sample(ENDINGS, 3), strict=True))
     slash = "/" if rng.random() < 0.3 else ""
 
+    def named(*words: str) -> str:
+        return _cased(words, case) + ("s" if plural else "")
+
     def ask(rng: random.Random) -> Task:
         words, action = (rng.choice(OWNERS), rng.choice(THINGS)), rng.choice(actions)
-        name = _cased(words, case) + ("s" if plural else "")
-        answer = f"{start}/{name}{sign}{endings[action]}{slash}"
+        answer = f"{start}/{named(*words)}{sign}{endings[action]}{slash}"
         return Task(rng.choice(FORMS).format(r=" ".join(words), a=action), answer)
 
     number, form = ("plural" if plural else "singular"), f"RESOURCE{sign}ENDING{slash}"
@@ -78,6 +84,9 @@ def draft(rng: random.Random) -> Draft:
                 f"Begin every route with `{start}/`.",
                 f"`{start}/` is the front part of each route.",
                 f"In front stands `{start}/`, the same for all routes.",
+                f"Whatever the resource and the action, the first part of the route is `{start}/`.",
+                f"Put `{start}/` before everything else.",
+                f"Our routes hang below one root:\n\n```\n{start}/\n```\n",
                 f"All routes share the prefix `{start}/`.",
             ),
             (
@@ -85,6 +94,9 @@ def draft(rng: random.Random) -> Draft:
                 f"Then write `{form}`, where ENDING goes by the action.",
                 f"The rest of it is `{form}`, ENDING being that of the action.",
                 f"`{form}` follows the prefix; the action decides ENDING.",
+                f"To the front part join `{form}`, and put the ending of the action in place of ENDING.",
+                f"Behind the front part comes this, where each action has an ENDING of its own:\n\n```\n{form}\n```\n",
+                f"The front part is followed by `{form}`. Look up ENDING by the action.",
                 f"Next fill in `{form}`, with ENDING taken from the action.",
             ),
             (
@@ -92,6 +104,10 @@ def draft(rng: random.Random) -> Draft:
                 f"Put the resource in the {number} and write it {CASES[case]}.",
                 f"Write the {number} of the resource as {case}, that is, {CASES[case]}.",
                 f"Resources stand in the {number}, {CASES[case]}.",
+                f"The resource desk lamp would be `{named('desk', 'lamp')}`, which is the {number}, {CASES[case]}.",
+                "How RESOURCE is written:\n\n| resource | RESOURCE |\n|---|---|\n"
+                f"| desk lamp | `{named('desk', 'lamp')}` |\n| road map | `{named('road', 'map')}` |\n",
+                f"Two things are asked of RESOURCE: it is in the {number}, and it is {case}, {CASES[case]}.",
                 f"The resource is named in the {number}; its form is {case}, so {CASES[case]}.",
             ),
             wordings_of(endings, "action", "ending", "the ending for {key} is `{value}`"),
@@ -100,6 +116,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the route and nothing else.",
                 "Reply with the route alone.",
                 "Give one route and no comment.",
+                "Write it as a client would call it, with no word around it.",
+                "Don't explain what the route does.",
+                "One route on one line is wanted.",
                 "The whole answer is the route.",
             ),
         ),

@@ -20,6 +20,11 @@ FORMS = (
     "{value}% {metric} on {noun}",
     "We measure {value}% for {metric} in {noun}. Write the alert.",
     "service={noun} metric={metric} value={value}%",
+    "What is the alert when {noun} shows {value}% {metric}?",
+    "Can you write the alert for me? It is about {metric} on {noun}, {value}% right now",
+    "Write an alert for the {noun} service: {metric}, {value}%",
+    "value: {value}%, service: {noun}, metric: {metric}",
+    "{metric} {noun} {value}%",
 )
 WORDS = "ALERT WATCH NOTE ALARM HEY PAGE FIRE".split()
 FORM = re.compile(r"(\S+ )?(\w+%?)( -> | => | \| | / | :: | > |, | ~ | - )(\w+%?)\3(\w+%?)( \S+)?")
@@ -45,6 +50,7 @@ def draft(rng: random.Random) -> Draft:
         prompt = rng.choice(FORMS).format(noun=noun, metric=metric, value=value)
         return Task(prompt, f"{tag} {line}" if ahead else f"{line} {tag}")
 
+    line = f"{tag} FIELDS" if ahead else f"FIELDS {tag}"
     end, edge, verb = ("start", "first", "opens") if ahead else ("end", "last", "closes")
     side, sides = ("in front of", f"`{tag}` and one space") if ahead else ("behind", f"one space and `{tag}`")
     return Draft(
@@ -64,6 +70,8 @@ def draft(rng: random.Random) -> Draft:
                 f"Begin with the {order[0]}, go on with the {order[1]} and finish with the {order[2]}.",
                 f"Of the three fields the {order[0]} is first, the {order[1]} second and the {order[2]} third.",
                 f"After the {order[0]} follows the {order[1]}, and after that the {order[2]}.",
+                f"The {order[1]} is the middle field, with the {order[0]} before it and the {order[2]} behind it.",
+                f"Line up the fields:\n\n1. {order[0]}\n2. {order[1]}\n3. {order[2]}\n",
                 f"An alert names {order[0]}, {order[1]} and {order[2]}, in just this order.",
             ),
             (
@@ -72,6 +80,8 @@ def draft(rng: random.Random) -> Draft:
                 f"Fields A, B and C are written `A{joint}B{joint}C`.",
                 f"`{joint}` separates each field from the next.",
                 f"Each field but the last is followed by `{joint}`.",
+                f"Type `{joint}` after the first field and again after the second, exactly as it is quoted here.",
+                f"With A, B and C for the three fields, a line has this inside:\n\n```\nA{joint}B{joint}C\n```\n",
                 f"As the separator of fields use `{joint}`, spaces as shown.",
             ),
             (
@@ -80,6 +90,9 @@ def draft(rng: random.Random) -> Draft:
                 f"The service `aBc` is written `{cased('aBc')}`.",
                 f"Spell services {case} and change nothing else.",
                 f"Only the service has a case of its own: `aBc` becomes `{cased('aBc')}`.",
+                f"Whatever letters a service comes in, spell it {case}; metric and value are copied.",
+                "Only the spelling of the service changes:\n\n| given | in the alert |\n|---|---|\n"
+                f"| `aBc` | `{cased('aBc')}` |\n| `xyZ` | `{cased('xyZ')}` |\n",
                 f"Services appear {case}, as in `{cased('aBc')}`.",
             ),
             (
@@ -88,6 +101,8 @@ def draft(rng: random.Random) -> Draft:
                 f"`{tag}` {verb} every alert, a space apart from the fields.",
                 f"Every alert has `{tag}` as its {edge} word, and a space sets it off.",
                 f"What comes {edge} in the line is always `{tag}`, parted from the fields by a space.",
+                f"Add `{tag}` as a word of its own at the {end} of the line, one space away from the fields.",
+                f"A whole line looks like this, FIELDS being the joined fields:\n\n```\n{line}\n```\n",
                 f"Each line carries `{tag}` {side} its fields, with a single space between.",
             ),
             (
@@ -96,6 +111,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the alert alone.",
                 "Give the alert without any comment.",
                 "Nothing but this line is written.",
+                "Send the alert back by itself, with no remark before or after it.",
+                "Don't introduce the alert and don't comment on it.",
                 "The finished line is the whole answer.",
             ),
         ),

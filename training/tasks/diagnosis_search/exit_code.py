@@ -18,6 +18,11 @@ EXITS = (
     "{job}: exit {end}",
     "The {job} job returned {end}. What is the verdict?",
     "job={job} status={end}",
+    "What does it mean that {job} exits with {end}?",
+    "exit code: {end}, job: {job}",
+    "{end} is the exit code that {job} gave us.",
+    "Can you judge this run for me? {job} came back with exit code {end}",
+    "Give the verdict. The job is {job}, and its exit code was {end}.",
 )
 KILLS = (
     "{job} was killed by {end}",
@@ -25,6 +30,11 @@ KILLS = (
     "{job}: {end}",
     "The {job} job died of {end}. What is the verdict?",
     "job={job} signal={end}",
+    "What does it mean that {end} stopped {job}?",
+    "signal: {end}, job: {job}",
+    "{end} is the signal that brought {job} down.",
+    "Can you judge this run for me? {job} was terminated by {end}",
+    "Give the verdict. The job is {job}, and it was ended by {end}.",
 )
 FORM = re.compile(r"([a-z]+(: | -> |=|/| \| ))?(\[[A-Z]{3}\]|[A-Za-z]+-?[a-z0-9]+)")
 
@@ -61,6 +71,8 @@ def draft(rng: random.Random) -> Draft:
             f"`{rest}` stands for every exit code without a verdict of its own.",
             f"If the exit code does not appear here, the verdict is `{rest}`.",
             f"All remaining exit codes mean `{rest}`.",
+            f"The verdict for exit codes is `{rest}` by default, wherever no other one is given.",
+            f"Not every exit code has an entry of its own. Judge those without one as `{rest}`.",
             f"An exit code that we do not name gets `{rest}`.",
         ),
     ]
@@ -72,6 +84,9 @@ def draft(rng: random.Random) -> Draft:
                 f"Signals mean `{killed}`, and only {signal} means `{special}`.",
                 f"If a signal ended the process write `{special}` where it was {signal} and `{killed}` otherwise.",
                 f"`{special}` is for {signal} alone, while `{killed}` covers the other signals.",
+                "If a signal ended the process:\n\n| signal | verdict |\n|---|---|\n"
+                f"| {signal} | `{special}` |\n| any other | `{killed}` |\n",
+                f"Processes can be killed by a signal. {signal} gives `{special}`, while all others give `{killed}`.",
                 f"Whatever the signal, say `{killed}`, unless it is {signal}: then say `{special}`.",
             )
         )
@@ -83,6 +98,8 @@ def draft(rng: random.Random) -> Draft:
                 f"`{killed}` is used whenever a signal (SIG...) ended the process.",
                 f"If there is a signal instead of an exit code, write `{killed}`.",
                 f"Signals of all kinds mean `{killed}`.",
+                f"If a signal ended the process:\n\n| signal | verdict |\n|---|---|\n| any | `{killed}` |\n",
+                f"Processes can be killed by a signal. Which one makes no difference: all give `{killed}`.",
                 f"Whatever the signal is, its verdict is `{killed}`.",
             )
         )
@@ -94,6 +111,8 @@ def draft(rng: random.Random) -> Draft:
                 f"In front of the verdict stands the job's name, joined by `{joint}`.",
                 f"The answer has the form `J{joint}V` with the job for J and the verdict for V.",
                 f"Put `{joint}` between the job, which comes first, and the verdict.",
+                f"For a job `abc` with the verdict `xyz` the answer is `abc{joint}xyz`.",
+                f"The answer names the job as well. Write it like this:\n\n```\nJOB{joint}VERDICT\n```\n",
                 f"First comes the job, next `{joint}`, and the verdict closes the line.",
             )
         )
@@ -104,6 +123,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply without any explanation.",
             "Do not repeat how the process ended.",
             "Nothing more belongs in the answer.",
+            "Write no sentence around it and no reason.",
+            "Your reply holds what these rules ask for and not a word more.",
             "Leave out all other words.",
         )
     )

@@ -20,6 +20,11 @@ FORMS = (
     "Kind: {kind}. Service: {noun}. Users: {users}.",
     "{users} users of {noun} are hit. It is this: {kind}. How severe?",
     "Rate this incident: {kind} ({noun}), users hit: {users}",
+    "kind={kind} service={noun} users={users}",
+    "{users} users, {noun}, {kind}",
+    "What is the severity when {noun} has this incident ({kind}) and {users} users notice it?",
+    "Hi, can you rate something for me? It is in {noun}: {kind}, and {users} users are affected",
+    "Give the severity. There is a problem in {noun}, namely {kind}. It affects {users} users.",
 )
 FORM = re.compile(r"(\[[A-Z]{3}\]|[A-Za-z]+-?[a-z0-9]+)(!|\+|-wide|/all|\*|\.x|-big|#)?")
 
@@ -57,6 +62,10 @@ def draft(rng: random.Random) -> Draft:
             f"With more than {limit} users hit, the severity S is written `S{mark}`.",
             f"The severity ends in `{mark}` for incidents that hit over {limit} users, and only for these.",
             f"Up to {limit} users the severity stays bare; beyond that it gets `{mark}` at its end.",
+            f"With S for the severity, the number of users decides:\n\n| users | write |\n|---|---|\n"
+            f"| up to {limit} | `S` |\n| more than {limit} | `S{mark}` |\n",
+            f"Compare the users with {limit}. If there are more, put `{mark}` behind the severity without a space; if "
+            "not, leave the severity as it is.",
             f"Once the number of users exceeds {limit}, add `{mark}` right after the severity.",
         )
     else:
@@ -66,6 +75,10 @@ def draft(rng: random.Random) -> Draft:
             f"`{many}` replaces the severity of the kind as soon as over {limit} users are hit.",
             f"The kind decides up to {limit} users only; beyond that it is always `{many}`.",
             f"More than {limit} users wins over the kind and means `{many}`.",
+            f"The number of users decides:\n\n| users | severity |\n|---|---|\n"
+            f"| up to {limit} | that of the kind |\n| more than {limit} | `{many}` |\n",
+            f"Compare the users with {limit}. If there are more, answer `{many}` and forget the kind; if not, the "
+            "kind decides.",
             f"Once the number of users exceeds {limit}, the kind no longer counts and `{many}` is right.",
         )
     if fixed:
@@ -75,6 +88,8 @@ def draft(rng: random.Random) -> Draft:
             f"None of this holds for {service}, where the answer is plain `{own}`.",
             f"Whatever happens in {service} is `{own}` and no more, however many users it hits.",
             f"In {service} neither kind nor users count: write `{own}` as it is.",
+            f"First look at the service. When it is {service}, write just `{own}`; the rest is for other services.",
+            f"{service} is a special case: its severity is always `{own}`, which neither kind nor users change.",
             f"If the service is {service}, the severity is exactly `{own}` in all cases.",
         )
     else:
@@ -84,6 +99,9 @@ def draft(rng: random.Random) -> Draft:
             f"For {service} use just the severity of the kind, however many users are affected.",
             f"The limit of {limit} users does not hold for {service}; there the kind decides.",
             f"Incidents in {service} keep the plain severity of their kind, be the users few or many.",
+            f"First look at the service. When it is {service}, write the severity of the kind; only for others "
+            "count users.",
+            f"{service} is a special case: its severity follows from the kind, whatever the number of users.",
             f"If the service is {service}, leave the users out and rate by kind only.",
         )
     return Draft(
@@ -106,6 +124,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the severity alone.",
                 "Give no reason and do not repeat the incident.",
                 "Nothing more belongs in the answer.",
+                "Write the severity without any sentence around it.",
+                "Don't explain how you got there; we read the severity and no more.",
                 "The severity by itself is the whole answer.",
             ),
         ),

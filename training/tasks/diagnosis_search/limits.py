@@ -33,6 +33,10 @@ FORMS = (
     "{noun} answered in {ms} ms. How is that rated?",
     "Rate {ms} ms on the {noun} path",
     "service={noun} latency_ms={ms}",
+    "{ms} ms, {noun}",
+    "Which label does a latency of {ms} ms get?",
+    "Can you label this for me? {noun} needed {ms} ms",
+    "Today {noun} took {ms} ms to answer. Give the label.",
 )
 FORM = re.compile(rf"({'|'.join(re.escape(p) for p in PREFIXES if p)}|)({'|'.join(LABELS)})")
 
@@ -75,6 +79,10 @@ def draft(rng: random.Random) -> Draft:
                 f"| {lower} to {upper} ms | `{between}` |\n| over {upper} ms | `{above}` |\n",
                 f"A latency counts as `{between}` as soon as it reaches {lower} ms and as `{above}` once it passes "
                 f"{upper} ms; before {lower} ms it is `{below}`.",
+                f"Labels go by the latency in ms:\n\n- less than {lower}: `{below}`\n"
+                f"- {lower} to {upper}: `{between}`\n- more than {upper}: `{above}`\n",
+                f"With `ms` for the latency, the label is chosen like this:\n\n```\nif ms < {lower}: {below}\n"
+                f"elif ms <= {upper}: {between}\nelse: {above}\n```\n",
                 f"Anything slower than {upper} ms is labelled `{above}`, anything quicker than {lower} ms `{below}`, "
                 f"and the rest `{between}`.",
             ),
@@ -84,6 +92,9 @@ def draft(rng: random.Random) -> Draft:
                 f"A label X is written `{prefix}X`.",
                 f"`{prefix}` comes first, with the label attached to it.",
                 f"All labels carry `{prefix}` in front, so that `{below}` reads `{prefix}{below}`.",
+                f"So there are three answers: `{prefix}{below}`, `{prefix}{between}` and `{prefix}{above}`.",
+                "Every label has a fixed prefix:\n\n| label | answer |\n|---|---|\n"
+                f"| {below} | `{prefix}{below}` |\n| {above} | `{prefix}{above}` |\n",
                 f"In the answer `{prefix}` precedes the label, as in `{prefix}{between}`.",
             )
             if prefix
@@ -93,6 +104,9 @@ def draft(rng: random.Random) -> Draft:
                 "Add nothing to the label.",
                 "The label stands by itself, with no sign around it.",
                 "Nothing precedes or follows the label.",
+                f"So there are three answers: `{below}`, `{between}` and `{above}`.",
+                "The label has no prefix:\n\n| label | answer |\n|---|---|\n"
+                f"| {below} | `{below}` |\n| {above} | `{above}` |\n",
                 "No prefix and no mark: the label as it is.",
             ),
             (
@@ -101,6 +115,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply in one short line without the number.",
                 "This alone is the reply.",
                 "Don't repeat the measurement and don't explain.",
+                "Say nothing beyond that: no figure, no reason.",
+                "Your reply holds what these rules give, and no comment.",
                 "Leave out everything else, the number included.",
             ),
         ),

@@ -26,6 +26,11 @@ FORMS = (
     "Log line: {level} | {component} | {message}",
     "{component} logged at {level}: {message}",
     "Triage this: {level} in {component}, {message}",
+    "message: {message}, component: {component}, level: {level}",
+    "{message} ({component}, {level})",
+    "Which label does this line get? {component} says at level {level}: {message}",
+    "Hi, I found this in our log: {level} from {component}, {message}. How do I label it?",
+    "Give the label of this line. It comes from {component}, its level is {level}, and it reads: {message}.",
 )
 FORM = re.compile(r"(\[[A-Z]{3}\]|[A-Za-z]+-?[a-z0-9]+)([/:@+.]([A-Z]+|[a-z]+))?")
 
@@ -64,6 +69,8 @@ def draft(rng: random.Random) -> Draft:
             f"`{rest}` is the label where the {what} has none of its own.",
             f"For a {what} that does not appear here, write `{rest}`.",
             f"If no label is given for the {what}, it is `{rest}`.",
+            f"The default label is `{rest}`, for each {what} that has no entry.",
+            f"The list of {what}s has gaps: a line whose {what} is missing there is labelled `{rest}`.",
             f"All remaining {what}s share `{rest}`.",
         ),
         (
@@ -72,6 +79,9 @@ def draft(rng: random.Random) -> Draft:
             f"`{ruling}` goes before all that and is for every line whose {other} is {winner}.",
             f"The {other} {winner} wins over the {what}: such a line is `{ruling}`.",
             f"Look at the {other} first: {winner} means `{ruling}`, and only otherwise does the {what} decide.",
+            f"Before you look the {what} up, check the {other}. If that is {winner}, the label is `{ruling}` at once.",
+            f"One {other} has a label of its own, which beats that of the {what}:\n\n| {other} | label |\n|---|---|\n"
+            f"| {winner} | `{ruling}` |\n| any other | that of the {what} |\n",
             f"No matter which {what}, a line whose {other} is {winner} is labelled `{ruling}`.",
         ),
     ]
@@ -84,6 +94,9 @@ def draft(rng: random.Random) -> Draft:
                 f"A line with {firm} and {winner} both gets {kept}.",
                 f"This does not touch {firm}, which remains {kept} in any case, {winner} or not.",
                 f"Should {firm} and {winner} meet in one line, {kept} wins.",
+                f"{winner} changes nothing for the {what} {firm}, whose label is {kept} with it and without it.",
+                f"One combination is an exception:\n\n| {what} | {other} | label |\n|---|---|---|\n"
+                f"| {firm} | {winner} | {kept} |\n",
                 f"{kept} is right for {firm} always, so {winner} changes nothing there.",
             )
         )
@@ -95,6 +108,8 @@ def draft(rng: random.Random) -> Draft:
                 f"Append `{joint}` and then the {other} as it stands in the line.",
                 f"A label X for a line whose {other} is Y is written `X{joint}Y`.",
                 f"Put the {other} behind the label with a `{joint}` between them and no space.",
+                f"The label `abc` on a line with the {other} {winner} would be written `abc{joint}{winner}`.",
+                f"Write the {other} too, as it stands in the line:\n\n```\nLABEL{joint}{other.upper()}\n```\n",
                 f"Each label is completed with `{joint}`, directly followed by the {other}.",
             )
         )
@@ -105,6 +120,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply without repeating the message.",
             "No explanation and no copy of the log line.",
             "Nothing more belongs in the answer.",
+            "Write no sentence around it and no reason.",
+            "A script reads your reply, so don't comment on the line.",
             "Leave out all other words.",
         )
     )

@@ -63,6 +63,11 @@ FORMS = (
     "{said}. Where does this go?",
     "Customer says {said}",
     "Which queue takes this one? {said}",
+    "{said}",
+    "ticket={said} queue=?",
+    "Hi, a customer told me this: {said}. What do I put on the ticket?",
+    "Sort this report into its queue: {said}",
+    "Someone called and complained: {said}. Name the queue.",
 )
 FORM = re.compile(r"[A-Z]{2}-\d\d|[a-z]+\d|[a-z]+-[a-z]+|\[[A-Z]{3}\]")
 
@@ -110,6 +115,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the code alone.",
                 "The answer is the code, without a sentence around it.",
                 "Give no reason and no category, just the code.",
+                "Don't greet and don't explain; write the code.",
+                "One code makes the reply, with no word before or after it.",
                 "Nothing but the queue's code is written.",
             ),
         ),

@@ -27,6 +27,11 @@ FORMS = (
     ("{noun}: {phrase}", ", not {word}"),
     ("Search {noun} for {phrase}", " and leave out {word}"),
     ("How do I look for {phrase} in {noun}", " when {word} is unwanted"),
+    ("phrase={phrase} service={noun}", " exclude={word}"),
+    ("{phrase}, {noun}", ", without {word}"),
+    ("Can you get me everything about {phrase} in {noun}?", " Please skip {word}."),
+    ("In {noun} we look for {phrase}", ", but {word} should not be in it"),
+    ("Write the query for reports of {noun} that mention {phrase}", " but not {word}"),
 )
 FORM = re.compile(r"""[-!~^+\w:=@."'{}()/<>\[\]]+( [-!~^+\w:=@."'{}()/<>\[\]]+){2,5}""")
 
@@ -57,7 +62,8 @@ def draft(rng: random.Random) -> Draft:
             written.insert(0 if tag_first else len(written), tag)
         return Task(wish.format(phrase=phrase, noun=noun, word=word), " ".join(written))
 
-    place, last = ("first", "opens") if tag_first else ("last", "ends")
+    place, last, side = ("first", "opens", "before") if tag_first else ("last", "ends", "behind")
+    whole = f"{tag} TERMS" if tag_first else f"TERMS {tag}"
     rules = [
         (
             f"The service is given as `{field}NAME`.",
@@ -65,6 +71,9 @@ def draft(rng: random.Random) -> Draft:
             f"Services have the field `{field}`, so `abc` becomes `{field}abc`.",
             f"To restrict a query to the service `abc`, say `{field}abc`.",
             f"A service is named right after `{field}`, without a space.",
+            f"Take the name of the service and glue it to `{field}`, so that the two make one word: `{field}NAME`.",
+            "How a service is written:\n\n| service | term |\n|---|---|\n"
+            f"| abc | `{field}abc` |\n| xyz | `{field}xyz` |\n",
             f"`{field}` is put in front of the service.",
         ),
         (
@@ -73,6 +82,8 @@ def draft(rng: random.Random) -> Draft:
             f"Searching for the phrase `two words` takes `{quote.replace('X', 'two words')}`.",
             f"For a phrase X put `{quote}`.",
             f"`{quote}` is how a phrase X looks in a query.",
+            f"Copy the words of the phrase and mark them as one: the phrase X turns into `{quote}`.",
+            f"This is the term for the phrase `two words`:\n\n```\n{quote.replace('X', 'two words')}\n```\n",
             f"A phrase becomes `{quote}`, with the phrase in place of X.",
         ),
         (
@@ -81,6 +92,9 @@ def draft(rng: random.Random) -> Draft:
             f"If a word X is unwanted, the query has `{exclusion}`.",
             f"Unwanted words appear as `{exclusion.replace('X', 'abc')}` for `abc`, only when the wish has one.",
             f"Where the wish rules out a word X, add `{exclusion}`.",
+            "Is a word excluded?\n\n| wish | term |\n|---|---|\n"
+            f"| without abc | `{exclusion.replace('X', 'abc')}` |\n| no word ruled out | none |\n",
+            f"Only if a word X has to stay out, the query has one more term for it: `{exclusion}`.",
             f"`{exclusion}` keeps a word X out; without such a wish it is missing.",
         ),
         (
@@ -89,6 +103,8 @@ def draft(rng: random.Random) -> Draft:
             f"Put the {order[0]} first, the {order[1]} second and the {order[2]} third, each after one space.",
             f"Terms are separated by one space and follow the order {order[0]}, {order[1]}, {order[2]}.",
             f"After the {order[0]} there is the {order[1]}, and after that the {order[2]}; spaces part them.",
+            f"The terms, one space apart, come like this:\n\n1. {order[0]}\n2. {order[1]}\n3. {order[2]}\n",
+            f"Start from the {order[0]}, add the {order[1]} and then the {order[2]}, each behind one space.",
             f"With single spaces between, write {order[0]}, next {order[1]}, finally {order[2]}.",
         ),
     ]
@@ -100,6 +116,8 @@ def draft(rng: random.Random) -> Draft:
                 f"`{tag}` {last} each query, a space apart from the other terms.",
                 f"The fixed term `{tag}` belongs in all queries, {place} in the line.",
                 f"Whatever the wish, the {place} term of the whole query is `{tag}`.",
+                f"Add one term that nobody asks for, `{tag}`, and put it {place}, {side} all the others.",
+                f"With TERMS for everything else, a whole query has this shape:\n\n```\n{whole}\n```\n",
                 f"No query goes without `{tag}`; it {last} the line.",
             )
         )
@@ -110,6 +128,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply with the search expression alone.",
             "Give the query and no explanation.",
             "Nothing but the finished query is written.",
+            "Don't explain the query and don't repeat the wish.",
+            "One line is all we need: the query, ready to be pasted.",
             "Leave out everything that is not part of the query.",
         )
     )

@@ -45,26 +45,37 @@ def draft(rng: random.Random) -> Draft:
     def ask(rng: random.Random) -> Task:
         text, kind, number = change(rng), rng.choice(list(prefixes)), rng.randint(10, 999)
         bare = bool(no_ticket) and rng.random() < 0.3
-        said = "no ticket" if bare else f"ticket {number}"
+        said, given = ("no ticket", "none") if bare else (f"ticket {number}", str(number))
         prompt = rng.choice(
             (
-                f"Kind: {kind}. Work: {text}. Ticket: {'none' if bare else number}",
+                f"Kind: {kind}. Work: {text}. Ticket: {given}",
                 f"{kind}, {text}, {said}",
                 f"I start to work on this: {text} ({kind}, {said}). Which branch?",
                 f"Name the branch of a {kind} change with {said}: {text}",
+                f"kind={kind}; ticket={given}; work={text}",
+                f"ticket: {given}\nkind: {kind}\nwork: {text}",
+                f"What is the branch called when I {text}? There is {said}, and the kind is {kind}.",
+                f"Please open a branch for me, {said}, kind {kind}. The plan is to {text}.",
+                f"{text}\n\nThis is {kind} work with {said}. Give me the branch.",
             )
         )
         words = joint.join(text.split()[: 2 if cut else None])
         return Task(prompt, fill(prefixes[kind], no_ticket if bare else ticket.format(number), words))
 
     shown, letters = fill("PREFIX", ticket.format("N"), "WORDS"), fill("P", ticket.format("7"), "W")
+    numbered = ticket.format("N")
     which = "the first two words of the work" if cut else "all words of the work"
+    sample = joint.join(("mend", "broken", "links")[: 2 if cut else None])
     missing = (
-        f"If there is no ticket N, `{no_ticket}` replaces `{ticket.format('N')}`.",
-        f"Without a ticket N, write `{no_ticket}` in place of `{ticket.format('N')}`.",
-        f"Work that has no ticket N gets `{no_ticket}` where `{ticket.format('N')}` would stand.",
-        f"Put `{no_ticket}` instead of `{ticket.format('N')}` when no ticket N is given.",
-        f"`{ticket.format('N')}` turns into `{no_ticket}` for work without a ticket N.",
+        f"If there is no ticket N, `{no_ticket}` replaces `{numbered}`.",
+        f"Without a ticket N, write `{no_ticket}` in place of `{numbered}`.",
+        f"Work that has no ticket N gets `{no_ticket}` where `{numbered}` would stand.",
+        f"Put `{no_ticket}` instead of `{numbered}` when no ticket N is given.",
+        f"The ticket in the name:\n\n| ticket | written as |\n|---|---|\n| N | `{numbered}` |\n"
+        f"| none | `{no_ticket}` |\n",
+        f"Is there no ticket N? Then `{no_ticket}` takes the place of `{numbered}`, and the rest of the name stays.",
+        f"`{numbered}` is for work with a ticket N; all other work has `{no_ticket}` at that spot.",
+        f"`{numbered}` turns into `{no_ticket}` for work without a ticket N.",
     )
     return Draft(
         name=rng.choice(("branch-names", "name-a-branch", "git-branches", "branch-naming")),
@@ -83,6 +94,12 @@ def draft(rng: random.Random) -> Draft:
                 f"Fill in `{shown}`: the prefix, the words, and for N the ticket number.",
                 f"With prefix P, words W and ticket 7 the branch is `{letters}`.",
                 f"Names follow the pattern `{shown}`; N stands for the ticket.",
+                "All names are built alike; PREFIX, WORDS and the ticket number N are filled in:\n\n"
+                f"```\n{shown}\n```\n",
+                f"In `{shown}` replace\n\n- PREFIX by the prefix,\n- WORDS by the words,\n"
+                "- N by the number of the ticket.\n",
+                f"Suppose the words are W, the prefix is P and the ticket is 7: we call that branch `{letters}`, "
+                "others likewise.",
                 f"Prefix P, ticket 7 and words W together give `{letters}`.",
             ),
             (
@@ -90,6 +107,9 @@ def draft(rng: random.Random) -> Draft:
                 f"For the words take {which} and join them by {SIGNS[joint]}.",
                 f"Put {SIGNS[joint]} between the words, which are {which}.",
                 f"The part with the words holds {which}, separated by {SIGNS[joint]}.",
+                f"To get the words of the name, take {which} and write {SIGNS[joint]} wherever two of them meet.",
+                f"Work such as `mend broken links` shows as `{sample}`: {which}, held together by {SIGNS[joint]}.",
+                f"A name has no spaces. It says {which}, and each space among them turns into {SIGNS[joint]}.",
                 f"Of words, use {which}; {SIGNS[joint]} takes the place of the spaces.",
             ),
             *((missing,) if no_ticket else ()),
@@ -98,6 +118,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the name of the branch and nothing else.",
                 "Reply with the branch alone, no git command.",
                 "Give just the name, in one line.",
+                "Your reply is one line, which holds the name and no `git` command.",
+                "Write the name, with nothing before it and nothing after it.",
+                "What I expect back: the name of the branch. No remark, no quotes.",
                 "The bare name is the whole answer.",
             ),
         ),

@@ -52,6 +52,11 @@ def draft(rng: random.Random) -> Draft:
                 f"{kind}{note}, {area}, {text}, pull request {number}",
                 f"Add pull request {number} ({kind}{note}) to the changelog: {text}, in {area}.",
                 f"We merged {number}, a change of kind {kind}{note}, area {area}. It is: {text}. Which entry?",
+                f"pr={number}; area={area}; text={text}; kind={kind}{note}",
+                f"pull request: {number}\narea: {area}\nkind: {kind}{note}\ntext: {text}",
+                f"{text}\n\nThis was pull request {number} in {area}, kind {kind}{note}. Write its entry.",
+                f"What does the changelog say of pull request {number}? Its aim was to {text} ({area}, {kind}{note}).",
+                f"Please write the line for {area}, pull request {number}, {kind}{note}: {text}",
             )
         )
         said = text.capitalize() if capital else text
@@ -68,6 +73,12 @@ def draft(rng: random.Random) -> Draft:
         f"With label L, area A, text T and pull request 7, the line is `{letters}`.",
         f"Each change becomes one line, `{shown}`, with its pull request number for N.",
         f"Use the pattern `{shown}` with the label, the area and the text put in; N is the pull request.",
+        f"One line makes an entry, and this is its form:\n\n```\n{shown}\n```\n\n"
+        "Fill in LABEL, AREA and TEXT (the change); N is the number of the pull request.",
+        f"In `{shown}` put\n\n- for LABEL the label,\n- for AREA the area,\n- for TEXT the change,\n"
+        "- for N the number of the pull request.\n",
+        f"Copy `{shown}`, then exchange four things: LABEL, AREA, TEXT (what was changed), "
+        "N (the pull request number).",
         f"Our lines look like `{letters}` when the label is L, the area A, the text T and the pull request 7.",
     )
     if capital:
@@ -76,6 +87,9 @@ def draft(rng: random.Random) -> Draft:
             "Write the first letter of the text as a capital.",
             "Turn the text's first letter into upper case and keep the rest.",
             "A capital letter opens the text; the other letters stay.",
+            "Sentence case holds for the text: a capital comes first, and small letters follow.",
+            "Given `mend broken links`, the text of the entry is `Mend broken links`.",
+            "What was changed is told with one capital, at its very start, as in `Mend broken links`.",
             "Upper case is used for the first letter of the text only.",
         )
     else:
@@ -84,6 +98,9 @@ def draft(rng: random.Random) -> Draft:
             "Do not capitalise the text.",
             "Keep the first letter of the text small.",
             "Write the text with no capital letter, as it was given.",
+            "Lower case holds for the text, from its first letter to its last.",
+            "Given `mend broken links`, the text of the entry is `mend broken links`, not `Mend broken links`.",
+            "What was changed is told with small letters alone, as in `mend broken links`.",
             "No upper case in the text, not even at its start.",
         )
     exception = (
@@ -92,6 +109,9 @@ def draft(rng: random.Random) -> Draft:
         f"Unless a change is breaking, its kind decides; for breaking ones the label is `{breaking}`.",
         f"`{breaking}` is the label of all breaking changes and wins over the kind.",
         f"Whenever something is marked breaking, ignore the kind and take `{breaking}` as the label.",
+        f"Is the change breaking? Then its label is `{breaking}`. If not, the label is that of its kind.",
+        f"Take the first label that fits:\n\n1. `{breaking}` if the change is breaking\n"
+        "2. otherwise the label of its kind\n",
         f"For breaking changes the kind does not count, and their label reads `{breaking}`.",
     )
     return Draft(
@@ -114,6 +134,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the one line and nothing else.",
                 "Reply with the changelog line alone.",
                 "Give the entry, without a heading or a remark.",
+                "One line is wanted, and that is the entry; leave out comments and headings.",
+                "Print the finished entry on its own.",
+                "Your whole answer is what goes into the changelog, a single line.",
                 "Nothing but the line itself belongs in the answer.",
             ),
         ),

@@ -49,6 +49,10 @@ def draft(rng: random.Random) -> Draft:
                 f"Ticket {number}, {kind}, {area}: {change}",
                 f"I want to commit ticket {number}: {change}. The area is {area}, the kind is {kind}.",
                 f"What is the commit message of a {kind} change in {area}, ticket {number}? It is: {change}",
+                f"kind={kind}; area={area}; ticket={number}; change={change}",
+                f"area: {area}\nkind: {kind}\nticket: {number}\nchange: {change}",
+                f"{change}\n\nThat is a {kind} change in {area} for ticket {number}. Write the commit line.",
+                f"Please commit this for me: {change} ({area}, {kind}, ticket {number})",
             )
         )
         return Task(prompt, answer)
@@ -58,6 +62,7 @@ def draft(rng: random.Random) -> Draft:
     shown_scope, shown_separator = scope.format("area"), separator.strip()
     case = "a capital letter" if capital else "a lower-case letter"
     end = ticket.strip().format("N")
+    sample = "Mend broken links" if capital else "mend broken links"
     spaces = "a space on each side" if separator[0] == " " else "no space before it and one after it"
     return Draft(
         name=rng.choice(("commit-messages", "commit-style", "write-commits", "git-commit-line")),
@@ -71,7 +76,7 @@ def draft(rng: random.Random) -> Draft:
         rules=(
             (
                 f"Start with the type: {listed}.",
-                f"Types: {arrows}.",
+                f"A line begins with one of these types: {arrows}.",
                 f"The first word is the type ({arrows}).",
                 "The line opens with "
                 + ", ".join(f"`{word}` for a {kind} change" for kind, word in types.items())
@@ -79,6 +84,15 @@ def draft(rng: random.Random) -> Draft:
                 "Which type comes first depends on the kind of change:\n\n"
                 + "\n".join(f"- {kind}: `{word}`" for kind, word in types.items())
                 + "\n",
+                "Put the type of the kind of change first, with nothing before it:\n\n| kind | type |\n|---|---|\n"
+                + "\n".join(f"| {kind} | `{word}` |" for kind, word in types.items())
+                + "\n",
+                "By the kind of change, a line starts like this: "
+                + "; ".join(f"{kind} lines with `{word}`" for kind, word in types.items())
+                + ".",
+                "Look up the type, which is the first word:\n\n```yaml\n"
+                + "\n".join(f"{kind}: {word}" for kind, word in types.items())
+                + "\n```\n",
                 "At the very front we say "
                 + ", ".join(f"`{word}` when it is {kind}" for kind, word in types.items())
                 + ".",
@@ -89,23 +103,33 @@ def draft(rng: random.Random) -> Draft:
                 f"The type is followed, without a space, by the area in the form `{shown_scope}`.",
                 f"Attach the area to the type like this: `TYPE{shown_scope}`.",
                 f"No space goes between the type and the area, which is put down as `{shown_scope}`.",
+                f"Type and area are one piece, the real area in the place of `area`:\n\n```\nTYPE{shown_scope}\n```\n",
+                f"For a change in `login` write `{scope.format('login')}` against the type, "
+                "leaving no space between them.",
                 f"Glue `{shown_scope}` onto the type, with the real area in it.",
             ),
             (
-                f"Then put `{shown_separator}` and the summary, which starts with {case}.",
-                f"`{shown_separator}` comes next, then the summary. The summary begins with {case}.",
+                f"Then put `{shown_separator}`, with {spaces}, and the summary, which starts with {case}.",
+                f"`{shown_separator}` comes next, with {spaces}, then the summary. The summary begins with {case}.",
                 f"After that, `{shown_separator}` ({spaces}) leads to the summary, whose first letter is {case}.",
                 f"The change itself, beginning with {case}, is set off by `{shown_separator}` with {spaces}.",
                 f"Use `{shown_separator}`, with {spaces}, before the summary; give the summary {case} at its start.",
+                f"Behind the area come\n\n1. `{shown_separator}`, with {spaces},\n"
+                f"2. the summary, its first letter being {case}.\n",
+                f"A summary starts with {case}. In the line `TYPE{shown_scope}{separator}{sample}` it is "
+                f"`{sample}`, and `{shown_separator}` has {spaces}.",
                 f"What was changed comes behind `{shown_separator}`, which has {spaces}, and opens with {case}.",
             ),
             (
                 (
-                    f"End with `{end}`, where N is the ticket.",
-                    f"The line ends with the ticket N as `{end}`.",
+                    f"End with a space and `{end}`, where N is the ticket.",
+                    f"One space divides the summary from the ticket, which ends the line as `{end}` if it is N.",
                     f"One space after the summary, add `{end}` with the ticket number for N.",
                     f"Ticket N is named last, after a space, as `{end}`.",
                     f"Close the line with a space and the ticket: `{end}` for ticket N.",
+                    f"A line for ticket 7 has, one space after its summary, `{ticket.strip().format(7)}` at the end.",
+                    "Which ticket it was is told last:\n\n"
+                    f"- one space after the summary\n- then `{end}`, the ticket number for N\n",
                     f"At the end, behind a space, `{end}` tells that the ticket is N.",
                 )
                 if ticket
@@ -115,6 +139,8 @@ def draft(rng: random.Random) -> Draft:
                     "The line ends after the summary, without the ticket number.",
                     "Ticket numbers have no place in the line, so nothing follows the summary.",
                     "The summary is the last part; drop the ticket.",
+                    "A line for ticket 7 ends with its summary and shows no 7.",
+                    "Which ticket it was is not told:\n\n- no ticket number in the line\n- nothing after the summary\n",
                     "Tickets are not named in our commits.",
                 )
             ),
@@ -124,6 +150,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the message alone.",
                 "Give the commit message and no other text.",
                 "Nothing but the one line of the message is wanted.",
+                "One line comes back, which is the commit message itself; no command, no comment.",
+                "Your whole reply can go to `git commit` as it is: the line, without quotes.",
                 "Write that line, and add neither quotes nor remarks.",
             ),
         ),

@@ -60,10 +60,16 @@ def draft(rng: random.Random) -> Draft:
                 f"Put {call} behind the flag {flag}",
                 f"{call} may only run while {flag} is switched on. Write the line.",
                 f"Hide the call {call}; its flag is {flag}.",
+                f"call={call}; flag={flag}",
+                f"{call}\n\nThis call needs the flag {flag}. Rewrite it.",
+                f"Which line runs {call} only with {flag} on?",
+                f"Please let {flag} decide whether {call} runs.",
             )
         )
         return Task(prompt, f"{test} {word}{call}")
 
+    table = "\n".join(f"| `{flag}` | `{name.replace('abc', flag)}` |" for flag in ("abc", "old_menu"))
+    table = f"| given flag | full flag name |\n|---|---|\n{table}\n"
     if name == "abc":
         naming = (
             "The full flag name is the flag just as given.",
@@ -71,16 +77,21 @@ def draft(rng: random.Random) -> Draft:
             "Add nothing to the given flag to get the full flag name.",
             "The full flag name and the given flag are one and the same.",
             "Take the given flag, without any affix, as the full flag name.",
+            f"How flags are named, nothing being added:\n\n{table}",
+            "There is no prefix and no suffix, and thus the full flag name repeats the given flag letter by letter.",
             "A given flag `abc` keeps its name: the full flag name is `abc` too.",
         )
     else:
-        part, place = name.replace("abc", ""), "in front of" if name.endswith("abc") else "behind"
+        part = name.replace("abc", "")
+        place, kind = ("in front of", "prefix") if name.endswith("abc") else ("behind", "suffix")
         naming = (
             f"For the full flag name, put `{part}` directly {place} the given flag.",
             f"A given flag `abc` has the full flag name `{name}`.",
             f"Flags are renamed: with `{part}` {place} it, without a space, the given flag becomes the full flag name.",
             f"`{part}` goes directly {place} the given flag, and that makes the full flag name.",
             f"The full flag name of `abc` is written `{name}`, and likewise for every other flag.",
+            f"How flags are named, the {kind} being `{part}`:\n\n{table}",
+            f"There is one {kind}, `{part}`. Added to the given flag without a space, it makes the full flag name.",
             f"Directly {place} every given flag stands `{part}`; the two together are the full flag name.",
         )
     said = f"`{word.strip()}`, a space and the call" if word else "the call"
@@ -101,6 +112,8 @@ def draft(rng: random.Random) -> Draft:
                 f"Replace FLAG in `{head}` by the full flag name and begin with that.",
                 f"First write `{head}`, but with the full flag name where FLAG stands.",
                 f"A line begins with `{head}`; for FLAG the full flag name is put in.",
+                f"A line starts like this, the full flag name put for FLAG:\n\n```python\n{head}\n```\n",
+                f"We check a flag with `{head}`. Exchange FLAG for the full flag name; the result opens the line.",
                 f"At the start of the line belongs `{head}`, in which the full flag name takes the place of FLAG.",
             ),
             naming,
@@ -112,6 +125,10 @@ def draft(rng: random.Random) -> Draft:
                 f"The check is followed by a space and `{word}CALL`, with the given call for CALL.",
                 f"Continue on that line, after one space, with {said}.",
                 f"What runs behind the flag stands on the same line: one space, then {said}.",
+                "For the call `go(x)` the check would be followed, after one space and on the same line, "
+                f"by `{word}go(x)`.",
+                "The check, a space and this make one line, CALL being the given call:\n\n"
+                f"```python\n{word}CALL\n```\n",
                 f"Leave one space behind the colon, then put {said} there, without a line break.",
             ),
             (
@@ -120,6 +137,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the code, no fences.",
                 "Give the finished line and nothing around it.",
                 "No text besides the one line of code is wanted.",
+                "The reply holds a single line of Python, no explanation and no fences.",
+                "Send back the line itself; leave everything else out.",
                 "Write just the line, without a word about it.",
             ),
         ),

@@ -37,14 +37,19 @@ def draft(rng: random.Random) -> Draft:
     def ask(rng: random.Random) -> Task:
         text, urgency = change(rng), rng.choice(list(markers))
         owner = "" if stand_in and rng.random() < 0.4 else rng.choice(OWNERS)
+        who = f"owner {owner}" if owner else "no owner"
         prompt = rng.choice(
             (
                 f"To do: {text}. Urgency: {urgency}. Owner: {owner or 'none'}",
-                f"{text}, {urgency}, {f'owner {owner}' if owner else 'no owner'}",
+                f"{text}, {urgency}, {who}",
                 f"Leave a note in the code to {text}. It is {urgency}; "
                 + (f"{owner} owns it." if owner else "nobody owns it."),
                 f"{owner.capitalize() or 'Somebody'} should {text} ({urgency}"
                 + (f", owner {owner})" if owner else ", without an owner)"),
+                f"urgency={urgency}; owner={owner or 'none'}; text={text}",
+                f"owner: {owner or 'none'}\nurgency: {urgency}\nto do: {text}",
+                f"{text}\n\nPlease note this in the code. Urgency {urgency}, {who}.",
+                f"What does the comment look like? Urgency {urgency}, {who}, and the task is to {text}.",
             )
         )
         answer = shape.format(sign=sign, marker=markers[urgency], owner=owner or stand_in, text=text)
@@ -58,6 +63,9 @@ def draft(rng: random.Random) -> Draft:
         f"`{stand_in}` takes the owner's place when there is no owner.",
         f"The owner is `{stand_in}` unless one is named.",
         f"Where no owner is given, put `{stand_in}` instead.",
+        "Whom to name:\n\n| owner | named in the comment |\n|---|---|\n| given | that one |\n"
+        f"| none | `{stand_in}` |\n",
+        f"Is someone named as the owner? Then write that name. If not, write `{stand_in}` at the owner's place.",
         f"Notes that belong to nobody belong to `{stand_in}`, so name that as the owner.",
     )
     return Draft(
@@ -78,6 +86,10 @@ def draft(rng: random.Random) -> Draft:
                 f"With mark M, owner O and text T the comment reads `{letters}`.",
                 f"Fill in the pattern `{shown}`; TEXT is what has to be done.",
                 f"A note looks like `{shown}`, with its own mark, owner and text put in.",
+                "A note is one line, with MARK, OWNER and TEXT (what is to do, unchanged) filled in:\n\n"
+                f"```\n{shown}\n```\n",
+                f"In `{shown}` replace\n\n- MARK by the mark,\n- OWNER by the owner,\n"
+                "- TEXT by what is to do, word for word.\n",
                 f"Mark M, owner O, text T: these three make `{letters}`, and other notes likewise.",
             ),
             *((missing,) if stand_in else ()),
@@ -86,6 +98,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the comment line and nothing else.",
                 "Reply with this one line alone.",
                 "Give the line of comment, without code or remarks.",
+                "Your reply is one line that could be pasted into the code: the comment.",
+                "Write the comment and stop; the code around it is not asked for.",
+                "The comment alone comes back, with no fence around it and no explanation.",
                 "Nothing besides the comment belongs in the answer.",
             ),
         ),

@@ -52,7 +52,7 @@ FORM = re.compile(rf"{VALUE}(,|;|\||~|\^| \| |, ){VALUE}(?:\1{VALUE})?")
 
 def _shown(record: dict[str, str], rng: random.Random) -> str:
     """A record as it is given, in one of several notations."""
-    style = rng.randrange(5)
+    style = rng.randrange(8)
     if style == 0:
         return "Record: " + ", ".join(f"{field}={value}" for field, value in record.items())
     if style == 1:
@@ -61,6 +61,13 @@ def _shown(record: dict[str, str], rng: random.Random) -> str:
         return "; ".join(f"{field} {value or '(empty)'}" for field, value in record.items())
     if style == 3:
         return "Add " + ", ".join(f"{field} {value}" if value else f"no {field}" for field, value in record.items())
+    if style == 4:
+        return "\n".join(f"{field}: {value}".strip() for field, value in record.items())
+    if style == 5:
+        told = ", ".join(f"the {field} is {value or 'missing'}" for field, value in record.items())
+        return f"Please write the row: {told}."
+    if style == 6:
+        return f"How do we export {', '.join(f'{field}={value}' for field, value in record.items())}?"
     return "The row for " + " / ".join(f"{field}: {value}".strip() for field, value in record.items())
 
 
@@ -91,6 +98,7 @@ def draft(rng: random.Random) -> Draft:
         return Task(_shown(record, rng), separator.join(write(record[column]) for column in columns))
 
     listed, spaces, quoting = ", ".join(columns), SEPARATORS[separator], QUOTES[quotes]
+    steps = "\n".join(f"{i}. {column}" for i, column in enumerate(columns, 1))
     return Draft(
         name=rng.choice(("csv-row", "csv-export", "write-csv", f"{kind}-csv")),
         title=rng.choice(("CSV rows", f"The {kind} export", "How a row is written")),
@@ -108,6 +116,8 @@ def draft(rng: random.Random) -> Draft:
                 f"A row has {len(columns)} columns: {listed}. Nothing else of the record is exported.",
                 f"Only these fields are kept, ordered {' -> '.join(columns)}.",
                 f"First comes the {' and after it the '.join(columns)}; the rest of the record is ignored.",
+                f"The columns, from left to right:\n\n{steps}\n\nWhatever else a record has is not written.\n",
+                f"If the file had a header, it would name these columns in this order: {listed}. A row has no others.",
                 f"Take {' | '.join(columns)} from the record, from left to right, and no further field.",
             ),
             (
@@ -116,6 +126,8 @@ def draft(rng: random.Random) -> Draft:
                 f"The separator is `{separator}`, written {spaces}.",
                 f"`{separator}` divides the columns: {spaces}.",
                 f"Join the columns by `{separator}`, which has {spaces.replace('without a', 'no')}.",
+                f"A row of the columns A, B and C would be joined to `A{separator}B{separator}C` ({spaces}).",
+                f"After each column but the last comes `{separator}`, {spaces}.",
                 f"Columns look like `A{separator}B`, that is, `{separator.strip()}` {spaces}.",
             ),
             (
@@ -124,6 +136,10 @@ def draft(rng: random.Random) -> Draft:
                 f"Values that are not empty get {quoting}.",
                 f"The row has {quoting}.",
                 f"How to quote: {quoting}.",
+                f"The text lamp is written `{write('lamp')}` and the number 7 `{write('7')}`; all other values "
+                "accordingly.",
+                f"How a value is written:\n\n| value | in the row |\n|---|---|\n| lamp | `{write('lamp')}` |\n"
+                f"| 7 | `{write('7')}` |\n\nSo it is with every text and every number.\n",
                 f"As for quotes, write {quoting}.",
             ),
             (
@@ -132,6 +148,8 @@ def draft(rng: random.Random) -> Draft:
                 f"`{empty}` stands for a field that is empty; it is never quoted.",
                 f"If a field has no value, its column holds `{empty}`, unquoted.",
                 f"Missing values become `{empty}` and take no quotes.",
+                f"Nothing there? Then the column is `{empty}`, and has no quotes even if other columns have them.",
+                f"Our sign for no value is `{empty}`, which is never put in quotes.",
                 f"For a field without a value write just `{empty}`, with no quotes around it.",
             )
             if empty
@@ -141,6 +159,9 @@ def draft(rng: random.Random) -> Draft:
                 "Nothing stands for an empty field, but the separators around it are kept.",
                 "If a field has no value, its column stays blank and unquoted.",
                 "Missing values are blank, with no quotes and with the usual separators.",
+                "Nothing there? Then the column has nothing in it, no sign and no quotes, and the separators are "
+                "written as ever.",
+                "There is no sign for a missing value: its column is blank and unquoted between the usual separators.",
                 "For a field without a value its place stays empty; quotes are left out, separators are not.",
             ),
             (
@@ -149,6 +170,8 @@ def draft(rng: random.Random) -> Draft:
                 "Give one row and nothing else.",
                 "Reply with this single row; no header line.",
                 "The answer is just the row.",
+                "One line is wanted, the row of this record.",
+                "Nothing comes before the row and nothing after it.",
                 "Write no header and no remark, only the row.",
             ),
         ),

@@ -55,6 +55,9 @@ def draft(rng: random.Random) -> Draft:
                 f"Value: {value}. Measure: {measure}",
                 f"Format {value} as a {measure}.",
                 f"The {measure} is {value}. How do we write it?",
+                f"value={value} measure={measure}",
+                f"Please write {value} for the report. It is a {measure}.",
+                f"We measured the {measure} again and got {value}.",
                 f"{measure} = {value}",
             )
         )
@@ -62,6 +65,9 @@ def draft(rng: random.Random) -> Draft:
 
     sign, pattern, order = SEPARATORS[separator], place.replace("N", "NUMBER").replace("L", "UNIT"), place[0] == "N"
     where = "behind" if order else "in front of"
+    table = "| number | written |\n|---|---|\n" + "".join(
+        f"| {n} | `{grouped(n)}` |\n" for n in ("842", "7305", "61842")
+    )
     return Draft(
         name=rng.choice(("number-format", "format-numbers", "report-figures", "units-and-numbers")),
         title=rng.choice(("Number format", "Figures in reports", "How numbers are written")),
@@ -79,6 +85,9 @@ def draft(rng: random.Random) -> Draft:
                 f"Numbers from 1000 on get {sign} as thousands separator, for example `61{separator}842`.",
                 f"Group thousands with {sign} (7305 is written `7{separator}305`); smaller numbers have no group.",
                 f"The thousands separator is {sign}: `7{separator}305`. Three digits or fewer need none.",
+                f"How long numbers are grouped, by {sign}:\n\n{table}",
+                f"842 stays `842`, but 7305 is `7{separator}305` and 61842 is `61{separator}842`: only the last three "
+                f"digits are set off, by {sign}.",
                 f"Where a number has four digits or more, {sign} stands before its last three, like `7{separator}305`.",
             )
             if separator
@@ -88,15 +97,22 @@ def draft(rng: random.Random) -> Draft:
                 "No separator stands between thousands and hundreds.",
                 "Leave the digits together, as in `7305`, however long the number is.",
                 "Thousands get no separator.",
+                f"Long numbers are not grouped:\n\n{table}",
+                "842 is `842`, 7305 is `7305` and 61842 is `61842`: nothing comes between two digits.",
                 "The digits follow each other directly, with no sign between the groups.",
             ),
             (
-                f"A negative number is written `{negative}`, N being its digits without the minus sign.",
-                f"Below zero we write `{negative}`, where N are the digits alone.",
-                f"If the number is negative, show it as `{negative}`, with the plain digits for N.",
-                f"Numbers below zero take the form `{negative}` (N are the digits); others are written plainly.",
+                f"A negative number is written `{negative}`, N being the number without its minus sign.",
+                f"Below zero we write `{negative}`, where N is what the same number above zero would look like.",
+                "If the number is negative, drop its minus sign, write the rest like any other number and put that "
+                f"for N in `{negative}`.",
+                f"Only numbers below zero take the form `{negative}`, in which N is the number without its minus sign.",
                 f"For negative numbers use `{negative}`: N is the number without its sign.",
-                f"`{negative}` is how a number under zero looks, and N is its digits without a sign.",
+                "Above and below zero:\n\n| number | written |\n|---|---|\n| 500 | `500` |\n| -500 | "
+                f"`{negative.replace('N', '500')}` |\n",
+                f"The number 500 is just `500`, but -500 is `{negative.replace('N', '500')}`, and so on for all that "
+                "is below zero.",
+                f"`{negative}` is how a number under zero looks, and N is that number without its sign.",
             ),
             wordings_of(labels, "measure", "unit", "{key} has the unit `{value}`")
             if mapped
@@ -106,6 +122,8 @@ def draft(rng: random.Random) -> Draft:
                 f"All numbers get the unit `{shared}`.",
                 f"We use one unit only, `{shared}`, for all measures.",
                 f"`{shared}` is the unit of each number.",
+                f"Weight, cost or anything else: the unit is `{shared}`.",
+                f"Which unit goes with which measure:\n\n| measure | unit |\n|---|---|\n| any | `{shared}` |\n",
                 f"No matter which measure it is, the unit reads `{shared}`.",
             ),
             (
@@ -114,6 +132,10 @@ def draft(rng: random.Random) -> Draft:
                 f"The pattern is `{pattern}`, where NUMBER includes its sign or brackets.",
                 f"The unit stands {where} the number with its sign or brackets, as `{pattern}`.",
                 f"Write `{pattern}`, with the finished number for NUMBER.",
+                "The result has this form; the sign or the brackets of a number are part of NUMBER:\n\n```\n"
+                f"{pattern}\n```\n",
+                "If the number came out as `12` and the unit were `xy`, the answer would be "
+                f"`{place.replace('N', '12').replace('L', 'xy')}`; a sign or brackets stay with the number.",
                 f"Finally join both parts like this: `{pattern}`. NUMBER is the number with any sign or brackets.",
             ),
             (
@@ -122,6 +144,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the formatted value alone.",
                 "Give just the result.",
                 "No words around it; only the formatted value.",
+                "One line is wanted, the number with its unit.",
+                "Do not repeat the question or the measure; write the value and stop.",
                 "The answer holds the formatted value and no more.",
             ),
         ),

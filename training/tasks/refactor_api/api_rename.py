@@ -25,6 +25,10 @@ FORMS = (
     "Port this call: {c}",
     "What does {c} look like in the new version?",
     "The file still says {c}; what should it say?",
+    "old call: {c}",
+    "Could you rewrite {c} for me, please?",
+    "{c} fails since the update. What is right?",
+    "Here is a line of old code.\n{c}\nMigrate it.",
     "Bring {c} up to date.",
 )
 
@@ -68,6 +72,9 @@ def draft(rng: random.Random) -> Draft:
             f"A renamed call starts with `{receiver}` and then the new name.",
             f"Write `{receiver}` directly before the new name of a renamed function.",
             f"All renamed functions now belong to an object, so their calls open with `{receiver}`.",
+            f"`new_name(a)` alone would fail: a renamed call is always `{receiver}new_name(a)`.",
+            f"A renamed function is never called by its name alone; `{receiver}` comes first and the name right "
+            "behind it.",
             f"Before each new name, without a space, belongs `{receiver}`.",
         )
     else:
@@ -77,6 +84,8 @@ def draft(rng: random.Random) -> Draft:
             "A renamed call starts with the new name.",
             "The new name is the very first thing in a renamed call.",
             "Renamed functions are plain functions, so write no object and no dot before them.",
+            "`new_name(a)` is complete: a renamed call needs nothing before it.",
+            "A renamed function is called by its name alone; no prefix comes first.",
             "No object is named before the new name of a renamed function.",
         )
     if extra:
@@ -86,6 +95,8 @@ def draft(rng: random.Random) -> Draft:
             f"Renamed calls take one more argument at the end, after a comma and a space: `{extra}`.",
             f"`, {extra}` follows the last argument of every renamed call; the other arguments stay.",
             f"Close the argument list of a renamed call with `{extra}`, after all arguments it already has.",
+            f"A renamed call with two arguments gets a third one: `(a, b)` turns into `(a, b, {extra})`.",
+            f"Wherever you change a name, also write `, {extra}` just before the closing bracket.",
             f"To the given arguments of each renamed call, `{extra}` is appended as the last one.",
         )
     else:
@@ -95,6 +106,8 @@ def draft(rng: random.Random) -> Draft:
             "The new functions take the same arguments in the same order.",
             "Copy the arguments of a renamed call without any change.",
             "Each argument stays where it is, and none is added to a renamed call.",
+            "A renamed call with two arguments keeps just these two: `(a, b)` is still `(a, b)`.",
+            "Wherever you change a name, copy what is between the brackets and add nothing to it.",
             "Only names change; the argument list of a renamed call is left alone.",
         )
     return Draft(
@@ -114,6 +127,12 @@ def draft(rng: random.Random) -> Draft:
                 f"`{new_a}` replaces `{old_a}`, and `{new_b}` replaces `{old_b}`. Do not touch other calls.",
                 f"What was `{old_a}` is `{new_a}` now, what was `{old_b}` is `{new_b}`; every other call is kept.",
                 f"Old and new names:\n\n- {old_a}: `{new_a}`\n- {old_b}: `{new_b}`\n\nLeave any other call as it is.\n",
+                f"Functions that were renamed:\n\n| old | new |\n|---|---|\n| `{old_a}` | `{new_a}` |\n| `{old_b}` | "
+                f"`{new_b}` |\n\nA call of a function that is not in the table comes back unchanged.\n",
+                f"Read each line as old = new:\n\n```\n{old_a} = {new_a}\n{old_b} = {new_b}\n```\n\n"
+                "Calls of all other functions are repeated just as they were given.\n",
+                f"If a call uses `{old_a}`, write `{new_a}` in its place; if it uses `{old_b}`, write `{new_b}`. "
+                "If it uses neither, there is nothing to change.",
                 f"Instead of `{old_a}` we call `{new_a}`, instead of `{old_b}` we call `{new_b}`. "
                 "A call that uses neither is repeated unchanged.",
             ),
@@ -125,6 +144,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with one line of code.",
                 "Give the call and nothing around it.",
                 "No words besides the call are wanted.",
+                "Write the call on a single line, without a code fence or a comment.",
+                "Nothing goes before or after the call.",
                 "The whole answer is that one call.",
             ),
         ),

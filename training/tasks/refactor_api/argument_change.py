@@ -20,6 +20,10 @@ KEYWORDS = {
     "limit": ("20", "50", "100", "500"),
     "level": ("1", "2", "3", "4"),
 }
+MOVES = (
+    "What becomes of the positional arguments:\n\n"
+    "| old | new |\n|---|---|\n| `f(a, b)` | `{}` |\n| `f(a, b, c)` | `{}` |\n"
+)
 FIRST = "io job run row net task page hard soft base max raw".split()
 LAST = "wait mode cap size tag zone kind span depth rank stop".split()
 ORDERS = {
@@ -28,6 +32,9 @@ ORDERS = {
         "The first and the second positional argument change places.",
         "What was the second positional argument now comes first, and the first comes second.",
         "A call `f(a, b)` becomes `f(b, a)`; a third positional argument stays third.",
+        "Exchange the positional arguments one and two, so that `f(a, b, c)` reads `f(b, a, c)`.",
+        MOVES.format("f(b, a)", "f(b, a, c)"),
+        "Of the arguments without a keyword, the two at the front trade places; a third one stays where it is.",
         "Write the second positional argument before the first.",
     ),
     "front": (
@@ -35,6 +42,9 @@ ORDERS = {
         "The last positional argument now comes first; the others follow in their order.",
         "A call `f(a, b, c)` becomes `f(c, a, b)`, and `f(a, b)` becomes `f(b, a)`.",
         "Put the final positional argument before all other ones.",
+        "Take the last argument that has no keyword and write it first; behind it comes the rest in the old order.",
+        MOVES.format("f(b, a)", "f(c, a, b)"),
+        "Whichever positional argument was the last is the first now, and the others keep their order behind it.",
         "Positional arguments start with the one that used to be last, then the rest as before.",
     ),
     "name": (
@@ -42,6 +52,9 @@ ORDERS = {
         "Write `NEW=` directly before the last positional argument.",
         "A call `f(a, b)` becomes `f(a, NEW=b)`: the last positional argument gets the name `NEW`.",
         "Give the last of the positional arguments the keyword `NEW` and leave it where it is.",
+        "The last argument without a keyword gets one: put `NEW=` in front of it, with no space, and do not move it.",
+        MOVES.format("f(a, NEW=b)", "f(a, b, NEW=c)"),
+        "No argument moves, but the last of the positional ones is now handed over as `NEW=...`.",
         "`NEW` is now the keyword of what was the last positional argument; its place stays the same.",
     ),
     "keep": (
@@ -49,6 +62,9 @@ ORDERS = {
         "The order of the positional arguments does not change.",
         "Leave the positional arguments just where they are.",
         "Nothing moves among the positional arguments.",
+        "First stays first and second stays second: arguments without a keyword are not reordered.",
+        MOVES.format("f(a, b)", "f(a, b, c)"),
+        "The new signature takes its positional arguments in the same places as the old one.",
         "Positional arguments are copied in the old order.",
     ),
 }
@@ -58,6 +74,9 @@ FORMS = (
     "Old call: {c}",
     "How is {c} written with the new signature?",
     "This call no longer works: {c}",
+    "call: {c}",
+    "{c} -- please adapt it to the new signature.",
+    "I still have {c} in my file. What should I write?",
     "Change {c} to the new arguments",
 )
 
@@ -105,6 +124,11 @@ def draft(rng: random.Random) -> Draft:
             f"Every call ends with the new argument `{added}`{but}.",
             f"`{added}` goes behind all other arguments{unless}.",
             f"Put the argument `{added}` at the very end of the call{unless}.",
+            f"`f(...)` turns into `f(..., {added})`{unless}.",
+            f"If the call has a `{spared}`, add no argument. If it has none, append `{added}` as the last one."
+            if unless
+            else f"Whatever the call, append `{added}` as the last argument.",
+            f"Close each argument list with `, {added}` and the bracket{but}.",
             f"The new signature also wants `{added}`, written last{but}.",
         ),
         (
@@ -112,6 +136,9 @@ def draft(rng: random.Random) -> Draft:
             "Answer with the new call alone and leave everything else in it unchanged.",
             "Reply with one line of code, the call, in which all the rest is kept.",
             "Give just the call, and keep names and values that are not mentioned.",
+            "Write one line, the call, and change no more of it than these rules say.",
+            "No comment and no code fence: only the call, whose other parts are the same as before.",
+            "Copy the function name, the values and all that no rule speaks of; the call is the whole output.",
             "The whole answer is the changed call; parts that are not named here remain.",
         ),
     ]

@@ -37,7 +37,7 @@ SHAPES = (
 )
 CONDITIONS = {  # which functions get the second label
     "_": ("whose name begins with an underscore", "with an underscore in front"),
-    ".": ("with a dot in its name", "that belongs to a class, as the dot in its name shows"),
+    ".": ("with a dot in its name", "that belongs to a class (its name has a dot)"),
 }
 FORMS = (
     "Old: {o}. New: {n}",
@@ -45,6 +45,9 @@ FORMS = (
     "{o} gives way to {n}",
     "Mark {o} as old, its successor is {n}",
     "We now have {n}. What goes on {o}?",
+    "old: {o}, new: {n}",
+    "Please write the mark for {o}. Callers should take {n}.",
+    "Deprecate {o} in favour of {n}",
     "{o}, to be replaced by {n}",
 )
 COMMENT = re.compile(r"# [A-Z_]+:? \S.*\S")
@@ -91,6 +94,10 @@ def draft(rng: random.Random) -> Draft:
             f"A function {who} has the label `{second}`; all others have `{label}`.",
             f"As LABEL take `{second}` if the old function is one {what}, else `{label}`.",
             f"Use `{label}` for LABEL. The exception is a function {what}, which gets `{second}`.",
+            f"Two labels are in use:\n\n| old function | label |\n|---|---|\n| one {what} | `{second}` |\n| any other "
+            f"| `{label}` |\n",
+            f"LABEL depends on the old function: if it is one {what}, write `{second}`; if not, `{label}`.",
+            f"Normally the label is `{label}`. Only for a function {who} it is `{second}`.",
             f"`{second}` is the label of an old function {who}, and `{label}` that of any other.",
         )
     else:
@@ -99,6 +106,9 @@ def draft(rng: random.Random) -> Draft:
             f"For LABEL put `{label}`.",
             f"Each mark carries the label `{label}`.",
             f"All old functions share one label, `{label}`.",
+            f"One label is in use:\n\n| old function | label |\n|---|---|\n| any | `{label}` |\n",
+            f"LABEL does not depend on the old function: write `{label}` every time.",
+            f"There is just one label, `{label}`, and no exception to it.",
             f"`{label}` is the label, whatever the function.",
         )
     return Draft(
@@ -117,6 +127,12 @@ def draft(rng: random.Random) -> Draft:
                 f"The line is `{line}`; fill in the label, the old name and the new name as far as they occur.",
                 f"Write `{line}` and put the names of the old and the new function for OLD and NEW.",
                 f"OLD is the function that goes, NEW its replacement, and the mark reads `{line}`.",
+                f"The mark is a line like this:\n\n```python\n{line}\n```\n\nNEW is the function to use from now on, "
+                "OLD the one that it replaces and LABEL the label.\n",
+                f"Every old function gets `{line}`, with these words replaced where they occur:\n\n- LABEL: the label\n"
+                "- OLD: the name of the old function, as given\n- NEW: the name of its successor\n",
+                f"Take the line `{line}`. Replace LABEL by the label, OLD, if it is there, by the old function and "
+                "NEW by the function that succeeds it.",
                 f"Fill in the capital words LABEL, NEW and, if there, OLD in `{line}`; NEW is the successor of OLD.",
             ),
             labels,
@@ -125,6 +141,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the mark and nothing else.",
                 "Reply with one line of code.",
                 "Give the line alone, without the function itself.",
+                "Only the mark is wanted, on one line, with no code around it.",
+                "Write the finished line and stop there.",
+                "Nothing comes before the mark and nothing after it.",
                 "The whole answer is the filled-in line.",
             ),
         ),

@@ -25,6 +25,9 @@ FORMS = (
     "Move this import: from {m} import {n}",
     "{n}, so far in {m}",
     "How is {n} imported today? It used to be in {m}.",
+    "old module: {m}, name: {n}",
+    "Please give me the import of {n}, which used to be in {m}.",
+    "I have from {m} import {n} here. What is the line now?",
     "This line no longer works: from {m} import {n}",
 )
 
@@ -70,6 +73,12 @@ def draft(rng: random.Random) -> Draft:
             "The spelling tells the kind: `BigFox` is a class, `big_fox` a function, `BIG_FOX` a constant.",
             "Where a name was before plays no role, only whether it is written `BigFox` (class), `big_fox` (function) "
             "or `BIG_FOX` (constant).",
+            "The kind of a name shows in its spelling:\n\n| like | kind |\n|---|---|\n| `BigFox` | class |\n"
+            "| `big_fox` | function |\n| `BIG_FOX` | constant |\n\nIts old module does not matter.\n",
+            "If no letter of the name is small, it is a constant. If only some are capitals, it is a class. "
+            "A name without capitals is a function.",
+            "Do not go by the old module. A name such as `BIG_FOX` counts as a constant, `big_fox` as a function and "
+            "`BigFox` as a class.",
             "Tell the kind by the letters: all small is a function, all capitals a constant, a mix a class.",
         )
     else:
@@ -79,6 +88,12 @@ def draft(rng: random.Random) -> Draft:
             "An import from a module that is not listed stays a bare `from MODULE import NAME`.",
             "If the old module is not among these, the import keeps that module and gets no addition.",
             "Imports from other modules remain as they were, bare and unchanged.",
+            "What is imported from any other module is still imported like this, with the old module and no "
+            "addition:\n\n```python\nfrom MODULE import NAME\n```\n",
+            "Is the old module missing from the list? Then the answer is the plain old import, with nothing added to "
+            "it.",
+            "Only the listed modules have changed; for another one repeat `from MODULE import NAME` and stop after "
+            "the name.",
             "Every module not mentioned here stays in use, so its imports are written as before, without additions.",
         )
     line = f"from MODULE import NAME{extra}"
@@ -101,6 +116,12 @@ def draft(rng: random.Random) -> Draft:
                 f"Write `{line}` with the new module and the name filled in.",
                 f"With a name `Fox` and the new module `here` the line reads `{shown}`.",
                 f"`{line}` is the pattern of a moved import; put the new module and the name in.",
+                f"A moved name is imported like this:\n\n```python\n{line}\n```\n\nMODULE is its new module, NAME the "
+                "name itself.\n",
+                f"If `Fox` has moved to `here`, the right import is `{shown}`. Do the same with any other name that "
+                "has moved.",
+                f"For a name that has moved fill in `{line}`: the new module for MODULE and the name wherever NAME "
+                "stands.",
                 f"A moved name `Fox` whose new module is `here` is imported with `{shown}`, and others likewise.",
             ),
             (
@@ -108,6 +129,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the import and nothing else.",
                 "Reply with one line of code.",
                 "Give the line alone, without a remark.",
+                "Write the import on a single line, with no code fence.",
+                "Nothing is wanted but the line with `from` and `import`.",
+                "Say no more than this one line.",
                 "The whole answer is the import line.",
             ),
         ),

@@ -21,6 +21,9 @@ FORMS = (
     "Print: {c}",
     "What do we write instead of {c}?",
     "Turn {c} into a log call",
+    "code: {c}",
+    "Please convert this one: {c}",
+    "We still have {c} here. Log it instead.",
     "A reviewer found {c} in the code.",
 )
 
@@ -58,6 +61,12 @@ def draft(rng: random.Random) -> Draft:
             f"{which} is replaced by `{usual}(...)`.",
             f"Write `{usual}` in place of `print`{' for all other messages' if calls else ''}.",
             f"`{usual}` takes over {'every remaining' if calls else 'every'} `print`.",
+            f"{'Whenever no other call is named for a message' if calls else 'Whatever the message'}, `print(...)` "
+            f"turns into `{usual}(...)`.",
+            f"The call to use {'for the remaining messages' if calls else 'for every message'} is `{usual}`, not "
+            "`print`.",
+            f"{'Prints that no other rule is about' if calls else 'All prints'} are written like this:\n\n"
+            f"```python\n{usual}(...)\n```\n",
             f"{'In all other cases call' if calls else 'Call'} `{usual}` where the code says `print`.",
         ),
         (
@@ -65,6 +74,9 @@ def draft(rng: random.Random) -> Draft:
             f"Inside the quotes, `{front}` comes first and the old message follows.",
             f'A message `"abc"` becomes `"{front}abc"`.',
             f"Put `{front}` at the start of the message, so that `abc` turns into `{front}abc`.",
+            f'Where the code printed the first message, we log the second:\n\n```python\n"abc"\n"{front}abc"\n```\n',
+            f"Right after the opening quote write `{front}`, then the message as it was.",
+            f"No message goes without `{front}` before its first word: `abc` is logged as `{front}abc`.",
             f'The text is `"{front}abc"` where it was `"abc"`.',
         ),
         (
@@ -72,6 +84,9 @@ def draft(rng: random.Random) -> Draft:
             f"All arguments stay, and `{extra}` follows them.",
             f"Every call ends with the keyword argument `{extra}`, after whatever was printed.",
             f"Behind the old arguments put one more, `{extra}`.",
+            f"What was printed as `(a, b)` is logged as `(a, b, {extra})`.",
+            f"Just before the closing bracket of the log call belongs `, {extra}`; no argument is dropped.",
+            f"After the message and the value behind it, if there is one, write `{extra}` and close the bracket.",
             f"`{extra}` is the final argument of each log call; what was printed comes before it.",
         )
         if extra
@@ -80,6 +95,9 @@ def draft(rng: random.Random) -> Draft:
             "Keep any argument that follows the message.",
             "What comes after the message does not change.",
             "Values printed behind the message are passed on unchanged.",
+            "What was printed as `(a, b)` is logged with two arguments, too, in the same order.",
+            "The closing bracket of the log call comes after the last thing that was printed.",
+            "After the message write the value behind it, if there is one, and close the bracket.",
             "No argument is added or dropped.",
         ),
         (
@@ -87,6 +105,9 @@ def draft(rng: random.Random) -> Draft:
             "Answer with the log call and nothing else.",
             "Reply with one line of code.",
             "Give the call alone, without a remark.",
+            "Write one line, the call, and no code fence.",
+            "Only what stands in the place of the print is wanted.",
+            "Nothing comes before or after the new call.",
             "The whole answer is the call that replaces the print.",
         ),
     ]

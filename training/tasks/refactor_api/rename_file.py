@@ -31,6 +31,9 @@ FORMS = (
     "Rename {f}",
     "Where does {f} go and what is it called?",
     "{f} still has its old name",
+    "file: {f}",
+    "Please move {f} to the new layout. What is its path?",
+    "I have {f} here. New path?",
     "git mv {f} to what?",
 )
 PATH = re.compile(r"[a-z]+[0-9]?(/[a-z]+)?/[A-Za-z0-9_.-]+\.(py|md|json|sql|css)")
@@ -62,6 +65,9 @@ def draft(rng: random.Random) -> Draft:
     shown = spell(["red", "fox"])
     also = f", and so does each file with the word {special} in its name, whatever its ending" if special else ""
     new = f"{front}NAME{end}"
+    row = f"| with the word {special} in its name, whatever the ending | `{default}` |\n" if special else ""
+    first = f"If the word {special} is in the name, the folder is `{default}`, whatever the ending. " if special else ""
+    before, after = f"`{front}`, " if front else "", f"`{end}`, " if end else ""
     return Draft(
         name=rng.choice(("rename-files", "file-names", "move-files", "new-layout")),
         title=rng.choice(("Renamed files", "The new layout", "How files are called now")),
@@ -79,6 +85,10 @@ def draft(rng: random.Random) -> Draft:
                 f"The folder `{default}` takes all other files{also.replace('so does', 'also')}.",
                 f"Any file with another ending goes to `{default}`{also}.",
                 f"Whatever has no folder yet goes to `{default}`{also}.",
+                f"Where else files go:\n\n| file | folder |\n|---|---|\n{row}| with an ending that has no folder | "
+                f"`{default}` |\n",
+                f"{first}If the ending has no folder of its own, `{default}` is the one to take.",
+                f"A file whose ending is not listed belongs in `{default}`{also}.",
                 f"A file that ends differently goes to `{default}`{also}.",
             ),
             (
@@ -86,6 +96,10 @@ def draft(rng: random.Random) -> Draft:
                 f"The words of the name, as in red fox, become `{shown}`.",
                 f"Names are in {style}, so red fox is `{shown}`.",
                 f"For the words of the name use {meaning} ({style}).",
+                f"Whether the old file has `red_fox`, `red-fox` or `RedFox`, the new one has `{shown}`.",
+                f"However the old name is spelled, write its words anew, with {meaning}.",
+                f"The name gets a new spelling:\n\n| old | new |\n|---|---|\n| `red_fox` | `{shown}` |\n| `red-fox` | "
+                f"`{shown}` |\n| `RedFox` | `{shown}` |\n",
                 f"Spell the name like `{shown}`, that is, in {style}.",
             ),
             (
@@ -93,6 +107,12 @@ def draft(rng: random.Random) -> Draft:
                 f"A file ends up as `FOLDER/{new}.ENDING`, with the styled name for NAME and the old ending.",
                 f"Join the parts to `FOLDER/{new}.ENDING`; the ending never changes.",
                 f"`FOLDER/{new}.ENDING` is the pattern, in which the ending is the old one and NAME the styled name.",
+                "The new path looks like this, with the name in its new spelling for NAME and the old ending for "
+                f"ENDING:\n\n```\nFOLDER/{new}.ENDING\n```\n",
+                f"A path has, from left to right and without spaces: the folder, `/`, {before}the name in its new "
+                f"spelling, {after}a dot and the old ending.",
+                "For the folder `a`, the newly spelled name `b` and the old ending `py` the path would be "
+                f"`a/{front}b{end}.py`.",
                 f"Put folder, name and unchanged ending together as `FOLDER/{new}.ENDING`.",
             ),
             (
@@ -100,6 +120,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the path and nothing else.",
                 "Reply with the path alone.",
                 "Give the new path without a remark.",
+                "Write the path on one line, without quotes.",
+                "Nothing but the path is wanted: no command and no old name.",
+                "Say where the file is now, as a path, and no more.",
                 "The whole answer is the new path.",
             ),
         ),

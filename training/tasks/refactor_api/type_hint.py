@@ -26,6 +26,9 @@ FORMS = (
     "Function without types: {h}",
     "Add the types to {h}",
     "What is the head of this function with types? {h}",
+    "head: {h}",
+    "Please put our types into {h}",
+    "I wrote {h} and forgot the types. How should it read?",
     "{h} needs annotations",
 )
 
@@ -71,12 +74,16 @@ def draft(rng: random.Random) -> Draft:
         return Task(rng.choice(FORMS).format(h=head), answer)
 
     place, does = ("ending", "ends") if ending else ("beginning", "begins")
+    an = f"{'an' if ending else 'a'} {place}"
     if default:
         others = (
             f"Every other parameter is a `{default}`.",
             f"The type of all remaining parameters is `{default}`.",
             f"A parameter with none of these {place}s gets the type `{default}`.",
             f"Use `{default}` for parameters that fit nothing above.",
+            f"When a parameter has no such {place}, its type is `{default}`.",
+            f"The fallback is `{default}`: annotate with it each parameter without {an} from the list.",
+            f"If no {place} in the list fits, as with a parameter `x`, write `x: {default}`.",
             f"`{default}` is the type of any parameter not covered otherwise.",
         )
     else:
@@ -85,6 +92,9 @@ def draft(rng: random.Random) -> Draft:
             "Do not annotate the remaining parameters.",
             f"A parameter with none of these {place}s is left bare.",
             "Parameters that fit nothing above get no type.",
+            f"When a parameter has no such {place}, write its name alone, without a colon.",
+            f"There is no fallback: do not annotate a parameter without {an} from the list.",
+            f"If no {place} in the list fits, as with a parameter `x`, write just `x`.",
             "No type is written for any parameter not covered otherwise.",
         )
     if result:
@@ -93,6 +103,9 @@ def draft(rng: random.Random) -> Draft:
             f"Put ` -> {result}` between the closing bracket and the colon.",
             f"The head ends with `) -> {result}:`.",
             f"As the result type write `{result}` for every function, after an arrow.",
+            f"Whatever its parameters, `def f(...):` becomes `def f(...) -> {result}:`.",
+            f"Behind the closing bracket come a space, `->`, another space, `{result}` and then the colon.",
+            f"All functions share one result type, `{result}`, and it is written like `def f() -> {result}:`.",
             f"`-> {result}` is the result annotation of all functions.",
         )
     else:
@@ -101,6 +114,9 @@ def draft(rng: random.Random) -> Draft:
             "The head has no arrow and no result type.",
             "Nothing stands between the closing bracket and the colon.",
             "Annotate parameters only, never what is returned.",
+            "Whatever its parameters, `def f(...):` still ends in `):`.",
+            "Behind the closing bracket comes the colon, and that is all.",
+            "No function has a result type here, so `->` is never written.",
             "The return type is left out.",
         )
     return Draft(
@@ -124,6 +140,9 @@ def draft(rng: random.Random) -> Draft:
                 "Answer with the annotated head and nothing else.",
                 "Reply with the one line of the function head.",
                 "Give the head alone, up to its colon.",
+                "Write the `def` line and stop at its colon; names and order stay as they are.",
+                "One line is wanted, the head; leave the body and all remarks away.",
+                "Nothing comes before `def`, and nothing after the colon.",
                 "The whole answer is the head of the function with its types.",
             ),
         ),

@@ -25,6 +25,10 @@ PROMPTS = (
     "Word this for {r}: {a} {t}, cause {c}",
     "for {r} | {a} {t} | {c}",
     "{a} {t} failed, cause: {c}. Message for {r}?",
+    "reader={r}; action={a}; thing={t}; cause={c}",
+    "action: {a}\nthing: {t}\ncause: {c}\nreader: {r}",
+    "{a} {t}\n\nThis went wrong, and the cause is {c}. Write the message for {r}.",
+    "Please tell {r} that {a} {t} failed. Cause: {c}",
     "What do {r} see when we can't {a} the {t}? Cause: {c}",
 )
 
@@ -54,6 +58,8 @@ def draft(rng: random.Random) -> Draft:
             f"Use the label `{first}`, whoever reads the message.",
             f"`{first}` is the LABEL of all messages.",
             f"There is one label for all readers: `{first}`.",
+            f"Labels by reader:\n\n| reader | label |\n|---|---|\n| users | `{first}` |\n| logs | `{first}` |\n",
+            f"Whether it goes to users or to logs, a message is labelled `{first}`.",
             f"As LABEL every message has `{first}`, for logs as for users.",
         )
     else:
@@ -68,6 +74,9 @@ def draft(rng: random.Random) -> Draft:
             f"With action `find`, thing `page` and cause `typo` the message is `{example}`, with the label for LABEL.",
             f"Fill in label, action, thing and cause: `{whole}`.",
             f"`{example}` is what we write if a page could not be found and the cause is a typo (LABEL is the label).",
+            f"Each message is one line like this, with the words in capitals filled in:\n\n```\n{whole}\n```\n",
+            f"In `{whole}` replace\n\n- LABEL by the label,\n- ACTION by the action,\n- THING by the thing,\n"
+            "- CAUSE by the cause.\n",
             f"The pattern of a message is `{whole}`, where each word in capitals gives way to what it names.",
         ),
         (
@@ -76,6 +85,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply with the message alone.",
             "Add no word before or after the message.",
             "Give nothing but the finished message.",
+            "Your whole answer can be shown as it is: one line, the message.",
+            "One line comes back, which holds the message; quotes and remarks are left out.",
             "The reply is that message and no more.",
         ),
     ]
@@ -86,6 +97,9 @@ def draft(rng: random.Random) -> Draft:
             f"Only logs hold the cause. A message for users is just `{short}`.",
             f"If users read it, the form is `{short}`, without the cause.",
             f"Messages to users are shorter, `{short}`, since the cause is for logs only.",
+            f"Who is told the cause?\n\n| reader | form |\n|---|---|\n| users | `{short}`, no cause |\n"
+            "| logs | the full form |\n",
+            f"Is the message for users? Then never name the cause in it; what remains is `{short}`.",
             f"`{short}` is the form for users, who never see a cause.",
         )
         rules.insert(2, untold)

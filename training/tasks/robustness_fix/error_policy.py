@@ -21,6 +21,9 @@ PROMPTS = (
     "We see a {k} in {p}. What is done?",
     "{p}: {k}",
     "place={p} failure={k}",
+    "failure: {k}\nplace: {p}",
+    "{p} had a {k} again. Which answer does our policy give?",
+    "Please look this up for me: place {p}, failure {k}",
     "The {p} module reports a {k}",
 )
 
@@ -47,6 +50,7 @@ def draft(rng: random.Random) -> Draft:
         return Task(rng.choice(PROMPTS).format(k=kind, p=place), answer)
 
     wins, loses = ("place", "failure") if place_wins else ("failure", "place")
+    winner = "K2" if place_wins else "K1"
     link = "one space between them" if prefix.endswith(" ") else "no space between them"
     rules = [
         wordings_of(by_kind, "failure", "code", "a {key} gets the code `{value}`"),
@@ -57,6 +61,9 @@ def draft(rng: random.Random) -> Draft:
             f"Where two codes would fit, take the one of the {wins}.",
             f"Look at the {wins} first; only if it has no code does the {loses} count.",
             f"A code for the {wins} beats a code for the {loses}.",
+            f"Take the first code that there is:\n\n1. that of the {wins}\n2. that of the {loses}\n",
+            f"Suppose the code of the failure is K1 and that of the place is K2: then `{winner}` counts, "
+            f"since the {wins} wins.",
             f"When {wins} and {loses} each have a code, use that of the {wins} and drop the other.",
         ),
         (
@@ -65,6 +72,9 @@ def draft(rng: random.Random) -> Draft:
             f"`{rest}` is the code when neither failure nor place is listed.",
             f"A failure that is not listed, in a place that is not listed, gets the code `{rest}`.",
             f"Without a code for failure or place it is `{rest}`.",
+            "The default:\n\n| failure or place listed | code |\n|---|---|\n| at least one of them | as listed |\n"
+            f"| neither | `{rest}` |\n",
+            f"Is no code given for the failure, and none for the place either? Then `{rest}` it is.",
             f"When no listed failure and no listed place fits, take `{rest}`.",
         ),
         (
@@ -73,6 +83,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply with this short line alone.",
             "Give no reason and no other word.",
             "Write just that, without the failure or the place.",
+            "Your answer is that one short line, which a script could read.",
+            "One line comes back; explanations are left out.",
             "The reply is just this, on one line.",
         ),
     ]
@@ -84,6 +96,10 @@ def draft(rng: random.Random) -> Draft:
             f"`{pair_code}` is the code if the failure is {kind} and the place is {place}, whatever else holds.",
             f"If {kind} and {place} come together, neither code counts; it is `{pair_code}`.",
             f"The pair of {kind} and {place} has a code of its own, `{pair_code}`, which always wins.",
+            "One pair comes before every other rule:\n\n| failure | place | code |\n|---|---|---|\n"
+            f"| {kind} | {place} | `{pair_code}` |\n",
+            f"Is it a {kind}, and did it happen in {place}? Then its code is `{pair_code}`, "
+            "no matter what other rules say.",
             f"For {kind} in {place} forget the other codes and take `{pair_code}`.",
         )
         rules.insert(3, exception)
@@ -94,6 +110,8 @@ def draft(rng: random.Random) -> Draft:
             f"A code K1 is written `{prefix}K1`.",
             f"`{prefix}K1` would be the answer for a code K1.",
             f"Every answer is `{prefix}CODE`, with the code for CODE.",
+            f"This is how an answer is written, the code put for CODE:\n\n```\n{prefix}CODE\n```\n",
+            f"Two parts make the answer, with {link}: first `{prefix.strip()}`, second the code.",
             f"In front of the code stands `{prefix.strip()}`, with {link}.",
         )
         rules.insert(-1, prefixed)

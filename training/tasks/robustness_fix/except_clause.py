@@ -12,8 +12,10 @@ from training.tasks.wording import Draft, Task
 SUBTASK = "Robustness Fix"
 OPEN = True
 HELD_OUT = False
+# No class of them is a subclass of another, so that a rule for one is never a rule for two.
 ERRORS = (
-    "KeyError ValueError TypeError OSError TimeoutError IndexError PermissionError EOFError ConnectionError ImportError"
+    "KeyError ValueError TypeError NameError TimeoutError IndexError PermissionError EOFError ConnectionError "
+    "ImportError"
 ).split()
 NAMES = "e err exc ex error bad x why".split()
 LOGGERS = "log logger audit journal trace monitor".split()
@@ -40,8 +42,12 @@ PROMPTS = (
     "Function: {f}. Error: {e}",
     "{f}() may raise {e}",
     "Handle {e} in {f}",
-    "Which except line does {f} need for a {e}?",
+    "Which except line does {f} need for {e}?",
     "{f} stops with {e} now and then",
+    "function={f}; error={e}",
+    "error: {e}\nfunction: {f}",
+    "{f}\n\nThis function raises {e}. Write the except line.",
+    "Could you catch {e} in {f} for me?",
     "Catch {e} around {f}",
 )
 
@@ -68,6 +74,8 @@ def draft(rng: random.Random) -> Draft:
         f"The second statement, after `; `, is `{end}`.",
         f"Finish with `; {end}` on the same line.",
         f"After the call come a semicolon, a space and `{end}`.",
+        f"The line has two statements, joined by `; `: the call and then, for every error, `{end}`.",
+        f"What comes after the call and `; `, always on the same line:\n\n```python\n{end}\n```\n",
         f"Behind the call stands `; {end}`.",
     )
     if special:
@@ -75,8 +83,12 @@ def draft(rng: random.Random) -> Draft:
             f"After the call and `; ` the line ends with `{end}`, but with `{other_end}` for {special}.",
             f"Then a semicolon, a space and `{end}` close the line; for {special} it is `{other_end}` instead.",
             f"The second statement, after `; `, is `{other_end}` if the error is {special} and `{end}` if not.",
-            f"Finish with `; {end}` on the same line, unless it is a {special}, which takes `; {other_end}`.",
+            f"Finish with `; {end}` on the same line, unless the error is {special}, which takes `; {other_end}`.",
             f"After the call come a semicolon, a space and `{end}`. Only {special} has `{other_end}` there.",
+            f"The line has two statements, joined by `; `: the call and then `{other_end}` if {special} is caught, "
+            f"`{end}` if any other error is.",
+            f"What comes after the call and `; `, always on the same line:\n\n| error | statement |\n|---|---|\n"
+            f"| {special} | `{other_end}` |\n| any other | `{end}` |\n",
             f"Behind the call stands `; {end}`, except that {special} gets `; {other_end}`.",
         )
     return Draft(
@@ -96,6 +108,10 @@ def draft(rng: random.Random) -> Draft:
                 f"Name the error `{name}`: the line opens with `except ERROR as {name}:`, its class for ERROR.",
                 f"`except ERROR as {name}:` opens the line; put the class of the error for ERROR.",
                 f"Catch the given class under the name `{name}`, with `except`, the class and `as {name}:`.",
+                "The line begins like this, with the class of the error for ERROR:\n\n"
+                f"```python\nexcept ERROR as {name}:\n```\n",
+                f"An IndexError is caught with `except IndexError as {name}:`, and each other class just so, "
+                f"under the name `{name}`.",
                 f"First comes `except ERROR as {name}:`, with ERROR replaced by the error's class.",
             ),
             (
@@ -104,6 +120,8 @@ def draft(rng: random.Random) -> Draft:
                 f"Log it with `{call}`{where}, one space after the colon.",
                 f"`{call}` is the first statement, on the same line after a space{where}.",
                 f"One space after the colon stands `{call}`{where}.",
+                f"The error is reported on that same line: the colon, one space, then `{call}`{where}.",
+                f"Behind the colon and one space this call is made{where}:\n\n```python\n{call}\n```\n",
                 f"What follows the colon is a space and `{call}`{where}.",
             ),
             ending,
@@ -113,6 +131,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the line alone, without `try`.",
                 "No `try` and no other line is written.",
                 "Give that one line and nothing else.",
+                "Your whole answer starts with `except` and fits on one line.",
+                "Just the line is asked for; leave out the `try` block, fences and remarks.",
                 "Nothing but the except line is wanted.",
             ),
         ),

@@ -33,6 +33,10 @@ PROMPTS = (
     "Write the guard for `def {f}({p}):`",
     "A new function, {f}({p}), has no guard yet",
     "Which guard does {f}({p}) need?",
+    "function={f}; parameters={p}",
+    "function: {f}\nparameters: {p}",
+    "def {f}({p}):\n\nPlease add the guard.",
+    "Could you guard {f} for me? Its parameters are {a}, in this order.",
     "{f} takes {a}. How does it refuse a bad argument?",
 )
 
@@ -53,7 +57,7 @@ def draft(rng: random.Random) -> Draft:
         prompt = rng.choice(PROMPTS).format(f=function, p=", ".join(parameters), a=" and ".join(parameters))
         return Task(prompt, answer)
 
-    place = "first" if first else "last"
+    place, tested = ("first", "abc") if first else ("last", "xyz")
     if "PARAM" in action:
         acting = (
             f"After the colon and a space write `{action}`, with the name of the tested parameter for PARAM.",
@@ -61,6 +65,10 @@ def draft(rng: random.Random) -> Draft:
             f"What follows the condition is a space and `{action}`; PARAM stands for the parameter that was tested.",
             f"On a bad argument do this, on the same line after a space: `{action}` (PARAM: the tested one).",
             f"`{action}` comes next, one space after the colon, the name of the tested parameter for PARAM.",
+            "When `abc` is the bad one, the line ends, after the colon and a space, in "
+            f"`{action.replace('PARAM', 'abc')}`; any other name stands there likewise.",
+            "One space behind the colon we react like this, with the name of the tested parameter for PARAM:\n\n"
+            f"```python\n{action}\n```\n",
             f"Behind the colon stand a space and `{action}`; replace PARAM in it by the name of the tested parameter.",
         )
     else:
@@ -70,6 +78,8 @@ def draft(rng: random.Random) -> Draft:
             f"What follows the condition is a space and `{action}`, always just so.",
             f"On a bad argument do this, on the same line after a space: `{action}`.",
             f"`{action}` comes next, one space after the colon, whatever the parameter is called.",
+            f"Whichever parameter is the bad one, the line ends, after the colon and a space, in `{action}`.",
+            f"One space behind the colon we react like this, whatever the parameter:\n\n```python\n{action}\n```\n",
             f"Behind the colon stand a space and `{action}`, the same for all functions.",
         )
     return Draft(
@@ -89,6 +99,8 @@ def draft(rng: random.Random) -> Draft:
                 f"The tested parameter is always the {place} in the list.",
                 f"Of all parameters take the {place}; the others are not looked at.",
                 f"Only the {place} parameter of a function is guarded.",
+                f"In `def f(abc, xyz):` it is `{tested}` that gets tested, because it is the {place} parameter.",
+                f"One parameter is enough for the guard: if there is more than one, take the {place}.",
                 f"Which parameter is tested? The {place} one in the brackets, no other.",
             ),
             (
@@ -97,6 +109,10 @@ def draft(rng: random.Random) -> Draft:
                 f"Put the name of the tested parameter for PARAM in `if {test}:` and start the line with it.",
                 f"The line opens with `if {test}:`; PARAM is replaced by the name of the tested parameter.",
                 f"A bad argument is found with `if {test}:`, the name of the tested parameter in the place of PARAM.",
+                "The line starts like this, the name of the tested parameter put for PARAM:\n\n"
+                f"```python\nif {test}:\n```\n",
+                f"How is a bad argument found? By `if {test}:` at the start of the line; "
+                "write the name of the tested parameter wherever it says PARAM.",
                 f"`if {test}:` comes first, with PARAM changed to what the tested parameter is called.",
             ),
             acting,
@@ -106,6 +122,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the guard line alone.",
                 "No other line of the function is written.",
                 "Give the guard and nothing else, all on one line.",
+                "Your answer starts with `if`, ends on the same line and has nothing around it.",
+                "Just the guard is asked for; leave out the `def` line, the body and any remark.",
                 "Nothing but that one line of Python is wanted.",
             ),
         ),

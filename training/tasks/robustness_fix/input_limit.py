@@ -31,6 +31,10 @@ PROMPTS = (
     "{s} sends: {t}, {v} {u}",
     "{t} of {v} {u} from {s}",
     "Do we take a {t} of {v} {u} from {s}?",
+    "size: {v} {u}\ninput: {t}\nsource: {s}",
+    "{v} {u}, {t}, {s}",
+    "{v} {u}\n\nThat is the size of a {t} from {s}. What is the result?",
+    "Please check this {t} for me; {s} sent it, and its size is {v} {u}.",
     "source={s} {t}={v}",
 )
 
@@ -68,6 +72,11 @@ def draft(rng: random.Random) -> Draft:
             f"A {thing} is too small under {lower} {unit}, code `{small}`, and too big over {upper}, code `{big}`. "
             f"Any other gets `{accept}`.",
             f"Write `{accept}` for {lower} to {upper} {unit}. The refusal code is `{small}` below that, `{big}` above.",
+            f"The size of a {thing} decides:\n\n| {unit} | outcome |\n|---|---|\n"
+            f"| under {lower} | refused, code `{small}` |\n| {lower} to {upper} | `{accept}` |\n"
+            f"| over {upper} | refused, code `{big}` |\n",
+            f"Is it less than {lower} {unit}? Then refuse it with code `{small}`. Is it more than {upper}? Then "
+            f"refuse it with code `{big}`. If it is neither, the answer is `{accept}`.",
             f"Limits are {lower} and {upper} {unit}: `{accept}` within them, code `{small}` under the first, "
             f"code `{big}` over the second.",
         )
@@ -78,6 +87,10 @@ def draft(rng: random.Random) -> Draft:
             f"Refuse over {upper} {unit} (code `{big}`), otherwise write `{accept}`.",
             f"A {thing} is too big over {upper} {unit}, code `{big}`. Any other gets `{accept}`.",
             f"Write `{accept}` as long as it is at most {upper} {unit}. The code of a refusal is `{big}`.",
+            f"The size of a {thing} decides:\n\n| {unit} | outcome |\n|---|---|\n| up to {upper} | `{accept}` |\n"
+            f"| over {upper} | refused, code `{big}` |\n",
+            f"Is it more than {upper} {unit}? Then refuse it with code `{big}`. If it is not, "
+            f"the answer is `{accept}`.",
             f"The limit is {upper} {unit}: `{accept}` within it, a refusal with code `{big}` over it.",
         )
     shown = refusal.format("CODE")
@@ -87,6 +100,9 @@ def draft(rng: random.Random) -> Draft:
         f"What is refused gets `{shown}`, its code for CODE.",
         f"The form of a refusal is `{shown}`, where CODE is the code.",
         f"`{refusal.format('K1')}` would be the refusal for the code K1.",
+        f"To refuse, write this line with the code put for CODE:\n\n```\n{shown}\n```\n",
+        f"Suppose something is refused, and its code is K1. The answer is then `{refusal.format('K1')}`, "
+        "and every other code is put in the same spot.",
         f"Put the code of a refusal in the place of CODE: `{shown}`.",
     )
     result = accept if special == "accepted" else refusal.format(own)
@@ -96,6 +112,9 @@ def draft(rng: random.Random) -> Draft:
         f"For `{source_named}` the limits do not count; write `{result}`.",
         f"If the source is `{source_named}`, the answer is `{result}` at any size.",
         f"`{result}` is the answer to everything from `{source_named}`.",
+        "Check the source before the size:\n\n"
+        f"- `{source_named}`: the answer is `{result}`\n- any other: the limits hold\n",
+        f"Does it come from `{source_named}`? Then the size does not matter, and `{result}` is what we answer.",
         f"No limit holds for `{source_named}`, which gets `{result}` every time.",
     )
     rules = (
@@ -108,6 +127,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply with the result alone.",
             "Write just that, without size or source.",
             "Give nothing but this short answer.",
+            "Your whole answer is what a script would read: one line, no comment.",
+            "One short line comes back, and no explanation with it.",
             "The reply is just this, without a reason.",
         ),
     )

@@ -31,6 +31,10 @@ FORMS = (
     ("Record: {}", "{f} {v}", "{f} empty", ", "),
     ("{{{}}}", '"{f}": "{v}"', '"{f}": ""', ", "),
     ("Export this: {}", "{f}: {v}", "{f}: (empty)", ", "),
+    ("{}", "- {f}: {v}", "- {f}:", "\n"),
+    ("{}\n\nPlease export this record.", "{f} is {v}", "{f} is empty", ", "),
+    ("Please write the line for a record with {}.", "{f} {v}", "an empty {f}", " and "),
+    ("How do we export {}?", "{f}: {v}", "{f}: nothing", "; "),
     ("{}. Which line?", "{f} {v}", "no {f}", ", "),
 )
 
@@ -80,6 +84,9 @@ def draft(rng: random.Random) -> Draft:
             f"But for an empty `{named}` write `{special}`.",
             f"If it is `{named}` that is empty, `{special}` is used instead.",
             f"`{special}` stands for an empty `{named}`, whatever its kind would get.",
+            f"Is `{named}` empty? Then its kind does not count, and what it gets is `{special}`.",
+            f"One field has a filler of its own:\n\n| empty field | filler |\n|---|---|\n| `{named}` | `{special}` |\n"
+            "| any other | that of its kind |\n",
             f"An empty `{named}` does not follow its kind but becomes `{special}`.",
         )
     else:
@@ -90,6 +97,8 @@ def draft(rng: random.Random) -> Draft:
             f"`{special}` is the whole answer when {case}.",
             f"Whenever {case}, no line is made; write `{special}` instead.",
             f"First look whether {case}; such a record is just `{special}`.",
+            f"What is written for a record:\n\n- if {case}: `{special}` and nothing else\n- if not: the usual line\n",
+            f"Do not fill in a record if {case}. All that is written then is `{special}`.",
             f"As soon as {case}, drop the record and give `{special}` in its place.",
         )
     shown = separator.join("ABC")
@@ -112,6 +121,10 @@ def draft(rng: random.Random) -> Draft:
                 f"The line of a record with the values A, B and C is `{shown}`.",
                 f"Leave the names of the fields out and put `{separator}` between the values, as in `{shown}`.",
                 f"A line looks like `{shown}`, where A, B and C are the values in the order given.",
+                "A record with the values A, B and C, in this order, becomes this line, without names:\n\n"
+                f"```\n{shown}\n```\n",
+                "How is a line put together? Take what each field has, from the first to the last, drop the names, "
+                f"and write `{separator}` wherever two meet.",
                 f"Join the values with `{separator}`, the first one first, and write no field names.",
             ),
             (
@@ -120,6 +133,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the result alone.",
                 "Nothing else is written.",
                 "Give just this, on one line.",
+                "Your whole answer can be pasted into the export as it is, with no remark.",
+                "One line comes back, which holds the result; no quotes, no comment.",
                 "The reply is the result and no more.",
             ),
         ),

@@ -30,10 +30,13 @@ TEXTS = (
 )
 PROMPTS = (
     "{t}",
-    "{t}",
     "Text: {t}",
     "Redact this line: {t}",
     "{t}\n\nMake it safe to share.",
+    "text={t}",
+    "{t}\n\nThis line shall go to the log.",
+    "Could you redact this for me? {t}",
+    "How does this read once it is redacted: {t}",
     'What do we log for "{t}"?',
 )
 
@@ -63,7 +66,10 @@ def draft(rng: random.Random) -> Draft:
             f"Each {KINDS[kind]} in the text becomes `{mark}`.",
             f"If there is {'an' if kind == 'email' else 'a'} {KINDS[kind]}, take it out and put `{mark}` there.",
             f"`{mark}` replaces any {KINDS[kind]}.",
-            f"Hide the {KINDS[kind]} behind `{mark}`.",
+            f"Hide the {KINDS[kind]}: all that is left of it is `{mark}`.",
+            f"What is hidden, and how:\n\n| in the text | written instead |\n|---|---|\n| {KINDS[kind]} | `{mark}` |\n",
+            f"Does the text hold {'an' if kind == 'email' else 'a'} {KINDS[kind]}? We never show it; "
+            f"readers see `{mark}` at its place.",
             f"Where the {KINDS[kind]} stood, the new text has `{mark}`.",
         )
         for kind, mark in hidden.items()
@@ -86,6 +92,8 @@ def draft(rng: random.Random) -> Draft:
                 "Leave the rest of the text alone.",
                 "Nothing else is hidden or changed.",
                 "Touch no other part of the line.",
+                "What is not to be hidden appears in the new text exactly as it did in the old one.",
+                "Keep all the rest, word by word and in the same order.",
                 "Whatever these rules do not name is kept word for word.",
             ),
             (
@@ -94,6 +102,8 @@ def draft(rng: random.Random) -> Draft:
                 "Reply with the text and no remark.",
                 "Give back the text, on one line, and nothing more.",
                 "No remark goes before or after the new text.",
+                "Your whole answer can go into the log as it is: the text, nothing around it.",
+                "One line comes back, the text after the change; leave out quotes and labels.",
                 "The reply consists of the new text only.",
             ),
         ),

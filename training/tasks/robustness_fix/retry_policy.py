@@ -30,6 +30,9 @@ PROMPTS = (
     "{m} ({s})",
     "service={s} error={k}",
     "The {s} call ended with error {k}",
+    "error: {k}\nservice: {s}",
+    "{m}\n\nThis error comes from {s}. How is it retried?",
+    "Please look up how to retry {s} after an error of the kind {k}.",
     "Retry rule for {s} after: {m}",
 )
 
@@ -65,6 +68,8 @@ def draft(rng: random.Random) -> Draft:
             f"Always give {usual} attempts.",
             f"There are {usual} attempts, and no kind of error gets more or fewer.",
             f"All errors alike have {usual} attempts.",
+            f"One number holds for all errors:\n\n```yaml\nattempts: {usual}\n```\n",
+            f"How often do we try? {usual} times, and the kind of error makes no difference.",
             f"Whichever error it is, we make {usual} attempts.",
         )
     else:
@@ -74,6 +79,9 @@ def draft(rng: random.Random) -> Draft:
             f"Every error is tried {usual} times; only {kinds[-1]} errors are tried {other} times.",
             f"Except for {kinds[-1]} errors with {other} attempts, there are {usual} attempts.",
             f"If the error is of the kind {kinds[-1]}, attempts are {other}, otherwise {usual}.",
+            f"How often we try:\n\n| error | attempts |\n|---|---|\n| {kinds[-1]} | {other} |\n"
+            f"| any other | {usual} |\n",
+            f"Is it a {kinds[-1]} error? Then its number of attempts is {other}. For the rest that number is {usual}.",
             f"There are {usual} attempts unless it is a {kinds[-1]} error, which gets {other}.",
         )
     shown, example = form.format(p="POLICY", n="N"), form.format(p="abc", n=1)
@@ -81,11 +89,14 @@ def draft(rng: random.Random) -> Draft:
         wordings_of(policies, "error", "policy", "{key} errors follow the policy `{value}`"),
         trying,
         (
-            f"Write both as `{shown}`, where N is the number of attempts.",
+            f"Write policy and attempts as `{shown}`, where N is the number of attempts.",
             f"The form is `{shown}`, with the policy for POLICY and the attempts for N.",
             f"With the policy `abc` and 1 attempt the answer would read `{example}`.",
             f"An answer looks like `{example}` if the policy is `abc` and there is 1 attempt.",
             f"Fill in `{shown}`: the policy of the error for POLICY, the attempts for N.",
+            "Each answer is one line of this form, POLICY being the policy and N the number of attempts:\n\n"
+            f"```\n{shown}\n```\n",
+            f"Take `{shown}`, then\n\n- put the policy for POLICY\n- put the number of attempts for N\n",
             f"Policy and number of attempts (N) are put together just like this: `{shown}`.",
         ),
         (
@@ -94,6 +105,8 @@ def draft(rng: random.Random) -> Draft:
             "Reply with the retry rule alone.",
             "No reason and no other word is given.",
             "Nothing but this is written.",
+            "Your whole answer could be read by a script: one line, no comment.",
+            "One line comes back, and why it is so remains unsaid.",
             "The reply consists of this one short line.",
         ),
     ]
@@ -104,6 +117,9 @@ def draft(rng: random.Random) -> Draft:
             f"If {never} is the failing service, write `{stop}` instead of policy and attempts.",
             f"`{stop}` is the whole answer when the error comes from {never}.",
             f"One exception: each error in {never} gives `{stop}` and nothing more.",
+            f"Look at the service first:\n\n- {never}: the answer is `{stop}` and nothing else\n"
+            "- any other: retry as usual\n",
+            f"Did {never} fail? Then leave out policy and number, whatever the error is, and write just `{stop}`.",
             f"Errors in {never} follow no policy and have no number; they give only `{stop}`.",
         )
         rules.insert(rng.choice((0, 3)), never_retried)
