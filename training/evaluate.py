@@ -8,7 +8,7 @@ trained to read skills in the prompt, and one that was trained by gradient for t
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ class Column:
     skill_in_prompt: bool = False
     examples: int = 0  # solved questions in the prompt, as earlier turns
     adapters: Adapters | None = None
+    source: str | None = None  # fingerprint of what the adapters come from
 
     def prompt_ids(self, base: Base, line: Line) -> list[int]:
         """Tokens of the prompt, up to where the answer starts.
@@ -95,7 +96,7 @@ def evaluate(
     `reader` is the LoRA of the column "tuned reader", which else is left out. For `ceiling` skills of each split a LoRA
     of their own is trained by gradient. With `exact_only` nothing is generated: one pass over prompt and right answer
     says whether greedy decoding gives it, many times faster, and exact match is the only measure. A column that `kept`
-    has, of the same questions to the same base and hypernetwork, is not asked again.
+    has, of the same questions to the same base under adapters of the same source, is not asked again.
     Raises SkillTextError, HypernetworkError, DataError and JudgeError.
     """
     if exact_only and (bertscore or judge):
@@ -115,18 +116,18 @@ def evaluate(
         "hypernetwork_fingerprint": hypernetwork.fingerprint,
         "splits": {},
     }
-    how = (base.fingerprint, base.dtype, hypernetwork.fingerprint, reader and _digest(reader), exact_only, bertscore)
+    how = (base.fingerprint, base.dtype, exact_only, bertscore, judge and (judge.model, judge.prompt))
     for split, of_split in splits.items():
         made = _Made(base, hypernetwork, list(dict.fromkeys(line.skill for line in of_split)))
         columns = _columns(base, hypernetwork, of_split, made, reader)
         if ceiling:
-            columns[OWN] = _own_column(base, of_split, made, ceiling)
+            columns[OWN] = _own_column(base, of_split, made, ceiling, hypernetwork.fingerprint)
         rows = {}
         for name, parts in columns.items():
             found = []
             for column, asked in parts:
                 of_part = [of_split[i] for i in asked]
-                key = key_of(*how, judge and (judge.model, judge.prompt), name, of_part)
+                key = key_of(*how, column.source, name, of_part)
                 row = kept.get(key)
                 if row is None:
                     row = _measure(base, column, of_part, exact_only, bertscore, judge)
@@ -171,7 +172,7 @@ def _digest(weights: LoraWeights) -> str:
     """SHA-256 of the values."""
     digest = hashlib.sha256()
     for factor in (factor for pair in weights.modules.values() for factor in pair):
-        digest.update(memoryview(factor.float().cpu().contiguous().numpy()))
+        digest.update(memoryview(factor.detach().float().cpu().contiguous().numpy()))
     return digest.hexdigest()
 
 
@@ -217,21 +218,23 @@ def _columns(
     wrong = _wrong_skills(lines)
     with torch.no_grad():
         shared = hypernetwork.shared().to(base.dtype)
-    means = _means(made)
+    means, source = _means(made), hypernetwork.fingerprint
     columns = {
         "no skill": means["no skill"],
         "in context": means["in context"],
         "in context with three examples": Column(skill_in_prompt=True, examples=EXAMPLES),
-        "parametric": means["parametric"],
-        "wrong skill": Column(adapters=lambda skills: made([wrong[text] for text in skills])),
-        "shared only": Column(adapters=lambda skills: shared.rows([0] * len(skills))),
+        "parametric": replace(means["parametric"], source=source),
+        "wrong skill": Column(adapters=lambda skills: made([wrong[text] for text in skills]), source=source),
+        "shared only": Column(adapters=lambda skills: shared.rows([0] * len(skills)), source=source),
     }
     if reader:
-        columns[READER] = Column(skill_in_prompt=True, adapters=lambda skills: reader.rows([0] * len(skills)))
+        columns[READER] = Column(
+            skill_in_prompt=True, adapters=lambda skills: reader.rows([0] * len(skills)), source=_digest(reader)
+        )
     return {name: [(column, list(range(len(lines))))] for name, column in columns.items()}
 
 
-def _own_column(base: Base, lines: list[Line], made: Adapters, count: int) -> list[Part]:
+def _own_column(base: Base, lines: list[Line], made: Adapters, count: int, source: str) -> list[Part]:
     """The column of LoRA trained for one skill each, in parts of few skills: to train them is what takes long.
 
     Trained on questions that no line asks, so a skill that has none beside its lines' can't be taken.
@@ -251,7 +254,9 @@ def _own_column(base: Base, lines: list[Line], made: Adapters, count: int) -> li
     for start in range(0, len(texts), SKILLS_TRAINED_AT_ONCE):
         few = texts[start : start + SKILLS_TRAINED_AT_ONCE]
         own = cache(lambda few=few: train_own_lora(base, made(few[:1]), [questions[text] for text in few]))
-        column = Column(adapters=lambda skills, few=few, own=own: own().rows([few.index(text) for text in skills]))
+        column = Column(
+            adapters=lambda skills, few=few, own=own: own().rows([few.index(text) for text in skills]), source=source
+        )
         parts.append((column, [i for i, line in enumerate(lines) if line.skill in few]))
     return parts
 

@@ -421,6 +421,32 @@ def test_a_column_that_is_kept_is_not_asked_again(
         evaluate(base, hypernetwork, lines, reader=reader, ceiling=2, kept=Kept(file))
 
 
+def test_another_hypernetwork_or_reader_is_asked_in_its_own_columns_alone(
+    base: Base,
+    hypernetwork: Hypernetwork,
+    lines: list[Line],
+    reader: LoraWeights,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    kept, measured, measure = Kept(tmp_path / "kept.jsonl"), [], training.evaluate._measure
+    evaluate(base, hypernetwork, lines, reader=reader, kept=kept)
+
+    def spy(base: Base, column: Column, *rest: object) -> dict:
+        measured.append((column.skill_in_prompt, column.adapters is not None))
+        return measure(base, column, *rest)
+
+    monkeypatch.setattr(training.evaluate, "_measure", spy)
+    other = make_hypernetwork(base, seed=5)
+    with torch.no_grad():
+        other_reader = other.shared().to(base.dtype)
+    evaluate(base, other, lines, reader=reader, kept=kept)
+    assert measured == [(False, True)] * 3  # parametric, wrong skill, shared only
+    measured.clear()
+    evaluate(base, other, lines, reader=other_reader, kept=kept)
+    assert measured == [(True, True)]
+
+
 def test_what_two_processes_keep_in_one_file_is_all_there(tmp_path: Path):
     first, second = (Kept(tmp_path / "new" / "kept.jsonl") for _ in range(2))
     first.add({"a": {"exact": 1}})
