@@ -298,15 +298,16 @@ def peft_snippet(base_name: str, folder: str = "adapter", revision: str = "", re
     return (
         "from peft import PeftModel\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig\n\n"
-        f'tokenizer = AutoTokenizer.from_pretrained("{base_name}"{at})\n'
+        f'name = "{base_name}"\n'
+        f"tokenizer = AutoTokenizer.from_pretrained(name{at})\n"
         'nf4 = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype="bfloat16")\n'
-        f'base = AutoModelForCausalLM.from_pretrained("{base_name}"{at}, quantization_config=nf4, dtype="bfloat16")\n'
+        f'base = AutoModelForCausalLM.from_pretrained(name{at}, quantization_config=nf4, dtype="bfloat16")\n'
         f'model = PeftModel.from_pretrained(base, "{folder}")\n'
         f'messages = [{skill}{{"role": "user", "content": "{prompt}"}}]\n'
         'options = {"add_generation_prompt": True, "return_dict": True, "return_tensors": "pt"}\n'
         "ids = tokenizer.apply_chat_template(messages, **options).to(base.device)\n"
         "answer = model.generate(**ids, max_new_tokens=64, do_sample=False)\n"
-        'print(tokenizer.decode(answer[0, ids["input_ids"].shape[1]:], skip_special_tokens=True))'
+        'print(tokenizer.decode(answer[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))'
     )
 
 

@@ -174,7 +174,7 @@ def test_a_known_revision_of_the_base_is_in_card_settings_and_snippets(source: S
     card = files[CARD].decode()
     assert ModelCard(card).data.get("base_model_revision") == commit
     assert json.loads(files[CONFIG])["revision"] == commit
-    assert f'from_pretrained("org/model", revision="{commit}")' in card and f"--revision {commit}" in card
+    assert f'from_pretrained(name, revision="{commit}")' in card and f"--revision {commit}" in card
 
 
 def test_a_base_from_the_hub_s_cache_brings_its_revision(tiny_folder: Path, tmp_path: Path):
