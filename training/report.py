@@ -51,10 +51,13 @@ def _group(scores: "Scores", index: Iterable[int], units: list[str]) -> dict:
                 group["unread"] = group.get("unread", 0) + asked - len(some)
             if measure == "exact" and some:
                 group["exact_interval"][column] = _interval_of(values, None, having, units)
-    exact = {column: measures["exact"] for column, measures in scores.items()}
     group["difference"] = {
-        rival: _interval_of(exact["parametric"], exact[rival], index, units) for rival in RIVALS if rival in exact
+        measure: {
+            rival: _interval_of(values, scores[rival][measure], index, units) for rival in RIVALS if rival in scores
+        }
+        for measure, values in scores["parametric"].items()
     }
+    exact = {column: measures["exact"] for column, measures in scores.items()}
     sample = [i for i in index if exact.get(OWN) and exact[OWN][i] is not None]
     if sample:  # the LoRA of one skill are few: what they are compared with is the same lines
         same = sum(exact["parametric"][i] for i in sample) / len(sample)
@@ -65,7 +68,8 @@ def _group(scores: "Scores", index: Iterable[int], units: list[str]) -> dict:
 def _interval_of(
     first: list[float | None], second: list[float | None] | None, index: list[int], units: list[str]
 ) -> list[float] | None:
-    """Of the mean difference on some lines, or where there is no second column of the mean itself."""
+    """Of the mean difference on the lines that both have, or where there is no second column of the mean itself."""
+    index = [i for i in index if first[i] is not None and (not second or second[i] is not None)]
     subtracted = [second[i] if second else 0.0 for i in index]
     interval = paired_interval([first[i] for i in index], subtracted, [units[i] for i in index])
     return interval and [round(bound, 4) for bound in interval]
@@ -88,7 +92,7 @@ def overview(report: dict) -> str:
     for name, split in splits.items():
         everything = split["all"]
         cells = [_exact_cell(everything, column) for column in columns]
-        rows.append([name, str(everything["n"]), *cells, *(_interval(everything["difference"][r]) for r in rivals)])
+        rows.append([name, str(everything["n"]), *cells, *_leads(everything, "exact", rivals)])
     return _markdown(rows)
 
 
@@ -107,28 +111,33 @@ def card(hypernetwork: "Hypernetwork", report: dict) -> str:
 
 def _split_tables(name: str, split: dict) -> Iterator[str]:
     columns, everything = list(split["prompt_tokens"]), split["all"]
-    rivals = list(everything["difference"])
+    rivals = list(everything["difference"]["exact"])
+    leads = [f"parametric - {rival} (95 %)" for rival in rivals]
     yield f"### {name}: {everything['n']} questions to {split['skills']} skills"
 
     groups = {"all": everything, **split["subtasks"]}
     shown = len(split["families"]) <= FAMILIES_SHOWN
     if shown:
         groups |= {f"{name}, open" if name in split["open"] else name: of for name, of in split["families"].items()}
-    rows = [["", "n", *columns, *(f"parametric - {rival} (95 %)" for rival in rivals)]]
+    rows = [["", "n", *columns, *leads]]
     for label, group in groups.items():
         cells = [_exact_cell(group, column) for column in columns]
-        rows.append([label, str(group["n"]), *cells, *(_interval(group["difference"][rival]) for rival in rivals)])
+        rows.append([label, str(group["n"]), *cells, *_leads(group, "exact", rivals)])
     yield _markdown(rows)
 
-    rows = [["all", *columns]]
+    rows = [["all", *columns, *leads]]
     for measure, label in MEASURES.items():
         for name, group in {"": everything, **split["subtasks"]}.items():
             if measure in group:
                 shares = (_percent(group[measure].get(column)) for column in columns)
-                rows.append([f"{label}: {name}" if name else label, *shares])
-    rows.append(["tokens in the prompt", *(f"{split['prompt_tokens'][column]:.0f}" for column in columns)])
+                said = f"{label}: {name}" if name else label
+                rows.append([said, *shares, *_leads(group, measure, rivals)])
+    none = [""] * len(rivals)
+    tokens = (f"{split['prompt_tokens'][column]:.0f}" for column in columns)
+    rows.append(["tokens in the prompt", *tokens, *none])
     if split["seconds"]:
-        rows.append(["seconds an answer", *(_hundredths(split["seconds"].get(column)) for column in columns)])
+        seconds = (_hundredths(split["seconds"].get(column)) for column in columns)
+        rows.append(["seconds an answer", *seconds, *none])
     yield _markdown(rows)
     yield " ".join(_notes(split, columns, shown))
 
@@ -160,6 +169,10 @@ def _notes(split: dict, columns: list[str], families_shown: bool) -> Iterator[st
 def _exact_cell(group: dict, column: str) -> str:
     said = _percent(group["exact"].get(column))
     return f"{said} ({group['ceiling']['n']})" if column == OWN and "ceiling" in group else said
+
+
+def _leads(group: dict, measure: str, rivals: list[str]) -> list[str]:
+    return [_interval(group["difference"][measure][rival]) for rival in rivals]
 
 
 def _hundredths(seconds: float | None) -> str:

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -117,9 +118,9 @@ def test_the_report_has_every_column_for_all_lines_each_subtask_and_each_family(
     for group in groups.values():
         assert {*COLUMNS, READER} <= set(group["exact"]) == set(group["f1"]) == set(group["exact_interval"])
         assert all(0 <= score <= 1 for scores in (group["exact"], group["f1"]) for score in scores.values())
-        for rival in ("in context", READER):
-            low, high = group["difference"][rival]
-            assert low <= group["exact"]["parametric"] - group["exact"][rival] <= high
+        for measure, rival in product(("exact", "f1"), ("in context", READER)):
+            low, high = group["difference"][measure][rival]
+            assert low - 1e-4 <= group[measure]["parametric"] - group[measure][rival] <= high + 1e-4
     assert set(split["prompt_tokens"]) == set(split["seconds"]) == {*COLUMNS, READER, OWN}
     assert all(seconds > 0 for seconds in split["seconds"].values())
     assert report["base_fingerprint"] == base.fingerprint
@@ -207,7 +208,7 @@ def test_without_a_reader_and_a_ceiling_their_columns_are_left_out(
     left = evaluate(base, hypernetwork, lines[:4])
     everything = left["splits"]["known"]["all"]
     assert set(everything["exact"]) == set(COLUMNS)
-    assert set(everything["difference"]) == {"in context"}
+    assert set(everything["difference"]["exact"]) == {"in context", "in context with three examples"}
     assert "ceiling" not in everything
     assert "*tuned reader* is left out: there is no folder `reader`" in table(left)
     assert READER not in overview(left)
@@ -359,12 +360,15 @@ def test_the_table_shows_every_group_and_column(report: dict):
     shown = table(report).splitlines()
     assert shown[0] == "### known: 8 questions to 4 skills"
     assert all(column in shown[2] for column in (*COLUMNS, READER, OWN))
-    assert f"| parametric - in context (95 %) | parametric - {READER} (95 %) |" in overview(report).splitlines()[0]
+    rivals = ("in context", "in context with three examples", READER)
+    leads = "".join(f" parametric - {rival} (95 %) |" for rival in rivals)
+    assert overview(report).splitlines()[0].endswith(leads)
     first = [row.split(" | ")[0] for row in shown[4:8]]
     assert first == ["| all", "| Diagnosis/Search", "| limits", "| routing, open"]
     assert len({row.count("|") for row in shown[2:8]}) == 1
     labels = [row.split(" | ")[0] for row in shown]
     assert {"| token F1", "| token F1: Diagnosis/Search"} <= set(labels)
+    assert shown[labels.index("| token F1") - 2].endswith(leads)
 
 
 def test_a_table_of_very_many_families_leaves_their_rows_to_the_report(split: dict):
@@ -478,13 +482,14 @@ def test_the_first_row_of_whole_families_draws_families_and_the_others_draw_skil
     right = [float(line.family == "a") for line in lines]
     scores = {"parametric": {"exact": right}, "in context": {"exact": [0.0] * len(lines)}}
     whole, known = (summary([replace(line, split=split) for line in lines], scores) for split in ("families", "known"))
-    assert whole["all"]["difference"]["in context"] == [0.0, 1.0]  # one family of two, and both may be drawn twice
+    leads = whole["all"]["difference"]["exact"]
+    assert leads["in context"] == [0.0, 1.0]  # one family of two, and both may be drawn twice
     assert whole["subtasks"] == known["subtasks"]
-    low, high = known["all"]["difference"]["in context"]
+    low, high = known["all"]["difference"]["exact"]["in context"]
     assert 0 < low < 0.5 < high < 1
     one = [i for i, line in enumerate(lines) if line.skill == "a1"]
     alone = summary([lines[i] for i in one], {c: {"exact": [m["exact"][i] for i in one]} for c, m in scores.items()})
-    assert alone["families"]["a"]["difference"] == {"in context": None}
+    assert alone["families"]["a"]["difference"]["exact"] == {"in context": None}
 
 
 def test_two_hypernetworks_give_two_reports(base: Base, lines: list[Line], report: dict):
@@ -518,7 +523,7 @@ def test_the_splits_are_what_their_names_say():
     assert {line.family for line in drawn["combinations"]} == {GRAMMAR}
     texts = {split: {line.skill for line in of_split} for split, of_split in drawn.items()}
     assert sum(map(len, texts.values())) == len(set().union(*texts.values()))
-    kept = re.compile(r"^(### Procedure|## Checklist|## The way we do it|Rule 1: |> |\+ |a\) |- \[ \] )", re.MULTILINE)
+    kept = re.compile(r"^(### Procedure|## Checklist|## The way we do it|Rule 1: |> |a\) |- \[ \] )", re.MULTILINE)
     assert any(kept.search(text) for text in texts["wordings"])
     assert not any(kept.search(text) for text in texts["known"])
     assert family_lines("combinations", skills=3) == drawn["combinations"]
