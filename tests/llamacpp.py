@@ -27,8 +27,8 @@ class LlamaCpp:
 
     def log_probabilities(self, prompt_ids: list[int], vocabulary: int) -> Tensor:
         """Of every token as the next one [vocabulary]."""
-        # a few tokens: after one that is half a character nothing is told
-        choice = self._complete(prompt_ids, max_tokens=8, logprobs=vocabulary, ignore_eos=True)
+        # what is told is told before any bias; after a token that is half a character, or the last, nothing would be
+        choice = self._complete(prompt_ids, max_tokens=1, logprobs=vocabulary, logit_bias=[["a", 1000.0]])
         found = torch.full((vocabulary,), torch.nan)
         for token in choice["logprobs"]["content"][0]["top_logprobs"]:
             found[token["id"]] = token["logprob"]

@@ -375,8 +375,10 @@ def test_two_processes_give_the_curve_of_one(dequantized: Base, tiny_folder: Pat
     assert any(line["kl"] > 0 for line in one if "kl" in line)
     assert [line["step"] for line in two] == [1, 2, 3, 4]
     for expected, line in zip(one, two, strict=True):
-        for name in expected.keys() & {"answers", "kl", "loss", "exact", "tokens", "grad_norm"}:
+        for name in expected.keys() & {"answers", "kl", "loss", "exact", "tokens"}:
             assert line[name] == pytest.approx(expected[name], rel=2e-3, abs=2e-5), name
+        # which of several tokens gets a slot may hang on a rounding; a share left out would be a third
+        assert line["grad_norm"] == pytest.approx(expected["grad_norm"], rel=2e-2)
     expected, found = state(tmp_path / "one"), state(tmp_path / "two")
     for name in expected:
         if name.startswith("mean."):
