@@ -375,14 +375,14 @@ def test_two_processes_give_the_curve_of_one(dequantized: Base, tiny_folder: Pat
     assert any(line["kl"] > 0 for line in one if "kl" in line)
     assert [line["step"] for line in two] == [1, 2, 3, 4]
     for expected, line in zip(one, two, strict=True):
-        for name in expected.keys() & {"answers", "kl", "loss", "exact", "tokens"}:
-            assert line[name] == pytest.approx(expected[name], rel=2e-3, abs=2e-5), name
-        # which of several tokens gets a slot may hang on a rounding; a share left out would be a third
-        assert line["grad_norm"] == pytest.approx(expected["grad_norm"], rel=2e-2)
+        # from the third step on, which of several tokens gets a slot may hang on a rounding
+        near = 2e-3 if line["step"] < 3 else 2e-2
+        for name in expected.keys() & {"answers", "kl", "loss", "exact", "tokens", "grad_norm"}:
+            assert line[name] == pytest.approx(expected[name], rel=near, abs=2e-5), name
     expected, found = state(tmp_path / "one"), state(tmp_path / "two")
     for name in expected:
-        if name.startswith("mean."):
-            torch.testing.assert_close(found[name], expected[name], rtol=1e-2, atol=1e-3)
+        if name.startswith("mean."):  # AdamW moves a weight whose gradient is next to none by a whole step
+            torch.testing.assert_close(found[name], expected[name], rtol=1e-2, atol=2e-3)
 
 
 def test_more_processes_than_skills_are_refused(dequantized: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
