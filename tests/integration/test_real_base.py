@@ -28,10 +28,10 @@ from training.properties.neutral import Quiz, effects
 from training.report import table
 
 SAMPLE = 48  # lines, evenly spread
-# what the shipped checkpoint reaches on these lines (28, 17 and 11 of 48), less five, which other rounding may cost
-LEAST = {"library": 23 / 48, "known": 12 / 48, "wordings": 6 / 48}
-# median perplexity under an adapter as a ratio to the base's: 1.02, and 1.12 in bfloat16, 1.16 in float32
-FURTHEST_ON_TEXTS, MOST_ON_ANSWERS = 0.06, 1.2
+# what the shipped checkpoint reaches on these lines (23, 23 and 18 of 48), less five, which other rounding may cost
+LEAST = {"library": 18 / 48, "known": 18 / 48, "wordings": 13 / 48}
+# median perplexity under an adapter as a ratio to the base's: 1.00, and 1.06 in bfloat16
+FURTHEST_ON_TEXTS, MOST_ON_ANSWERS = 0.06, 1.15
 ASKED, TOKENS = 4, 32  # examples of each skill, and the most tokens of an answer
 LEAST_ALIKE = 0.4  # answers under an adapter that are the same in llama.cpp to the letter
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
