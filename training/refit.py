@@ -117,7 +117,7 @@ class RefitConfig:
     minutes: float = 3.0  # from start to report, the looks before and after included; 0: no bound in time
     steps: int = 0  # 0: no bound in steps
     kept_out: float = 0.25  # share of each skill's examples that nothing is learned from
-    learning_rate: float = 1.5e-3  # falls to zero over the second half of the run
+    learning_rate: float = 7e-4  # falls to zero over the second half of the run
     replay: int = 4  # skills of the families that a step asks beside the own ones
     skills_per_step: int = 5  # own skills that a step asks
     tasks_per_skill: int = 4

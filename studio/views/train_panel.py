@@ -45,7 +45,7 @@ DETAILS = ("detail", "system", "turn", "call", "remove turn", "exchange", "check
 FIELDS = ("prompt", "answer", "split", "choose", "system", "turn", "call")
 
 # How much a training may change, in words -> learning rate
-CHANGES = {"A little": 5e-4, "Normal": 1.5e-3, "A lot": 4e-3}
+CHANGES = {"A little": 3e-4, "Normal": 7e-4, "A lot": 1.5e-3}
 NORMAL = "Normal"
 
 # The skills that are not ticked, as the page shows them now: what the server answers may be older than the last click.

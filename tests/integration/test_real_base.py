@@ -32,7 +32,7 @@ SAMPLE = 48  # lines, evenly spread
 LEAST = {"library": 18 / 48, "known": 18 / 48, "wordings": 13 / 48}
 # median perplexity under an adapter as a ratio to the base's: 1.00, and 1.06 in bfloat16
 FURTHEST_ON_TEXTS, MOST_ON_ANSWERS = 0.06, 1.15
-ASKED, TOKENS = 4, 32  # examples of each skill, and the most tokens of an answer
+ASKED, TOKENS = 2, 32  # examples of each skill, and the most tokens of an answer
 LEAST_ALIKE = 0.4  # answers under an adapter that are the same in llama.cpp to the letter
 PROMPTS = ("What is the capital of France?", "Name three colours.", "Write a line of Python that prints hello.")
 
@@ -129,7 +129,7 @@ def test_llama_cpp_answers_under_an_adapter_as_often_alike_as_without(
     """The base there is the GGUF that ours was made of: in Q4_1, so that even the base alone answers otherwise."""
     model = download_gguf(tmp_path)
     plain, alike, passed = LlamaCpp(model), {"base": [], "adapter": [], "mixed up": []}, {"ours": 0, "theirs": 0}
-    for entry in SkillLibrary().list()[::6]:
+    for entry in SkillLibrary().list():
         adapter = make_adapter(hypernetwork, base, entry.text, entry.skill.name)
         (tmp_path / "adapter.gguf").write_bytes(adapter_gguf(adapter, base))
         adapted = LlamaCpp(model, tmp_path / "adapter.gguf")
