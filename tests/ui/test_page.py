@@ -503,7 +503,7 @@ def test_the_keys_go_from_compare_to_stop_and_back(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#activity")).to_contain_text("Stopped")
     expect(start).to_be_focused()
-    page.wait_for_timeout(1000)  # the server's last words on a stopped run
+    page.wait_for_timeout(3000)  # the server's last words on a stopped run
     length.fill("64")
     start.focus()
     page.keyboard.press("Enter")
